@@ -1,1 +1,1 @@
-"""Batches: many pieces of work from one file of jobs, which can be killed and started again at any moment."""
+"""Batches: generate many results from one file of jobs; can be killed and restarted at any time."""

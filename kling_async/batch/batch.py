@@ -1,4 +1,4 @@
-"""A batch: many pieces of work, each made once, however often it is killed and started again."""
+"""A batch: generates many results, each exactly once, however often it is killed and restarted."""
 
 import asyncio
 import contextlib
@@ -37,36 +37,36 @@ from kling_async.protocol.records import WatermarkInfo
 logger = logging.getLogger("kling_async")
 
 _GIVEN: Final = WeakSet[KlingClient]()
-"""Clients that have their journal from a batch."""
+"""Clients that were given their journal by a batch."""
 JOURNAL: Final = "journal.sqlite"
-"""The journal's name in the directory of a batch."""
+"""File name of the journal in the directory of a batch."""
 _REPORT_SECONDS: Final = 30.0
-"""Between two reports while it runs."""
+"""Seconds between two reports during a run."""
 
 
 class Batch:
-    """Many pieces of work from a file of jobs; killed and started again, it goes on and pays for nothing twice.
+    """Many results from a file of jobs; if killed and restarted, it continues and pays for nothing twice.
 
     ```python
     async for done in Batch("jobs.jsonl", out="out").run(client):
         print(done.id, done.status, *done.files)
     ```
 
-    The files are called after the ids of their rows, and `report.html`, `report.csv` and `report.jsonl` stand beside
-    them: written while it runs, and at its end.
+    The files are named by the ids of their rows. `report.html`, `report.csv` and `report.jsonl` are written to the same
+    directory, regularly during a run and at its end.
 
     Args:
-        jobs: JSONL, CSV, or a directory of pictures; or requests, mappings as in JSONL, or `Row`s.
-        out: the directory for the files; made where there is none.
-        journal: where the work is kept; None for that of the client, and if it has none for `journal.sqlite` in `out`.
-        endpoint: the client's method that makes rows which name none.
-        defaults: parameters of all rows of that endpoint; a row's own count.
-        retry_failed: whether rows whose task failed get another one.
-        skip_invalid: whether the others are made where rows are wrong.
-        watermark: whether the watermarked variants are saved as well; asks for them where a request can.
+        jobs: path of a JSONL or CSV file, or of a directory of pictures; or requests, mappings as in JSONL, or `Row`s.
+        out: the directory for the files; created if it does not exist.
+        journal: the journal to use; None for the client's, or, if it has none, for `journal.sqlite` in `out`.
+        endpoint: the client's method for rows that do not name one.
+        defaults: default parameters for rows of that endpoint; a row's own parameters take precedence.
+        retry_failed: whether to create another task for rows whose task failed.
+        skip_invalid: whether to run the valid rows if others are invalid.
+        watermark: whether to save the watermarked variants as well; requests them where possible.
 
     Raises:
-        TargetError: `out` is no path.
+        TargetError: `out` is not a path.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Batch:
         self._rows: tuple[Row, ...] | None = None
         self._problems: tuple[RowProblem, ...] = ()
         self._late: tuple[RowProblem, ...] = ()
-        """What is wrong with rows by now, and hinders only those that are not paid yet."""
+        """Problems that a row may get over time, such as a deleted file; they only matter if it is not paid yet."""
         self._results: dict[str, RowResult] = {}
         self._runner: Runner | None = None
         self._stopped = False
@@ -100,9 +100,9 @@ class Batch:
     # ------------------------------------------------------------------------------ before it begins
 
     async def load(self) -> tuple[RowProblem, ...]:
-        """Reads and checks all rows, their files included; nothing is sent, and a second call gives the same.
+        """Reads and checks all rows, including their files, without sending anything; further calls reuse the result.
 
-        A row that is paid already is saved, whatever has become of its pictures.
+        A row that is already paid for stays valid, whatever happened to its pictures.
 
         Returns:
             All problems of all rows.
@@ -110,7 +110,7 @@ class Batch:
         Raises:
             KlingError: the jobs or the journal cannot be read.
         """
-        return await self._checked(self._kept_in())
+        return await self._checked(self._journal_for())
 
     async def _checked(self, journal: AnyJournal) -> tuple[RowProblem, ...]:
         if self._rows is None:
@@ -126,15 +126,15 @@ class Batch:
         return self._problems
 
     async def plan(self, concurrency: int = 5) -> Plan:
-        """What is to be done, and what it costs; nothing is sent.
+        """Returns what a run will do, and what it costs, without sending anything.
 
         Args:
-            concurrency: tasks in flight per model.
+            concurrency: concurrent tasks per model.
 
         Raises:
             KlingError: the jobs or the journal cannot be read.
         """
-        journal = self._kept_in()
+        journal = self._journal_for()
         rows = await self._loaded(journal)
         paid = await self._paid(rows, journal)
         to_make = [row for row in rows if row.id not in paid]
@@ -144,23 +144,23 @@ class Batch:
     # ----------------------------------------------------------------------------------- while it runs
 
     async def run(self, client: KlingClient) -> AsyncGenerator[RowResult, None]:
-        """Makes what is not made, saves what is not saved, and gives each row's result as it ends.
+        """Generates and saves whatever is missing, and yields each row's result when it ends.
 
         Args:
-            client: of the account; one without a journal gets that of the batch.
+            client: the client to use; if it has no journal, it is given the batch's.
 
         Raises:
-            InvalidBatch: rows are wrong, and are not to be skipped; nothing was sent.
-            ConfigurationError: the client has another journal, or that of another batch.
+            InvalidBatch: rows are invalid and `skip_invalid` is False; nothing was sent.
+            ConfigurationError: the client uses a different journal, or one of another batch.
             JournalError: the journal cannot be read or written.
             TargetError: `out` cannot be written to.
         """
-        rows = await self._loaded(self._kept_in(client))
+        rows = await self._loaded(self._journal_for(client))
         await in_thread(self._make_out)
         self._use_journal(client)
         again: Again | None = "failed" if self._retry_failed else None
         self._runner = Runner(client, rows, self.out, again=again, watermark=self._watermark)
-        reporting = asyncio.ensure_future(self._report_now_and_then())
+        reporting = asyncio.ensure_future(self._report_regularly())
         try:
             for result in self._invalid():
                 yield result
@@ -178,21 +178,21 @@ class Batch:
             await self._report()
 
     def stop(self) -> None:
-        """Nothing more is sent; what may have been sent is waited for and saved, then `run` ends."""
+        """Stops sending; `run` ends after everything that may have been sent has ended and is saved."""
         self._stopped = True
         if self._runner is not None:
             self._runner.stop()
 
     @property
     def counts(self) -> Counter[RowStatus]:
-        """How many rows have come how far."""
+        """The number of rows with each status."""
         counts = Counter(self._runner.counts if self._runner else {RowStatus.WAITING: len(self._rows or ())})
         counts[RowStatus.INVALID] += len(self._invalid())
         return +counts
 
     @property
     def results(self) -> list[RowResult]:
-        """What came of all rows, in their order, so far."""
+        """The current results of all rows, in order."""
         statuses = self._runner.statuses if self._runner is not None else {}
         halted = self._runner.halted if self._runner is not None else None
         begun = self._runner.begun if self._runner is not None else {}
@@ -225,16 +225,16 @@ class Batch:
             raise InvalidBatch.of(problems)
         return self._rows or ()
 
-    def _kept_in(self, client: KlingClient | None = None) -> AnyJournal:
-        """The journal of the batch, which may be the client's."""
+    def _journal_for(self, client: KlingClient | None = None) -> AnyJournal:
+        """Returns the journal of the batch, which may be the client's."""
         if self._journal is None and client is not None:
-            with contextlib.suppress(ConfigurationError):  # it has none
+            with contextlib.suppress(ConfigurationError):  # the client has no journal
                 return client.journal
         given = self._journal if self._journal is not None else self.out / JOURNAL
         return journal_of(given)
 
     async def _paid(self, rows: Sequence[Row], journal: AnyJournal) -> set[str]:
-        """The rows that are paid already, or may be."""
+        """Returns the keys of rows that are, or may be, already paid for."""
         if not await in_thread(journal.exists):
             return set()
         last = await journal.last_of([row.id for row in rows])
@@ -263,7 +263,7 @@ class Batch:
             client.use_journal(self.out / JOURNAL)
             _GIVEN.add(client)
             return
-        # Another process would look for it in `out`.
+        # A later run in another process would look for the journal in `out`.
         if client in _GIVEN and has_one != Journal(self.out / JOURNAL).place:
             raise ConfigurationError(
                 f"this client got the journal {has_one} from another batch, where a later run of this one would not "
@@ -271,7 +271,7 @@ class Batch:
             )
 
     def _invalid(self) -> list[RowResult]:
-        """The rows that are wrong, each once."""
+        """Returns one result for each invalid row."""
         texts: dict[tuple[int | None, str | None], list[str]] = {}
         for problem in self._problems:
             texts.setdefault((problem.line, problem.id), []).append(str(problem.problem))
@@ -280,7 +280,7 @@ class Batch:
             for (line, id_), each in texts.items()
         ]
 
-    async def _report_now_and_then(self) -> None:
+    async def _report_regularly(self) -> None:
         while True:
             await asyncio.sleep(_REPORT_SECONDS)
             await self._report()
@@ -289,7 +289,7 @@ class Batch:
         results = self.results
         try:
             await in_thread(lambda: write_report(self.out, results, title=self.out.name))
-        except KlingError as error:  # the files are what counts
+        except KlingError as error:  # a missing report must not end the run
             logger.warning("no report: %s", error, extra={"kling_event": "report_failed"})
 
 

@@ -1,4 +1,4 @@
-"""Checks the rows of a batch before anything is paid: each by the rules of its endpoint, its files looked at."""
+"""Checks the rows of a batch, including their files, by the rules of their endpoints before anything is paid."""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,22 +10,22 @@ from kling_async.protocol.errors import Problem
 
 
 async def problems_of(rows: Iterable[Row], now: float) -> list[RowProblem]:
-    """All problems of all rows, also those that only the capability map knows; the loop stays free meanwhile.
+    """Returns all problems of all rows, including those from the capability map, without blocking the event loop.
 
-    One row after the other: however many there are, one file is open at a time.
+    Checks one row after the other, so that at most one file is open at a time.
 
     Args:
-        rows: to be sent.
+        rows: the rows to send.
         now: seconds since 1970, by the service's clock.
 
     Raises:
-        ConnectionFailed: this machine is short of open files or memory, which passes.
+        ConnectionFailed: this machine is temporarily short of open files or memory.
     """
     found: list[RowProblem] = []
     for row in rows:
         problems = [each for each in await _of(row.request, now) if not each.only_warns]
         found += (RowProblem(line=row.line, id=row.id, problem=each) for each in problems)
-        await asyncio.sleep(0)  # a row without files has nothing to wait for
+        await asyncio.sleep(0)  # checking a row without files does not yield to the event loop
     return found
 
 

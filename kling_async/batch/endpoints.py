@@ -1,4 +1,4 @@
-"""The endpoints that rows can name: those that make tasks, by the client's methods."""
+"""The endpoints that rows can name: the client's methods that create tasks."""
 
 import functools
 from collections.abc import Callable
@@ -11,41 +11,41 @@ from kling_async.protocol.errors import Problem
 from kling_async.protocol.rules.values import shown
 
 DEFAULT: Final = "image_to_video"
-"""What a row makes that names none."""
+"""The endpoint of rows that do not name one."""
 
 
 CURRENT: Final = "current."
-"""Begins the names of what models of the current generation make, which is said by a row's `model`."""
+"""Prefix of endpoints of the current generation, whose rows have a `model`."""
 
 
 @functools.cache
 def _records() -> dict[str, Callable[[], Any]]:
-    """What gives the record of each method that makes tasks; none is imported for that."""
+    """Returns a function for each method that creates tasks, which imports and returns its record."""
     found = {name: each.record for name, each in vars(KlingClient).items() if isinstance(each, submits)}
     current = {f"{CURRENT}{name}": functools.partial(current_record, name) for name in found if has_current(name)}
     return found | current
 
 
 def names() -> list[str]:
-    """All of them."""
+    """Returns the names of all endpoints."""
     return list(_records())
 
 
 @functools.cache
 def record(name: str) -> Any:
-    """The record that a row of this endpoint makes."""
+    """Returns the record type for rows of this endpoint."""
     return _records()[name]()
 
 
 def method_of(request: object) -> str | None:
-    """The client's method that takes such a request; None where there is none."""
+    """Returns the client's method for such a request; None if there is none."""
     method = type(request).__module__.rpartition(".")[2]
     names = (name for name in (method, f"{CURRENT}{method}") if name in _records())
     return next((name for name in names if record(name) is type(request)), None)
 
 
 def read(given: object) -> str | Problem:
-    """The method that is meant by a name, also one that is written with dashes, or why there is none."""
+    """Returns the method with this name, which may be written with dashes, or the problem with the name."""
     if not isinstance(given, str):
         return Problem("endpoint", f"expected the name of one, such as {DEFAULT}, got {shown(given)}")
     name = given.strip().replace("-", "_")

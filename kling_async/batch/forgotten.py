@@ -1,4 +1,4 @@
-"""Work of a batch whose rows are in its jobs no longer: it is paid for, and nobody would ask for it."""
+"""Warns of paid work whose rows were removed from the jobs, as no run would save it."""
 
 import logging
 from collections.abc import Collection
@@ -17,11 +17,11 @@ _SHOWN: Final = 5
 
 
 async def warn_of_forgotten(journal: ClientJournal, ids: Collection[str], out: Path) -> None:
-    """Warns of what was begun for this directory, is not saved, and is not among the rows.
+    """Logs a warning about unsaved work for this directory that does not belong to any row.
 
     Args:
-        journal: of the client.
-        ids: of all rows.
+        journal: the client's journal.
+        ids: ids of all rows.
         out: the directory of the batch.
 
     Raises:
@@ -32,7 +32,7 @@ async def warn_of_forgotten(journal: ClientJournal, ids: Collection[str], out: P
         entry
         for state in _OPEN
         async for entry in journal.journal.entries(state=state)
-        if (own or entry.save_to == str(out)) and _is_lost_sight_of(entry, ids)
+        if (own or entry.save_to == str(out)) and _is_forgotten(entry, ids)
     ]
     found = [entry for entry in found if not await journal.is_anothers(entry.key or "")]
     if not found:
@@ -48,7 +48,7 @@ async def warn_of_forgotten(journal: ClientJournal, ids: Collection[str], out: P
     )
 
 
-def _is_lost_sight_of(entry: Entry, ids: Collection[str]) -> bool:
+def _is_forgotten(entry: Entry, ids: Collection[str]) -> bool:
     endpoint = endpoint_named(entry.endpoint)
     is_file = endpoint is None or endpoint.result.is_file
     return entry.key is not None and entry.key not in ids and not entry.failed and is_file

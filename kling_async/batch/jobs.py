@@ -1,6 +1,6 @@
-"""Reads the rows of a batch, all problems of all rows at once: names, kinds of values, ids. Blocking.
+"""Reads the rows of a batch, and reports all problems with names, kinds of values and ids at once. Blocking.
 
-What a request may ask for, and its pictures, is for `check`.
+`check` validates the requests themselves, and their pictures.
 """
 
 import functools
@@ -29,11 +29,11 @@ _OWN: Final = ("id", "endpoint")
 
 @attrs.frozen(kw_only=True)
 class Jobs:
-    """The rows of a batch, as they were read.
+    """The rows of a batch, after reading.
 
     Attributes:
-        rows: that can be checked and sent, in their order.
-        problems: of all other rows, in the order of their lines.
+        rows: the readable rows, in order.
+        problems: the problems of all other rows, in the order of their lines.
     """
 
     rows: tuple[Row, ...]
@@ -43,21 +43,21 @@ class Jobs:
 def read_jobs(
     path: "str | os.PathLike[str]", *, endpoint: str = endpoints.DEFAULT, defaults: Mapping[str, Any] = {}
 ) -> Jobs:
-    """Reads a file of JSONL or CSV, or a folder of pictures. Blocking: thousands of rows take a second.
+    """Reads a JSONL or CSV file, or a folder of pictures. Blocking: thousands of rows take a second.
 
-    Each line of JSONL is an object, each row of CSV below its header has the same: the parameters of the endpoint, as
-    `row_schema` has them, and `id` and `endpoint`, both of which may be left out. A path of a picture begins where the
-    file of jobs is.
+    Each line of JSONL is an object, and each row of CSV below the header contains the same: the parameters of the
+    endpoint, as in `row_schema`, and optionally `id` and `endpoint`. Paths of pictures are relative to the directory of
+    the file.
 
     Args:
-        path: of the file or the folder.
-        endpoint: what a row makes that names none: the client's method, also with dashes.
-        defaults: parameters of all rows of that endpoint that do not give them; null in a row leaves one out. Paths
-            among them begin where the program runs.
+        path: path of the file or folder.
+        endpoint: endpoint of rows that do not name one: a method of the client, also written with dashes.
+        defaults: default parameters for rows of that endpoint; null in a row omits a parameter. Paths in them are
+            relative to the current directory.
 
     Raises:
-        BatchError: there is nothing to read, or it is no jobs.
-        InvalidRequest: the endpoint or the defaults are wrong.
+        BatchError: there is nothing to read, or it does not contain jobs.
+        InvalidRequest: the endpoint or the defaults are invalid.
     """
     text = _text(path)
     name = _endpoint(endpoint)
@@ -66,57 +66,57 @@ def read_jobs(
     reader = _Reader(name, defaults, folder)
     with sources.opened(text, name) as raw_rows:
         for raw in raw_rows:
-            reader.take(raw)
+            reader.add(raw)
     if not reader.rows and not reader.problems:
         raise BatchError(f"there is no row in {text!r}")
     return reader.jobs()
 
 
 def rows_of(items: Iterable[Any]) -> Jobs:
-    """The rows of jobs that are given in code.
+    """Returns the rows of jobs given in code.
 
     Args:
-        items: each a record such as `ImageToVideo`, a mapping with the members of a JSON row, or a `Row`. Paths begin
-            where the program runs. Without a file there are no lines: a wrong item that has no id is named by its
-            place, `jobs[2]`.
+        items: records such as `ImageToVideo`, mappings with the members of a JSON row, or `Row`s. Paths are relative to
+            the current directory. As there are no lines, an invalid item without an id is identified by its index, as
+            `jobs[2]`.
     """
     reader = _Reader(endpoints.DEFAULT, {}, "")
     for place, item in enumerate(items):
-        reader.at(f"jobs[{place}]")
+        reader.set_place(f"jobs[{place}]")
         match item:
             case Row():
-                reader.take_row(item)
+                reader.add_row(item)
             case Mapping():
-                reader.take(RawRow(line=None, members=item))
+                reader.add(RawRow(line=None, members=item))
             case _:
-                reader.take_record(item)
+                reader.add_record(item)
     return reader.jobs()
 
 
 class _Reader:
-    """Makes rows, and keeps what is wrong with the others.
+    """Collects rows, and the problems of those that are invalid.
 
     Args:
-        endpoint: of rows that name none.
-        defaults: of the rows of that endpoint.
-        folder: that paths in rows begin in; empty for where the program runs.
+        endpoint: endpoint of rows that do not name one.
+        defaults: default parameters for rows of that endpoint.
+        folder: directory to which paths in rows are relative; empty for the current directory.
     """
 
     def __init__(self, endpoint: str, defaults: Mapping[str, Any], folder: str) -> None:
         self._endpoint = endpoint
         self._defaults = defaults
         self._folder = folder
-        self._lines: dict[str, int | None] = {}  # of the ids that were given
+        self._lines: dict[str, int | None] = {}  # lines of the given ids
         self._place: str | None = None
-        self.rows: list[tuple[Row, bool]] = []  # with whether its id still has to be counted apart
+        self.rows: list[tuple[Row, bool]] = []  # with whether the id was generated and may need a number
         self.problems: list[RowProblem] = []
 
-    def at(self, place: str) -> None:
-        """What comes next stands here, where there are no lines."""
+    def set_place(self, place: str) -> None:
+        """Sets the location of the next item, in place of a line."""
         self._place = place
 
-    def take(self, raw: RawRow) -> None:
-        """A row of a file, or a mapping."""
+    def add(self, raw: RawRow) -> None:
+        """Adds a row of a file, or a mapping."""
         if raw.members is None:
             self._refuse(raw.line, None, raw.problems)
             return
@@ -132,24 +132,24 @@ class _Reader:
             for name, value in raw.members.items()
             if name not in _OWN and (value is not None or name not in properties(endpoint))
         }
-        asked = self._with_defaults(endpoint, raw.members, values)
+        parameters = self._with_defaults(endpoint, raw.members, values)
         known = {problem.field for problem in problems}
-        problems += (each for each in _problems(endpoint, asked, named) if each.field not in known)
-        made = id_ or (None if problems else self._made_id(raw, endpoint, asked, problems))
-        if problems or made is None:
+        problems += (each for each in _problems(endpoint, parameters, named) if each.field not in known)
+        final_id = id_ or (None if problems else self._generated_id(raw, endpoint, parameters, problems))
+        if problems or final_id is None:
             self._refuse(raw.line, id_, problems)
             return
-        request = endpoints.record(endpoint)(**self._with_paths(endpoint, values, asked))
-        row = Row(id=made, line=raw.line, endpoint=endpoint, request=request, pictures=_pictures(endpoint, request))
+        request = endpoints.record(endpoint)(**self._with_paths(endpoint, values, parameters))
+        row = Row(id=final_id, line=raw.line, endpoint=endpoint, request=request, pictures=_pictures(endpoint, request))
         self.rows.append((row, id_ is None))
 
-    def take_record(self, request: Any) -> None:
-        """A request that is given in code."""
+    def add_record(self, request: Any) -> None:
+        """Adds a request given in code."""
         found = endpoint_of(request)
         if found is None:
-            such = endpoints.record(endpoints.DEFAULT).__name__
-            wanted = f"a request that makes a task, such as {such}(...), a mapping or a Row"
-            self._refuse(None, None, [Problem("row", f"expected {wanted}, got {shown(request)}")])
+            example = endpoints.record(endpoints.DEFAULT).__name__
+            expected = f"a request that makes a task, such as {example}(...), a mapping or a Row"
+            self._refuse(None, None, [Problem("row", f"expected {expected}, got {shown(request)}")])
             return
         if getattr(request, "external_task_id", None) is not None:
             self._refuse(None, None, [Problem(name, f"leave it out: {why}") for name, why in NOT_IN_ROWS.items()])
@@ -162,8 +162,8 @@ class _Reader:
             return
         self.rows.append((Row(id=id_, endpoint=endpoint, request=request, pictures=_pictures(endpoint, request)), True))
 
-    def take_row(self, row: Row) -> None:
-        """A row that is one already."""
+    def add_row(self, row: Row) -> None:
+        """Adds a complete row."""
         problems: list[Problem] = []
         id_ = self._id(row.id, row.line, problems)
         if problems or id_ is None:
@@ -172,11 +172,11 @@ class _Reader:
             self.rows.append((attrs.evolve(row, id=id_), False))
 
     def jobs(self) -> Jobs:
-        """All that was taken."""
-        taken = {row.id for row, counts in self.rows if not counts} | {*self._lines}
+        """Returns all rows, with unique ids, and all problems."""
+        taken = {row.id for row, is_generated in self.rows if not is_generated} | {*self._lines}
         rows = []
-        for row, counts in self.rows:
-            id_ = row_ids.counted(row.id, taken) if counts else row.id
+        for row, is_generated in self.rows:
+            id_ = row_ids.counted(row.id, taken) if is_generated else row.id
             taken.add(id_)
             rows.append(row if id_ == row.id else attrs.evolve(row, id=id_))
         return Jobs(rows=tuple(rows), problems=tuple(self.problems))
@@ -185,7 +185,7 @@ class _Reader:
         self.problems += (RowProblem(line=line, id=id_ or self._place, problem=problem) for problem in problems)
 
     def _id(self, given: Any, line: int | None, problems: list[Problem]) -> str | None:
-        """The id that a row gives itself; None where it will not do."""
+        """Returns the id given in a row; None if it is invalid."""
         if (complaint := row_ids.complaint(given)) is not None:
             problems.append(Problem("id", complaint))
             return None
@@ -196,11 +196,13 @@ class _Reader:
         self._lines.setdefault(id_, line)
         return id_
 
-    def _made_id(self, raw: RawRow, endpoint: str, asked: Mapping[str, Any], problems: list[Problem]) -> str | None:
+    def _generated_id(
+        self, raw: RawRow, endpoint: str, parameters: Mapping[str, Any], problems: list[Problem]
+    ) -> str | None:
         if raw.id is not None and row_ids.complaint(raw.id) is None:
             return raw.id
         try:
-            return row_ids.from_contents(endpoint, asked)
+            return row_ids.from_contents(endpoint, parameters)
         except ValueError as error:
             problems.append(Problem("row", str(error)))
             return None
@@ -210,43 +212,43 @@ class _Reader:
             return values
         return {name: value for name, value in self._defaults.items() if name not in members} | values
 
-    def _with_paths(self, endpoint: str, own: Mapping[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
-        """The values with the paths of the row's own files as they can be opened from here."""
+    def _with_paths(self, endpoint: str, own: Mapping[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+        """Makes the paths of the row's own files, but not of defaults, relative to the current directory."""
         if not self._folder:
-            return asked
+            return parameters
         for name, members in _fields_with_files(endpoint):
             if name not in own:
                 continue
-            is_file = isinstance(asked[name], str) and any(map(is_media, members))
-            places = [(asked, name)] if is_file else nested_files(asked[name], members)
+            is_file = isinstance(parameters[name], str) and any(map(is_media, members))
+            places = [(parameters, name)] if is_file else nested_files(parameters[name], members)
             for holder, key in places:
                 if isinstance(holder[key], str) and Image.of(holder[key]).source is MediaSource.PATH:
-                    holder[key] = os.path.join(self._folder, holder[key])  # noqa: PTH118  (as it was written)
-        return asked
+                    holder[key] = os.path.join(self._folder, holder[key])  # noqa: PTH118  (keeps the path as written)
+        return parameters
 
 
 def _problems(endpoint: str, values: Mapping[str, Any], named: object = "") -> Iterator[Problem]:
-    """What is wrong with the names and kinds of a row's parameters.
+    """Yields the problems with the names and kinds of a row's parameters.
 
     Args:
-        endpoint: of the row.
+        endpoint: endpoint of the row.
         values: its parameters.
-        named: what the row says of its endpoint; None or "" where nothing.
+        named: the endpoint that the row names; None or "" if it names none.
     """
     known = properties(endpoint)
     if "model" in values and "model" not in known and (hint := _other_generation(endpoint, named)):
         yield Problem("model", hint)
         values = {name: value for name, value in values.items() if name in known}
     yield from (Problem(name, f"leave it out: {why}") for name, why in NOT_IN_ROWS.items() if name in values)
-    asked = {name: value for name, value in values.items() if name not in NOT_IN_ROWS}
-    yield from kinds.members("", asked, {"properties": known, "required": needed(endpoint)})
-    for name, value in asked.items():
+    parameters = {name: value for name, value in values.items() if name not in NOT_IN_ROWS}
+    yield from kinds.members("", parameters, {"properties": known, "required": needed(endpoint)})
+    for name, value in parameters.items():
         if name in known:
             yield from kinds.problems_in(name, value, known[name])
 
 
 def _other_generation(endpoint: str, named: object) -> str | None:
-    """Says how a row of the current generation is written; None where its endpoint has no counterpart there."""
+    """Explains how to write the row for the current generation; None if its endpoint has no counterpart there."""
     other = f"{endpoints.CURRENT}{endpoint}"
     if other not in endpoints.names():
         return None
@@ -255,15 +257,15 @@ def _other_generation(endpoint: str, named: object) -> str | None:
 
 
 def _members(request: Any) -> dict[str, Any]:
-    """What a request would send; nothing where it cannot be sent."""
+    """Returns the members that a request would send; none if it cannot be sent."""
     try:
         return to_wire(request)
-    except Exception:  # noqa: BLE001  (of values that its types do not allow: the checks say which)
+    except Exception:  # noqa: BLE001  (invalid values, which the checks report)
         return {}
 
 
 def _pictures(endpoint: str, request: object) -> tuple[str, ...]:
-    """The pictures of a request that are on this machine."""
+    """Returns the paths of a request's local pictures."""
     found = (each_of(getattr(request, name), Image).values() for name, _ in _fields_with_files(endpoint))
     return tuple(image.path for images in found for image in images if image.path is not None)
 
@@ -282,10 +284,10 @@ def _text(path: Any) -> str:
 
 
 def _endpoint(given: object) -> str:
-    """The method that is meant.
+    """Returns the method with this name.
 
     Raises:
-        InvalidRequest: none is.
+        InvalidRequest: there is no such method.
     """
     name = endpoints.read(given)
     if isinstance(name, Problem):
@@ -294,10 +296,10 @@ def _endpoint(given: object) -> str:
 
 
 def _check_defaults(endpoint: str, defaults: Mapping[str, Any]) -> None:
-    """Refuses defaults that would be wrong in each row.
+    """Refuses defaults that would be invalid in every row.
 
     Raises:
-        InvalidRequest: there are such.
+        InvalidRequest: some defaults are invalid.
     """
     problems = [each for each in _problems(endpoint, defaults) if each.message != "is required"]
     if problems:

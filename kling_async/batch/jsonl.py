@@ -1,4 +1,4 @@
-"""Rows of JSONL: a JSON object on each line."""
+"""Reads rows of JSONL: one JSON object per line."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -10,15 +10,15 @@ NOT_UTF8: Final = "is no UTF-8; save the file as UTF-8"
 _SHOWN: Final = 40
 
 
-class _Twice(ValueError):
-    """A member that an object has more than once."""
+class _Refused(ValueError):
+    """An object has a member more than once, or a value that JSON does not have."""
 
 
 def rows_in(lines: Iterable[str]) -> Iterator[RawRow]:
-    """The rows; blank lines are none. A line that is no row is one with a problem.
+    """Yields the rows and skips blank lines; an unreadable line becomes a row with a problem.
 
     Args:
-        lines: in which bytes that are no UTF-8 are lone surrogates, as `surrogateescape` makes them.
+        lines: the lines, decoded with `surrogateescape`.
     """
     for number, line in enumerate(lines, 1):
         if text := line.strip("\ufeff \t\r\n"):
@@ -26,10 +26,10 @@ def rows_in(lines: Iterable[str]) -> Iterator[RawRow]:
 
 
 def parsed(text: str) -> Any:
-    """JSON, strictly: no member twice, no NaN, no half of a surrogate pair.
+    """Parses JSON strictly: without duplicate members, NaN, or lone surrogates.
 
     Raises:
-        ValueError: it is none; the message says why.
+        ValueError: the text is invalid; the message contains the reason.
     """
     try:
         value = _DECODER.decode(text)
@@ -37,9 +37,9 @@ def parsed(text: str) -> Any:
         raise ValueError("is nested too deep") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"is no JSON: {error.msg} (column {error.colno})") from None
-    except _Twice:
+    except _Refused:
         raise
-    except ValueError:  # of Python: a number of thousands of digits
+    except ValueError:  # raised by Python for a number of thousands of digits
         raise ValueError("has a number that is too long") from None
     if "\\u" in text:
         _refuse_halves(value)
@@ -75,12 +75,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise _Twice(f"has the member {twice[:_SHOWN]!r} twice")
+        raise _Refused(f"has the member {twice[:_SHOWN]!r} twice")
     return members
 
 
 def _constant(name: str) -> float:
-    raise _Twice(f"has {name}, which is no JSON")
+    raise _Refused(f"has {name}, which is no JSON")
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_constant)

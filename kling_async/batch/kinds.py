@@ -1,7 +1,7 @@
-"""Whether a value is of the kind that the schema of a row asks for: names and kinds, the rest is for the checks.
+"""Checks names and kinds of values against the schema of a row; everything else is left to the checks.
 
-Rows are read by the very schema that is printed, so that both say the same. Of JSON schema, no more is known here than
-`row_schema` uses.
+Rows are read with the same schema that is printed, so that both always agree. Supports only what `row_schema` uses of
+JSON schema.
 """
 
 import math
@@ -27,7 +27,7 @@ _WORDS: Final = {
 
 
 def kind_of(value: object) -> str | None:
-    """What JSON schema calls the type of a value; None for what JSON does not have, which passes."""
+    """Returns the JSON schema type of a value; None for a type that JSON does not have, which is accepted."""
     match value:
         case None:
             return "null"
@@ -48,18 +48,18 @@ def kind_of(value: object) -> str | None:
 
 
 def alternatives(schema: Schema) -> Sequence[Schema]:
-    """What a value may be, each with one type."""
+    """Returns the alternatives of a schema, each with one type."""
     found: Sequence[Schema] = schema.get("anyOf", (schema,))
     return found
 
 
 def problems_in(path: str, value: Any, schema: Schema) -> Iterator[Problem]:
-    """What is wrong with the names and kinds in a value.
+    """Yields the problems with the names and kinds in a value.
 
     Args:
-        path: of the field.
-        value: as it was given.
-        schema: of the field.
+        path: path of the field.
+        value: the given value.
+        schema: schema of the field.
     """
     if isinstance(value, float) and not math.isfinite(value):
         yield Problem(path, f"{value} is no number that can be sent")
@@ -80,12 +80,12 @@ def problems_in(path: str, value: Any, schema: Schema) -> Iterator[Problem]:
 
 
 def members(path: str, value: Mapping[Any, Any], schema: Schema) -> Iterator[Problem]:
-    """What is wrong with the names of an object's members.
+    """Yields the problems with the names of an object's members.
 
     Args:
-        path: of the object, with a dot behind it; empty for the row itself.
+        path: path of the object, followed by a dot; empty for the row itself.
         value: the object.
-        schema: of it.
+        schema: schema of the object.
     """
     known = schema["properties"]
     for name in value:
@@ -98,7 +98,7 @@ def members(path: str, value: Mapping[Any, Any], schema: Schema) -> Iterator[Pro
 
 
 def _in_object(path: str, value: Mapping[Any, Any], schema: Schema) -> Iterator[Problem]:
-    if "properties" not in schema:  # by the names that the prompt has
+    if "properties" not in schema:  # the members are named by the prompt
         for name, each in value.items():
             yield from problems_in(f"{path}.{_name(name)}", each, schema["additionalProperties"])
         if "maxProperties" in schema and len(value) != schema["maxProperties"]:

@@ -1,4 +1,4 @@
-"""What came of a row, by what the journal has under its key and the error that its work ended with."""
+"""Determines the result of a row from its journal entries and the error with which it ended."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -30,13 +30,13 @@ _THEN_SAVED: Final = "{}, then the same batch, started again, saves it; it is ma
 
 
 def outcome(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], error: KlingError | None) -> RowResult:
-    """What came of a row.
+    """Returns the result of an ended row.
 
     Args:
-        row: that has ended.
-        endpoint: that takes it.
-        attempts: all entries of its key, the last one last.
-        error: that its work ended with; None where there was none.
+        row: the row.
+        endpoint: the row's endpoint.
+        attempts: all entries of its key, oldest first.
+        error: the error with which it ended; None without one.
     """
     last = attempts[-1] if attempts else None
     status = _status(last, error)
@@ -55,19 +55,19 @@ def outcome(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], error: Klin
     )
     if not isinstance(error, KeyConflict):
         return result
-    # What is in the journal is another request's, and paid all the same.
+    # The journal's entries belong to another request, whose cost still counts.
     text = _of_another(error, last)
     return attrs.evolve(result, status=RowStatus.FAILED, task_id=None, seconds=None, error=text, attempts=0)
 
 
 def begun(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], status: RowStatus) -> RowResult:
-    """What is known of a row that is under way: what it costs by the price table, until the service says so.
+    """Returns the preliminary result of a running row, with its cost by the price table until the service reports it.
 
     Args:
-        row: that may be paid for.
-        endpoint: that takes it.
-        attempts: all entries of its key, the last one last.
-        status: how far it has come.
+        row: the row, which may be paid for.
+        endpoint: the row's endpoint.
+        attempts: all entries of its key, oldest first.
+        status: its status.
     """
     return RowResult(
         id=row.id,
@@ -80,17 +80,17 @@ def begun(row: Row, endpoint: Endpoint, attempts: Sequence[Entry], status: RowSt
     )
 
 
-def with_told(attempts: Sequence[Entry], task: Task) -> list[Entry]:
-    """The entries with what a task that has ended has cost, which the journal may not have yet."""
-    told = task.cost
-    if told is None or not attempts:
+def with_cost(attempts: Sequence[Entry], task: Task) -> list[Entry]:
+    """Adds the cost of an ended task to its entry, as the journal may not have it yet."""
+    cost = task.cost
+    if cost is None or not attempts:
         return [*attempts]
-    last = attrs.evolve(attempts[-1], units=told.units, quota=told.amount, currency=told.currency)
+    last = attrs.evolve(attempts[-1], units=cost.units, quota=cost.amount, currency=cost.currency)
     return [*attempts[:-1], last]
 
 
 def unknown(row: Row, error: KlingError) -> RowResult:
-    """What came of a row while the journal cannot be read."""
+    """Returns the result of a row whose journal entries cannot be read."""
     text = f"{error.message}; {_AGAIN}"
     return RowResult(id=row.id, line=row.line, row=row, status=RowStatus.UNKNOWN, error=text)
 
@@ -115,7 +115,7 @@ def _status(last: Entry | None, error: KlingError | None) -> RowStatus:
 def _text(status: RowStatus, last: Entry | None, error: KlingError | None) -> str:
     text = error.message if error is not None else last.error if last is not None else ""
     if status is RowStatus.FAILED and last is not None and last.failed:
-        return last.error or text  # as a later run says it
+        return last.error or text  # the text that a later run shows, too
     if isinstance(error, BudgetExceeded):
         return f"needs {shown(error.asked)}, and the budget has {shown(error.left)} left: a larger one sends it"
     if status is RowStatus.UNKNOWN and _is_lost(last):
@@ -126,7 +126,7 @@ def _text(status: RowStatus, last: Entry | None, error: KlingError | None) -> st
 
 
 def _of_its_place(error: TargetError, last: Entry) -> str:
-    """Why something made is not saved: another run alone would find the same there."""
+    """Explains why a result is not saved, and what to change, as just another run would fail the same way."""
     if not isinstance(error, TargetExists):
         return f"{error.message}; {_THEN_SAVED.format('put that right')}"
     is_changed = any(error.message.startswith(f"{shown_path(Path(file.path))} ") for file in last.files)
@@ -135,14 +135,14 @@ def _of_its_place(error: TargetError, last: Entry) -> str:
 
 
 def _is_lost(last: Entry | None) -> bool:
-    """Whether nobody will ever know whether there is a task, or get what it made."""
+    """Whether it can never be determined whether a task exists, or its result can never be fetched."""
     if last is None or last.state is EntryState.LOST:
         return last is not None
     return last.state is EntryState.INTENT and last.external_task_id is None
 
 
 def _of_another(error: KeyConflict, last: Entry | None) -> str:
-    """Why a row is not made: its id is that of another request."""
+    """Explains that a row's id belongs to another request."""
     listed = "; ".join(map(str, error.differences))
     text = f"this id was used for another request ({listed}); give the row an id of its own, or make it as it was"
     is_open = last is not None and last.state in {EntryState.INTENT, EntryState.ACCEPTED, EntryState.ENDED}
@@ -152,7 +152,7 @@ def _of_another(error: KeyConflict, last: Entry | None) -> str:
 
 
 class _Money(TypedDict):
-    """The members of `RowResult` that say what a row cost."""
+    """The members of `RowResult` with the cost of a row."""
 
     units: Decimal | None
     usd: Decimal | None
@@ -162,7 +162,7 @@ class _Money(TypedDict):
 
 
 def _money(endpoint: Endpoint, attempts: Sequence[Entry]) -> _Money:
-    """What all attempts cost; what the service has not told is from the price table."""
+    """Returns the cost of all attempts; uses the price table where the service has not reported it."""
     costs: list[Cost] = []
     estimated = False
     for entry in attempts:

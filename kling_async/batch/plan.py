@@ -1,4 +1,4 @@
-"""What a batch is about to do, and what that costs, before it does anything."""
+"""The plan of a batch: what a run will do, and what it costs."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -16,10 +16,10 @@ class Share:
 
     Attributes:
         endpoint: the client's method.
-        model: of the requests; empty where they have none.
-        rows: how many are to be made.
-        units: that they cost by the price table, as far as prices are known.
-        pack: that they are drawn from, such as `video` or `image`.
+        model: model of the requests; empty if they have none.
+        rows: number of rows to send.
+        units: their cost in units by the price table, as far as prices are known.
+        pack: the resource pack that pays for them, such as `video` or `image`.
     """
 
     endpoint: str
@@ -31,18 +31,18 @@ class Share:
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """What is to be done.
+    """What a run will do.
 
     Attributes:
-        rows: that are valid.
-        done: of these, are paid already: made, running or saved.
-        to_make: of these, are sent.
-        units: what is sent costs by the price table, as far as prices are known; those of all packs added up as they
-            are.
+        rows: number of valid rows.
+        done: rows already paid for: running, ready or saved.
+        to_make: rows to send.
+        units: cost in units of the rows to send by the price table, as far as prices are known; simply added up over
+            all packs.
         usd: the same in dollars at list price.
-        unpriced: rows whose price is not known.
-        seconds: that it takes about, by the typical times of such tasks.
-        shares: what is sent, by endpoint and model.
+        unpriced: rows with an unknown price.
+        seconds: estimated duration, from typical durations of such tasks.
+        shares: the rows to send, by endpoint and model.
     """
 
     rows: int
@@ -56,13 +56,13 @@ class Plan:
 
 
 def plan(rows: Sequence[Row], paid: int, endpoint_of: Callable[[Row], Endpoint], concurrency: int) -> Plan:
-    """What is to be done.
+    """Returns the plan of a run.
 
     Args:
-        rows: that are to be sent.
-        paid: how many others are paid already.
-        endpoint_of: gives the endpoint that takes a row.
-        concurrency: tasks at once in each line of the account.
+        rows: the rows to send.
+        paid: number of other rows, already paid for.
+        endpoint_of: returns the endpoint of a row.
+        concurrency: concurrent tasks in each line of the account.
     """
     counts: Counter[tuple[str, str]] = Counter()
     units: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)

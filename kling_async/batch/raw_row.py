@@ -1,4 +1,4 @@
-"""A row as it stands in the jobs, before anyone asks what it means."""
+"""A row of the jobs before it is interpreted."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,10 +13,10 @@ class RawRow:
     """One row of a file.
 
     Attributes:
-        line: where it begins, from 1.
-        members: what it holds, by name; None where it could not be read.
-        problems: that were found so far.
-        id: that it gets where its contents name none and it is free; None for one from its contents.
+        line: the line on which it begins, from 1.
+        members: its values by name; None if it could not be read.
+        problems: the problems found so far.
+        id: the id to use if the row has none and it is not taken; None to derive one from the row's contents.
     """
 
     line: int | None
@@ -26,5 +26,5 @@ class RawRow:
 
 
 def unreadable(line: int, message: str) -> RawRow:
-    """A row of which nothing is known but that it is wrong."""
+    """Returns a row that could not be read."""
     return RawRow(line=line, members=None, problems=(Problem("row", message),))

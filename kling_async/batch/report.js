@@ -1,5 +1,5 @@
 "use strict";
-// The page is whole without this: it filters and orders rows, and plays in place what a click would open.
+// Optional: the page works without it. Filters and sorts rows, and plays files in place instead of opening them.
 
 const element = (id) => document.getElementById(id);
 const body = element("rows").tBodies[0];
@@ -13,7 +13,7 @@ function made(tag, properties, ...children) {
   return node;
 }
 
-// Read when it is first searched: a page of thousands of rows opens sooner.
+// Read lazily on the first search, so that a page with thousands of rows opens faster.
 function textOf(row) {
   if (!texts.has(row)) {
     const parts = row.querySelectorAll(".id, .prompt, .error, .task");
@@ -83,7 +83,7 @@ body.addEventListener("keydown", (event) => {
   const row = event.target.closest("tr.open");
   if (event.key === "Escape" && row) close(row, true);
 });
-// One at a time is heard.
+// Play only one at a time.
 body.addEventListener("play", (event) => {
   for (const media of body.querySelectorAll("video, audio")) if (media !== event.target) media.pause();
 }, true);

@@ -1,4 +1,4 @@
-"""The report of a batch: a page for people, two tables for programs. Blocking; called in threads."""
+"""Writes the report of a batch: a page for people, two tables for programs. Blocking; call it in a thread."""
 
 import csv
 import io
@@ -23,25 +23,25 @@ from kling_async.io.target import DRAFT, absolute, shown
 from kling_async.protocol.errors import TargetError
 
 COLUMNS: Final = ("id", "status", "task_id", "files", "units", "usd", "amount", "currency", "seconds", "error")
-"""Of both tables."""
+"""Columns of both tables."""
 SEPARATOR: Final = "|"
-"""Between several files in one cell."""
+"""Separates several files in one cell."""
 _LEFT_AFTER: Final = 3600
-"""Seconds after which a draft is one that a killed process left."""
+"""Seconds after which a draft is considered left over from a killed process."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\n", "\uff0b", "\uff0d", "\uff1d", "\uff20")
-"""What makes a spreadsheet compute a cell; the last four are the wide letters of East Asia."""
+"""Prefixes that make a spreadsheet evaluate a cell; the last four are the full-width forms."""
 
 
 def write_report(out: Path, results: Sequence[RowResult], *, title: str) -> None:
-    """Writes `report.html`, `report.csv` and `report.jsonl`, in place of older ones; each is whole at any moment.
+    """Writes `report.html`, `report.csv` and `report.jsonl`, and replaces older ones atomically.
 
     Args:
-        out: directory, made where there is none.
-        results: of all rows, in the order of the jobs.
-        title: of the page.
+        out: the directory; created if it does not exist.
+        results: results of all rows, in the order of the jobs.
+        title: title of the page.
 
     Raises:
-        TargetError: they cannot be written; the older ones stay as they are.
+        TargetError: they cannot be written; older ones stay unchanged.
     """
     place = Path(absolute(out))
     seen = [_with_whole_paths(result) for result in results]
@@ -59,13 +59,13 @@ def write_report(out: Path, results: Sequence[RowResult], *, title: str) -> None
 
 
 def as_csv(results: Sequence[RowResult], out: Path) -> str:
-    """All rows as CSV: a line for the names of the columns, files by their names in `out`, `|` between several.
+    """Returns all rows as CSV with a header; files are named relative to `out` and separated by `|`.
 
-    A text that a spreadsheet would compute gets a `'` before it; `as_jsonl` has it as it is.
+    Text that a spreadsheet would evaluate is prefixed with `'`; `as_jsonl` does not change it.
 
     Args:
-        results: of all rows.
-        out: directory of the report, absolute.
+        results: results of all rows.
+        out: absolute path of the report's directory.
     """
     lines = io.StringIO()
     writer = csv.writer(lines, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
@@ -76,11 +76,11 @@ def as_csv(results: Sequence[RowResult], out: Path) -> str:
 
 
 def as_jsonl(results: Sequence[RowResult], out: Path) -> str:
-    """All rows as JSON, one object a line: numbers, a list of files by their names in `out`, null for what is unknown.
+    """Returns all rows as JSONL: numbers, a list of files named relative to `out`, null for unknown values.
 
     Args:
-        results: of all rows.
-        out: directory of the report, absolute.
+        results: results of all rows.
+        out: absolute path of the report's directory.
     """
     return "".join(json.dumps(dict(zip(COLUMNS, members, strict=True))) + "\n" for members in _rows(results, out))
 
@@ -106,7 +106,7 @@ def _cell(value: Any) -> Any:
 
 
 def _with_whole_paths(result: RowResult) -> RowResult:
-    """Pictures are named as they can be opened from where this runs; the report is read from elsewhere."""
+    """Makes the paths of pictures absolute: they are relative to the current directory, not to the report."""
     if result.row is None:
         return result
     local = [picture for picture in result.row.pictures if not is_address(picture)]
@@ -117,12 +117,12 @@ def _with_whole_paths(result: RowResult) -> RowResult:
 def _whole(picture: str) -> str | None:
     try:
         return str(Path(picture).absolute())
-    except FileNotFoundError:  # the directory that this process is in is gone, and the picture with it
+    except FileNotFoundError:  # the current directory was deleted, and the picture with it
         return None
 
 
 def _replace_all(place: Path, contents: Mapping[str, str]) -> None:
-    """Writes all of them beside the older ones, before the first of these gives way."""
+    """Writes all files as drafts before it replaces the first older one."""
     with ExitStack() as stack:
         drafts = []
         for name, text in contents.items():

@@ -1,6 +1,7 @@
-"""The page of a report: results in, HTML out. One file that loads nothing but pictures, videos and sounds beside it.
+"""The page of a report: results in, HTML out. A single file that loads only local pictures, videos and sounds.
 
-Texts of rows stand as text in the page and nowhere in its script; the policy lets nothing else run or load.
+Texts of rows appear only as text, never in the script; the content security policy forbids running or loading anything
+else.
 """
 
 import base64
@@ -32,25 +33,25 @@ from kling_async.protocol.endpoint import Pool
 from kling_async.protocol.result_kind import ResultKind
 
 PROMPT_SHOWN: Final = 160
-"""Characters of a prompt that are seen at once."""
+"""Characters of a prompt that are shown before it is expanded."""
 PROMPT_MOST: Final = 4000
-"""Characters of it that the page holds: the service takes fewer."""
+"""Characters of a prompt that the page contains; the service's limit is lower."""
 BAR: Final = 1000
-"""Width of the bar of statuses, in its own units."""
+"""Width of the status bar, in its own units."""
 
 _KINDS: Final = {ResultKind.VIDEO: "video", ResultKind.IMAGE: "picture", ResultKind.AUDIO: "sound"}
-_SAYS: Final = {"video": "Play", "sound": "Play", "picture": "Show"}
+_ACTIONS: Final = {"video": "Play", "sound": "Play", "picture": "Show"}
 _PROMPTS: Final = ("prompt", "text", "effect_scene")
 
 
 def page(results: Sequence[RowResult], out: Path, *, title: str, written: datetime) -> str:
-    """The page.
+    """Renders the page.
 
     Args:
-        results: of all rows, in their order; pictures by absolute paths.
-        out: directory of the report, absolute.
-        title: of the page.
-        written: when it is written.
+        results: results of all rows, in order; pictures have absolute paths.
+        out: absolute path of the report's directory.
+        title: title of the page.
+        written: when the page is written.
     """
     css, js = _asset("report.css"), _asset("report.js")
     sums = sums_of(results)
@@ -138,7 +139,7 @@ def _row(result: RowResult, out: Path) -> str:
 
 
 def _shot(result: RowResult, out: Path) -> str:
-    """The picture, small, which is the way to what was made of it."""
+    """Returns the thumbnail, which links to the first file."""
     pictures = [] if result.row is None else [*result.row.pictures]
     pictures += [str(file) for file in result.files if _kind(file) == "picture"]
     source = next(filter(None, (href(picture, out) for picture in pictures)), None)
@@ -146,8 +147,8 @@ def _shot(result: RowResult, out: Path) -> str:
     for file in result.files:
         kind, way = _kind(file), href(file, out)
         if kind and way:
-            said = f'<span class="said">{_SAYS[kind]} {isolated(result.id)}</span>'
-            return f'<a class="shot {kind}" href="{escaped(way)}">{image}{said}</a>'
+            label = f'<span class="sr-only">{_ACTIONS[kind]} {isolated(result.id)}</span>'
+            return f'<a class="shot {kind}" href="{escaped(way)}">{image}{label}</a>'
     return f'<div class="shot">{image}</div>'
 
 
@@ -185,7 +186,7 @@ def _facts(result: RowResult) -> Iterator[str]:
 
 
 def _prompt(request: Any) -> Iterator[str]:
-    text = _said(request)[:PROMPT_MOST].strip()
+    text = _prompt_text(request)[:PROMPT_MOST].strip()
     if not text:
         return
     if len(text) <= PROMPT_SHOWN:
@@ -196,8 +197,8 @@ def _prompt(request: Any) -> Iterator[str]:
     yield f'<details class="prompt"><summary><bdi>{escaped(short)}{rest}</bdi></summary></details>'
 
 
-def _said(request: Any) -> str:
-    """What a request says, whatever the record calls that."""
+def _prompt_text(request: Any) -> str:
+    """Returns the prompt of a request, whatever the record's name for it."""
     body = getattr(request, "body", None)
     sources = [getattr(request, name, None) for name in _PROMPTS]
     sources += [body.get(name) for name in _PROMPTS] if isinstance(body, dict) else []
@@ -234,7 +235,7 @@ def _word(status: RowStatus) -> str:
     return status.value.replace(" ", "-")
 
 
-# ------------------------------------------------------------------------------------------------- its parts
+# ---------------------------------------------------------------------------------------------------- assets
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""The sums over all rows of a batch."""
+"""Totals over all rows of a batch."""
 
 import statistics
 from collections import Counter
@@ -23,26 +23,26 @@ ORDER: Final = (
     RowStatus.RUNNING,
     RowStatus.WAITING,
 )
-"""How the statuses are shown: what is over first."""
+"""The order in which statuses are shown: finished ones first."""
 UNSENT: Final = frozenset({RowStatus.WAITING, RowStatus.OVER_BUDGET, RowStatus.INVALID})
-"""What costs nothing yet, whatever it would cost."""
+"""Statuses of rows that have not cost anything."""
 MADE: Final = frozenset({RowStatus.DONE, RowStatus.UNSAVED, RowStatus.UNKNOWN})
-"""What is paid for, as far as can be seen."""
+"""Statuses of rows that are paid for, or may be."""
 
 
 @attrs.frozen(kw_only=True)
 class Sums:
-    """What all rows come to.
+    """Totals over all rows.
 
     Attributes:
-        counts: rows of each status that occurs, in the order in which they are shown.
-        units: of each pack that was drawn from.
-        usd: dollars, of units at list price; None where no price is known.
-        money: in no dollars, by its currency; an empty one where the service did not name it.
-        estimated: packs some of whose units are from the price table.
-        unpriced: rows that were made, or may be, and whose price is not known.
-        seconds: of all that ended, added up.
-        median: of these seconds; None where there are none.
+        counts: number of rows with each status that occurs, in the order in which they are shown.
+        units: units used of each pack.
+        usd: cost in dollars, with units at list price; None if no price is known.
+        money: cost that is not in dollars, by currency; the currency is empty if the service did not name it.
+        estimated: packs for which some units come from the price table.
+        unpriced: rows that are made, or may be, with an unknown price.
+        seconds: total duration of all ended tasks.
+        median: median of these durations; None without any.
     """
 
     counts: Mapping[RowStatus, int]
@@ -56,7 +56,7 @@ class Sums:
 
 
 def sums_of(results: Sequence[RowResult]) -> Sums:
-    """Adds up what was sent."""
+    """Computes the totals; only rows that were sent count for costs."""
     counts = Counter(result.status for result in results)
     sent = [result for result in results if result.status not in UNSENT]
     units: dict[Pool, Decimal] = {}

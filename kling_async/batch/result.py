@@ -1,4 +1,4 @@
-"""What came of a row of a batch."""
+"""The result of a row of a batch."""
 
 import enum
 from decimal import Decimal
@@ -10,48 +10,48 @@ from kling_async.batch.row import Row
 
 
 class RowStatus(enum.StrEnum):
-    """How far a row has come."""
+    """Status of a row."""
 
     WAITING = "waiting"
     """Nothing was sent."""
     RUNNING = "running"
-    """The service has the task, or may have it: the same batch, started again, goes on with it."""
+    """The service has, or may have, the task; restarting the batch continues it."""
     SAVING = "saving"
-    """It is made, and being saved."""
+    """The result is ready, and is being saved."""
     DONE = "done"
-    """It is made, and its files are saved whole, where it has any."""
+    """The result is ready, and its files, if any, are completely saved."""
     UNSAVED = "unsaved"
-    """It is made and paid for, and not saved: the same batch, started again, saves it."""
+    """The result is ready and paid for, but not saved; restarting the batch saves it."""
     FAILED = "failed"
-    """The service refused it or could not make it; `error` says why."""
+    """The service refused the request or could not generate the result; see `error`."""
     UNKNOWN = "unknown"
-    """What became of it is not known, or not yet; `error` says why, and what to do."""
+    """The outcome is not known, or not yet; `error` contains the reason and what to do."""
     OVER_BUDGET = "over budget"
-    """Nothing was sent, since it might have cost more than what is left of the budget."""
+    """Nothing was sent, because it might have cost more than the rest of the budget."""
     INVALID = "invalid"
-    """Nothing was sent, since the row is wrong; `error` says how."""
+    """Nothing was sent, because the row is invalid; see `error`."""
 
 
 @attrs.frozen(kw_only=True)
 class RowResult:
-    """What came of a row.
+    """The result of a row.
 
     Attributes:
-        id: of the row.
-        line: of the jobs; None where they came from no file.
-        row: what was asked for; None where that could not be read.
-        status: how far it has come.
-        task_id: the service's id.
-        files: that were saved, absolute.
-        units: that it cost as the service said, else by the price table; None where neither is known.
-        usd: the same in dollars, units at list price; None where it is no dollars.
-        amount: money that it cost, of an account that pays so; None where there was none.
-        currency: of that, where the service named it.
-        estimated: whether that is from the price table.
-        seconds: from its acceptance by the service to its end.
-        error: why it failed, is unknown or invalid; empty otherwise.
-        attempts: how many tasks were made for it.
-        lost: whether nothing more can be found out or done about it, however often the batch is started again.
+        id: id of the row.
+        line: line of the jobs; None if they do not come from a file.
+        row: the row; None if it could not be read.
+        status: its status.
+        task_id: the service's task id.
+        files: absolute paths of the saved files.
+        units: units that it cost, as reported by the service, else by the price table; None if neither is known.
+        usd: the cost in dollars, with units at list price; None if it cannot be expressed in dollars.
+        amount: money that it cost, for an account that pays in money; None otherwise.
+        currency: currency of `amount`, if the service named it.
+        estimated: whether the cost comes from the price table.
+        seconds: seconds from acceptance by the service to the end of the task.
+        error: why it failed, is unknown or is invalid; empty otherwise.
+        attempts: number of tasks created for it.
+        lost: whether restarting the batch can neither clarify nor change its outcome.
     """
 
     id: str

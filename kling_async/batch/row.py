@@ -1,4 +1,4 @@
-"""A row of a batch: one piece of work, as it was read and checked."""
+"""A row of a batch: one unit of work, after reading and checking it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,15 +10,15 @@ from kling_async.protocol.errors import KlingError, Problem
 
 @attrs.frozen(kw_only=True)
 class Row:
-    """One piece of work.
+    """One unit of work.
 
     Attributes:
-        id: its name in the batch, given or made from its contents: the key in the journal, and what its files are
-            called after.
-        line: of the jobs, from 1; None where they came from no file.
-        endpoint: the client's method that makes it, such as `image_to_video`.
-        request: the record that is submitted.
-        pictures: paths of the pictures on this machine that it is made from, as they can be opened from here.
+        id: its name in the batch, given or derived from its contents; the key in the journal, and the name of its
+            files.
+        line: line of the jobs, from 1; None if they do not come from a file.
+        endpoint: the client's method for it, such as `image_to_video`.
+        request: the request record to submit.
+        pictures: paths of its local input pictures, relative to the current directory or absolute.
     """
 
     id: str
@@ -30,12 +30,12 @@ class Row:
 
 @attrs.frozen(kw_only=True)
 class RowProblem:
-    """What is wrong with a row; nothing of it is sent.
+    """A problem of a row, which is then not sent.
 
     Attributes:
-        line: of the jobs, from 1; None where they came from no file.
-        id: of the row, where it has one.
-        problem: the parameter, what is wrong with it and what would be right.
+        line: line of the jobs, from 1; None if they do not come from a file.
+        id: id of the row, if it has one.
+        problem: the parameter, what is wrong with it, and how to correct it.
     """
 
     line: int | None
@@ -43,22 +43,22 @@ class RowProblem:
     problem: Problem
 
     def __str__(self) -> str:
-        """The place, then the problem."""
+        """Returns the location, followed by the problem."""
         place = " ".join(filter(None, [f"line {self.line}" if self.line else "", f"({self.id})" if self.id else ""]))
         return f"{place}: {self.problem}" if place else str(self.problem)
 
 
 class InvalidBatch(KlingError, ValueError):
-    """Rows of a batch are wrong. Nothing was sent, nothing is paid.
+    """Rows of a batch are invalid. Nothing was sent or paid.
 
     Attributes:
-        problems: all of them, each with its place.
+        problems: all problems, each with its location.
     """
 
     problems: tuple[RowProblem, ...]
 
     @classmethod
     def of(cls, problems: Sequence[RowProblem]) -> "InvalidBatch":
-        """The error for these problems, one line each."""
+        """Returns an error that lists these problems, one per line."""
         lines = "".join(f"\n  - {problem}" for problem in problems)
         return cls(f"{len(problems)} problems, nothing was sent:{lines}", problems=tuple(problems))

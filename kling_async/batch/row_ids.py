@@ -1,4 +1,4 @@
-"""The ids of rows: whether a given one will do, and one made from what the row asks for."""
+"""Ids of rows: validates given ones, and derives others from the row's contents."""
 
 import hashlib
 import json
@@ -12,12 +12,12 @@ from kling_async.journal.names import base32
 from kling_async.protocol.media.given import Media
 from kling_async.protocol.rules.values import shown
 
-_LETTERS: Final = 16  # 80 bits: rows of one batch do not meet
+_LETTERS: Final = 16  # 80 bits: no collisions within a batch
 _NOT_SHOWN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def complaint(given: object) -> str | None:
-    """Why this is no id; None where it is one."""
+    """Returns why this is not a valid id; None if it is valid."""
     if isinstance(given, bool) or not isinstance(given, str | int):
         return f"expected text of 1 to {ID_MOST} letters, got {shown(given)}"
     if isinstance(given, int) and abs(given) >= 10**ID_MOST:
@@ -33,14 +33,14 @@ def complaint(given: object) -> str | None:
 
 
 def from_contents(endpoint: str, values: Mapping[str, Any]) -> str:
-    """The id of a row that has none: the same for the same values, in whatever order they are.
+    """Derives the id of a row without one; it does not depend on the order of the values.
 
     Args:
-        endpoint: of the row.
-        values: of its parameters, as they were written.
+        endpoint: endpoint of the row.
+        values: values of its parameters, as given.
 
     Raises:
-        ValueError: they are nothing that could be written down.
+        ValueError: the values cannot be serialized.
     """
     try:
         text = json.dumps([endpoint, values], sort_keys=True, default=_plain)
@@ -50,7 +50,7 @@ def from_contents(endpoint: str, values: Mapping[str, Any]) -> str:
 
 
 def counted(id_: str, taken: Collection[str]) -> str:
-    """The id, or where another row has it the next of its kind: `row-abc-2`, `row-abc-3`."""
+    """Returns the id, numbered if another row has it: `row-abc-2`, `row-abc-3`."""
     number, free = 1, id_
     while free in taken:
         number += 1
@@ -59,7 +59,7 @@ def counted(id_: str, taken: Collection[str]) -> str:
 
 
 def _plain(value: object) -> Any:
-    """What Python has and JSON does not."""
+    """Converts Python values that JSON does not have."""
     match value:
         case Media():
             return value.url or value.path or _plain(value.data or b"")

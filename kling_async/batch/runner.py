@@ -1,4 +1,4 @@
-"""Runs the rows of a batch: as many at once as the account takes, each to its files."""
+"""Runs the rows of a batch, as many at once as the account allows, until their files are saved."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import attrs
 
-from kling_async.batch.outcome import begun, outcome, unknown, with_told
+from kling_async.batch.outcome import begun, outcome, unknown, with_cost
 from kling_async.batch.result import RowResult, RowStatus
 from kling_async.batch.row import Row
 from kling_async.client import KlingClient
@@ -29,11 +29,11 @@ from kling_async.protocol.errors import AuthenticationError, BudgetExceeded, Jou
 logger = logging.getLogger("kling_async")
 
 _LOOK_SECONDS: Final = 0.5
-"""Between two looks at whether another process has saved its work."""
-_TOLD_LOOKS: Final = 30
-"""Looks after which it is told what is waited for."""
+"""Seconds between two checks whether another process has saved a row's files."""
+_LOOKS_BEFORE_WARNING: Final = 30
+"""Checks after which a warning about the wait is logged."""
 _PAID_AT_ONCE: Final = 32
-"""Rows that are paid already and looked at together: they take no slot."""
+"""Concurrent rows that are already paid for, which need no slot."""
 
 
 _End = tuple[KlingError | None, RowResult]
@@ -41,30 +41,30 @@ _End = tuple[KlingError | None, RowResult]
 
 @attrs.define(eq=False)
 class _Queue:
-    """Rows that stand in one line.
+    """Rows that share slots.
 
     Attributes:
-        limit: how many may be under way.
-        pack: that they are paid from; None for what is paid already.
-        rows: that have not begun.
-        under_way: how many have.
+        limit: how many may run at once.
+        pack: the resource pack that pays for them; None for rows already paid for.
+        rows: rows that have not started.
+        running: how many are running.
     """
 
     limit: int
     pack: str | None
     rows: deque[Row] = attrs.field(factory=deque)
-    under_way: int = 0
+    running: int = 0
 
 
 class Runner:
-    """The rows of one run.
+    """Runs all rows once.
 
     Args:
-        client: with a journal.
-        rows: all of them, with ids of their own.
+        client: a client with a journal.
+        rows: all rows, with unique ids.
         out: the directory for the files.
-        again: whether rows that failed get another attempt.
-        watermark: whether the watermarked variants are saved as well, where the request asks for them.
+        again: whether failed rows get another attempt.
+        watermark: whether to save the watermarked variants as well, if the request includes them.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Runner:
     ) -> None:
         self.counts = Counter({RowStatus.WAITING: len(rows)})
         self.halted: KlingError | None = None
-        """Why nothing more was sent, where the account is the reason."""
+        """The error because of which the account accepts no more rows, if there was one."""
         self._client = client
         self._rows = rows
         self._out = f"{out}/"
@@ -80,31 +80,31 @@ class Runner:
         self._watermark = watermark
         self.statuses: dict[str, RowStatus] = {row.id: RowStatus.WAITING for row in rows}
         self.begun: dict[str, RowResult] = {}
-        """What is known so far of rows that may be paid for, and have not ended."""
+        """Preliminary results of rows that may be paid for and have not ended."""
         self._queues: dict[object, _Queue] = {}
         self._tasks: dict[asyncio.Task[_End], tuple[Row, _Queue]] = {}
         self._ended: asyncio.Queue[asyncio.Task[_End]] = asyncio.Queue()
         self._over_budget: dict[str, tuple[Row, RowResult]] = {}
         self._has_progressed = False
-        self._has_told = False
+        self._has_warned = False
         self._stopped = False
-        self._proving = asyncio.Lock()
-        """So that rows whose place is proven by threads stand in line in their order."""
+        self._checking_target = asyncio.Lock()
+        """Keeps rows in order while their targets are checked in threads."""
         self._withdrawing: asyncio.Future[None] | None = None
 
     async def results(self) -> AsyncGenerator[RowResult, None]:
-        """Each row's, as it ends; of rows that never began there is none.
+        """Yields each row's result when it ends; none for rows that never started.
 
         Raises:
             JournalError: the journal cannot be read.
         """
         try:
-            await self._line_up()
+            await self._fill_queues()
             self._start()
-            while self._tasks or self._begin_again():
+            while self._tasks or self._retry_over_budget():
                 task = await self._ended.get()
                 row, queue = self._tasks.pop(task)
-                queue.under_way -= 1
+                queue.running -= 1
                 if not task.cancelled():
                     failure, result = task.result()
                     self._set(row, result.status)
@@ -124,10 +124,10 @@ class Runner:
             for each in left:
                 each.cancel()
             await asyncio.gather(*left, return_exceptions=True)
-            await self._look_at_left([row for row, _ in self._tasks.values()])
+            await self._note_unfinished([row for row, _ in self._tasks.values()])
 
     def stop(self) -> None:
-        """Begins nothing more; what may have been sent goes on to its end."""
+        """Starts no more rows; those that may have been sent run to their ends."""
         if not self._stopped:
             self._stopped = True
             for queue in self._queues.values():
@@ -135,15 +135,15 @@ class Runner:
             self._withdrawing = asyncio.ensure_future(self._withdraw())
 
     async def _withdraw(self) -> None:
-        """Takes back what stands in line, and what was not sent, though it is tried again and again."""
+        """Cancels rows that wait for a slot, or whose create has not been sent despite retries."""
         waiting = {task: row.id for task, (row, _) in self._tasks.items() if self.statuses[row.id] is RowStatus.WAITING}
         sent = await self._client.journal.last_of([*waiting.values()])
         for task, key in waiting.items():
             if key not in sent or not self._client.works.may_exist(sent[key]):
                 task.cancel()
 
-    async def _look_at_left(self, rows: Sequence[Row]) -> None:
-        """Which of the rows that were left may have been sent."""
+    async def _note_unfinished(self, rows: Sequence[Row]) -> None:
+        """Notes which of the unfinished rows may have been sent."""
         with contextlib.suppress(JournalError):
             sent = await self._client.journal.last_of([row.id for row in rows])
             for row in rows:
@@ -152,8 +152,8 @@ class Runner:
 
     # ------------------------------------------------------------------------------------- scheduling
 
-    async def _line_up(self) -> None:
-        """What is paid already comes first, and takes no slot; the rest stands in the lines of the account."""
+    async def _fill_queues(self) -> None:
+        """Puts rows that are already paid for in a queue without slots, and all others in those of the account."""
         await self._client.works.journal.open()
         self._known = await self._client.journal.last_of([row.id for row in self._rows])
         for row in self._rows:
@@ -163,7 +163,7 @@ class Runner:
         if not self._creates(self._known.get(row.id)):
             return self._queues.setdefault(None, _Queue(_PAID_AT_ONCE, None))
         endpoint = endpoint_that_takes(row.request)
-        # Twice as many as may run, so that one is checked and in line when a slot comes free.
+        # Twice as many as may run, so that a checked row is waiting when a slot is freed.
         line = (endpoint.pack, endpoint.line_of(row.request))
         return self._queues.setdefault(line, _Queue(2 * self._client.concurrency, endpoint.pack))
 
@@ -172,15 +172,19 @@ class Runner:
 
     def _start(self) -> None:
         for queue in self._queues.values():
-            while queue.rows and queue.under_way < queue.limit:
+            while queue.rows and queue.running < queue.limit:
                 row = queue.rows.popleft()
-                queue.under_way += 1
+                queue.running += 1
                 task = asyncio.get_running_loop().create_task(self._one(row))
                 self._tasks[task] = row, queue
                 task.add_done_callback(self._ended.put_nowait)
 
-    def _begin_again(self) -> bool:
-        """Tries once more what is over the budget, where something has ended that may have cost less than reserved."""
+    def _retry_over_budget(self) -> bool:
+        """Retries rows that were over the budget, if others have ended and may have cost less than reserved.
+
+        Returns:
+            Whether any rows are running.
+        """
         if self._has_progressed and not self._stopped and self.halted is None:
             self._has_progressed = False
             rows, self._over_budget = self._over_budget, {}
@@ -191,7 +195,7 @@ class Runner:
         return bool(self._tasks)
 
     def _halt(self, error: KlingError, of: _Queue) -> None:
-        """Begins nothing more that the account would refuse for the same reason."""
+        """Drops all queued rows that the account would refuse for the same reason."""
         is_of_pack = error.code in PACK_CODES
         if is_of_pack or error.code in ACCOUNT_CODES or isinstance(error, AuthenticationError):
             self.halted = error
@@ -205,7 +209,7 @@ class Runner:
         self.statuses[row.id] = status
 
     def _note(self, row: Row, status: RowStatus, attempts: Sequence[Entry]) -> None:
-        """What is known of a row that is under way."""
+        """Notes the preliminary result of a running row."""
         self._set(row, status)
         self.begun[row.id] = begun(row, endpoint_that_takes(row.request), attempts, status)
 
@@ -215,30 +219,30 @@ class Runner:
         endpoint = endpoint_that_takes(row.request)
         failure: KlingError | None = None
         try:
-            await self._made(row, endpoint)
+            await self._make(row, endpoint)
         except KlingError as error:
             failure = error
-        except Exception as error:  # the other rows are paid for too
+        except Exception as error:  # must not stop the other rows, which are paid for, too
             logger.exception("row %s failed unexpectedly", row.id, extra={"kling_event": "row_failed"})
             failure = KlingError(f"unexpected: {error!r}")
         try:
             attempts = await self._client.works.journal.attempts(row.id)
-        except JournalError as error:  # a full disk: whether it was sent is for the next run to find out
+        except JournalError as error:  # e.g. a full disk: the next run finds out whether it was sent
             return failure or error, unknown(row, failure or error)
         return failure, outcome(row, endpoint, attempts, failure)
 
-    async def _made(self, row: Row, endpoint: Endpoint) -> None:
-        """Makes what is not made, and saves what is not saved.
+    async def _make(self, row: Row, endpoint: Endpoint) -> None:
+        """Generates and saves whatever is missing of a row.
 
         Raises:
             KlingError: as `KlingClient.submit` and `TaskHandle.save_all`.
         """
         key, is_file = row.id, endpoint.result.is_file
-        marks = [False, *[True] * (self._watermark and getattr(row.request, "watermark_info", None) is not None)]
+        variants = [False, *[True] * (self._watermark and getattr(row.request, "watermark_info", None) is not None)]
         if is_file and self._creates(self._known.get(key)):
-            async with self._proving:
-                for watermark in marks:
-                    await in_thread(self._prove, key, endpoint, watermark)
+            async with self._checking_target:
+                for watermark in variants:
+                    await in_thread(self._check_target, key, endpoint, watermark)
         while True:
             handle = await self._client.submit(
                 row.request, key=key, again=self._again, save_to=self._out, queue_deadline=math.inf
@@ -248,17 +252,17 @@ class Runner:
             last = attempts[-1] if attempts else None
             if last is not None and (last.failed or (last.state is EntryState.ENDED and not is_file)):
                 return
-            if is_file and await self._is_whole(handle, marks):
+            if is_file and await self._is_saved(handle, variants):
                 return
             task = await handle.wait()
             if not is_file or not await self._is_saved_elsewhere(key, last):
                 break
-        self._note(row, RowStatus.SAVING, with_told(attempts, task))
-        for watermark in marks if is_file else []:
-            await self._saved(handle, watermark=watermark)
+        self._note(row, RowStatus.SAVING, with_cost(attempts, task))
+        for watermark in variants if is_file else []:
+            await self._save(handle, watermark=watermark)
 
-    async def _saved(self, handle: TaskHandle, *, watermark: bool) -> None:
-        """Saves the files of a task, unless somebody in this process does; then waits for that.
+    async def _save(self, handle: TaskHandle, *, watermark: bool) -> None:
+        """Saves the files of a task; if another task in this process is already saving them, waits for it.
 
         Raises:
             KlingError: as `TaskHandle.save_all`.
@@ -271,25 +275,25 @@ class Runner:
             else:
                 return
 
-    def _prove(self, key: str, endpoint: Endpoint, watermark: bool) -> None:  # noqa: FBT001  (called by a thread)
+    def _check_target(self, key: str, endpoint: Endpoint, watermark: bool) -> None:  # noqa: FBT001  (called by a thread)
         check_target_for(
             self._out, None, watermark=watermark, overwrite=False, kind=endpoint.result, name=file_name(key)
         )
 
-    async def _is_whole(self, handle: TaskHandle, marks: Sequence[bool]) -> bool:
-        whole = [handle.work and await handle.work.whole(self._out, watermark=watermark) for watermark in marks]
-        return all(whole)
+    async def _is_saved(self, handle: TaskHandle, variants: Sequence[bool]) -> bool:
+        saved = [handle.work and await handle.work.whole(self._out, watermark=watermark) for watermark in variants]
+        return all(saved)
 
     async def _last(self, key: str) -> Entry | None:
         return (await self._client.journal.last_of([key])).get(key)
 
     async def _is_saved_elsewhere(self, key: str, before: Entry | None) -> bool:
-        """Whether another process has saved the work meanwhile; waits as long as a living one is about to."""
+        """Whether another process has saved the files meanwhile; waits while a living one owns the work."""
         looks = 0
         while await self._client.works.journal.is_anothers(key):
             looks += 1
-            if looks == _TOLD_LOOKS and not self._has_told:
-                self._has_told = True
+            if looks == _LOOKS_BEFORE_WARNING and not self._has_warned:
+                self._has_warned = True
                 logger.warning(
                     "%s is made, and another process saves it, or is stopped; it is waited for until it has, or ends",
                     key,

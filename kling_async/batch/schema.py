@@ -1,4 +1,4 @@
-"""A JSON schema of the rows of an endpoint, made from its record; rows are read by it."""
+"""Builds the JSON schema of an endpoint's rows from its record; rows are read by this schema."""
 
 import functools
 import re
@@ -25,9 +25,9 @@ from kling_async.protocol.record_fields import (
 Schema = dict[str, Any]
 
 ID_MOST: Final = 200
-"""Letters of an id."""
+"""Maximum length of an id in characters."""
 NOT_IN_ROWS: Final = {"external_task_id": "the batch gives each task its own; id names the row"}
-"""Parameters that no row has, each with the reason."""
+"""Parameters that rows must not have, each with the reason."""
 
 _TYPES: Final = {str: "string", int: "integer", float: "number", bool: "boolean"}
 _NUMBER: Final = r"-?\d+(?:\.\d+)?"
@@ -48,20 +48,20 @@ _OF_PYTHON: Final = {
     "False": "false",
     "=true`": "`",
 }
-"""What descriptions say to programmers, as people read it who write files."""
+"""Replacements that adapt descriptions written for Python programmers to authors of files."""
 
 
 def row_schema(endpoint: str) -> Schema:
-    """The JSON schema (2020-12) of a row of a batch.
+    """Returns the JSON schema (2020-12) of a row of a batch.
 
-    A row is read where its names and kinds of values are as the schema says; what depends on more (`minimum`,
-    `maxLength`, the model) is checked afterwards.
+    A row is readable if its names and kinds of values match the schema; everything else (`minimum`, `maxLength`, rules
+    of the model) is checked afterwards.
 
     Args:
-        endpoint: name of the client's method, also with dashes: `image_to_video`.
+        endpoint: name of the client's method, such as `image_to_video`; may be written with dashes.
 
     Raises:
-        InvalidRequest: there is no such endpoint, or it makes no tasks.
+        InvalidRequest: there is no such endpoint, or it does not create tasks.
     """
     name = endpoints.read(endpoint)
     if isinstance(name, Problem):
@@ -71,14 +71,14 @@ def row_schema(endpoint: str) -> Schema:
 
 @functools.cache
 def properties(name: str) -> Mapping[str, Schema]:
-    """The schema of each parameter of an endpoint."""
+    """Returns the schema of each parameter of an endpoint."""
     fields = [field for field in fields_of(endpoints.record(name)) if field.name not in NOT_IN_ROWS]
     return {field.name: _parameter(field) for field in fields}
 
 
 @functools.cache
 def needed(name: str) -> tuple[str, ...]:
-    """The parameters without which a row cannot be sent."""
+    """Returns the required parameters of an endpoint."""
     return tuple(field.name for field in fields_of(endpoints.record(name)) if field.is_needed)
 
 
@@ -101,13 +101,13 @@ def _row(name: str) -> Schema:
 
 
 def _parameter(field: Field) -> Schema:
-    """A parameter of the row; null leaves it out where that is possible."""
+    """Returns the schema of a parameter; null omits an optional one."""
     made = _schema(field.members, field.field, field.about)
     return _with_null(made) if not field.is_needed else made
 
 
 def _schema(members: tuple[Any, ...], field: "attrs.Attribute[Any]", about: str) -> Schema:
-    """One field, by its types and by what its converter reads."""
+    """Returns the schema of a field, by its types and the values that its converter accepts."""
     choices = [choice | _limits(choice, about) for choice in _choices(members, field)]
     made = choices[0] if len(choices) == 1 else {"anyOf": choices}
     open_words = [word for member in members if get_origin(member) is Literal for word in get_args(member)]
@@ -128,20 +128,20 @@ def _choices(members: tuple[Any, ...], field: "attrs.Attribute[Any]") -> Iterato
             yield {"type": _TYPES[member]}
         elif is_media(member):
             yield {"type": "string"}
-        elif is_record(member) and str not in members:  # else its text stands for it
+        elif is_record(member) and str not in members:  # otherwise text represents the record
             yield _record(member)
-            if isinstance(reads("x"), member):  # or for its chief member
+            if isinstance(reads("x"), member):  # text represents the record's chief member
                 yield {"type": "string"}
     yield from _by_name(members, field)
     if int in members and field.converter is not None and isinstance(reads("5"), int):
         yield {"type": "string", "pattern": "^[0-9]{1,19}$"}
     if bool in members and field.converter is not None:
-        said = [word for word in ("on", "off", "yes", "no") if isinstance(reads(word), bool)]
-        yield from [{"enum": said}] * bool(said)
+        switches = [word for word in ("on", "off", "yes", "no") if isinstance(reads(word), bool)]
+        yield from [{"enum": switches}] * bool(switches)
 
 
 def _item(members: tuple[Any, ...], field: "attrs.Attribute[Any]") -> Schema:
-    """An item of a list: what its type says, the short forms that its converter reads, and the documented one."""
+    """Returns the schema of a list's items: their type, the converter's short forms, and the documented form."""
     reads: Any = field.converter
     choices = list(_choices(members, _BARE))
     record = next((member for member in members if is_record(member) and str not in members), None)
@@ -157,7 +157,7 @@ def _item(members: tuple[Any, ...], field: "attrs.Attribute[Any]") -> Schema:
 
 
 def _by_name(members: tuple[Any, ...], field: "attrs.Attribute[Any]") -> Iterator[Schema]:
-    """Materials by the names that the prompt has: `{"cat": "cat.png"}`, where the converter reads them so."""
+    """Yields the schema of materials by their names in the prompt: `{"cat": "cat.png"}`; none if not supported."""
     item, reads = item_of(members), cast("Callable[[Any], Any] | None", field.converter)
     records = [each for each in (members_of(item) if item is not None else members) if only_needed(each) is not None]
     if reads is None or not records:
@@ -188,7 +188,7 @@ def _object(members: Mapping[str, Schema], required: list[str]) -> Schema:
 
 @attrs.frozen
 class _Bare:
-    """A field of nothing but its type."""
+    """A field without a converter or metadata."""
 
     field: Any = None
 
@@ -213,7 +213,7 @@ def _with_null(schema: Schema) -> Schema:
 
 
 def _limits(choice: Schema, about: str) -> Schema:
-    """Limits that the description names without a condition; `kinds` does not look at them."""
+    """Returns limits that the description states unconditionally; `kinds` ignores them."""
     if choice == {"type": "string"} and (most := _LENGTH.search(about)):
         return {"maxLength": int(most[1])}
     ranges = _RANGE.findall(about)

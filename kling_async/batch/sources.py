@@ -1,4 +1,4 @@
-"""Where rows come from: a file of JSONL or CSV, or a folder of pictures. Blocking."""
+"""Opens the sources of rows: a JSONL or CSV file, or a folder of pictures. Blocking."""
 
 import io
 import os
@@ -19,7 +19,7 @@ from kling_async.protocol.media.image import Image
 from kling_async.protocol.record_fields import fields_of, members_of, only_needed
 
 PICTURES: Final = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".heic", ".avif", ".tif", ".tiff"}
-"""What is taken from a folder. Of those that the service does not take the checks say so: none is left out silently."""
+"""Suffixes of pictures used from a folder. The checks report unsupported ones, so that none is skipped silently."""
 _LINES: Final = {".jsonl", ".ndjson", ".json"}
 _TEXTS: Final = {"", ".json", ".txt", ".html", ".xml"}
 _HEAD: Final = 2**12
@@ -27,17 +27,17 @@ _HEAD: Final = 2**12
 
 @contextmanager
 def opened(path: str, default: str) -> Iterator[Iterator[RawRow]]:
-    """The rows of a file or a folder.
+    """Yields an iterator over the rows of a file or folder.
 
     Args:
-        path: of it.
-        default: the endpoint of rows that name none.
+        path: path of the file or folder.
+        default: endpoint of rows that do not name one.
 
     Raises:
-        BatchError: it is neither, or cannot be read.
+        BatchError: the path is neither, or cannot be read.
     """
     try:
-        if os.path.isdir(path):  # noqa: PTH112  (that of Path raises where the name is too long)
+        if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises if the name is too long)
             yield _in_folder(path, default)
             return
         with open(path, "rb", opener=_opened_at_once) as file:
@@ -52,7 +52,7 @@ def opened(path: str, default: str) -> Iterator[Iterator[RawRow]]:
 
 
 def _opened_at_once(path: str, flags: int) -> int:
-    """Opens a file without waiting for the other end of a named pipe, which may never come."""
+    """Opens a file without blocking on a named pipe that has no writer."""
     return os.open(path, flags | system.HERE.waits_for_nobody)
 
 
@@ -64,16 +64,16 @@ def _in_file(path: str, file: io.BufferedReader, default: str) -> Iterator[RawRo
     _refuse_other_files(path, head)
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     is_lines = start == b"{" or Path(path).suffix.lower() in _LINES
-    # A break within a cell stays as it is; in JSON there is none.
+    # Keep line breaks within CSV cells unchanged; JSON has none.
     with io.TextIOWrapper(file, "utf-8", "surrogateescape", newline=None if is_lines else "") as lines:
         yield from jsonl.rows_in(lines) if is_lines else table.rows_in(lines, default)
 
 
 def _refuse_other_files(path: str, head: bytes) -> None:
-    """Refuses what was probably given by mistake.
+    """Refuses files that were probably given by mistake.
 
     Raises:
-        BatchError: it was.
+        BatchError: the file does not look like jobs.
     """
     if not head:
         raise BatchError(f"{_shown(path)} is empty")
@@ -101,7 +101,7 @@ def _refuse_other_files(path: str, head: bytes) -> None:
 
 
 def _in_folder(path: str, default: str) -> Iterator[RawRow]:
-    """A row for each picture, in the order in which people count; hidden files and subfolders are left out."""
+    """Yields a row for each picture, in natural order; skips hidden files and subfolders."""
     field, is_list = _field_of_pictures(default)
     with os.scandir(path) as entries:
         found = [each.name for each in entries if _is_picture(each)]
@@ -118,10 +118,10 @@ def _is_picture(entry: "os.DirEntry[str]") -> bool:
 
 
 def _field_of_pictures(default: str) -> tuple[str, bool]:
-    """The parameter that gets the picture, and whether it takes a list of them.
+    """Returns the parameter for the picture, and whether it is a list of pictures.
 
     Raises:
-        BatchError: there is none.
+        BatchError: the endpoint has no such parameter.
     """
     for field in fields_of(endpoints.record(default)):
         if Image in field.members:
@@ -139,7 +139,7 @@ def _takes_pictures(item: Any) -> bool:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorts `shot2` before `shot10`."""
+    """Returns a sort key that sorts `shot2` before `shot10`."""
     return [(int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in re.split(r"(\d+)", name)]
 
 

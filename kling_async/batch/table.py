@@ -1,4 +1,4 @@
-"""Rows of CSV: the header names the parameters, each cell is read as the kind of its parameter."""
+"""Reads rows of CSV: the header names the parameters; cells are converted to the kinds of their parameters."""
 
 import csv
 import re
@@ -14,7 +14,7 @@ from kling_async.methods import nearest
 from kling_async.protocol.errors import Problem
 
 OWN: Final = ("id", "endpoint")
-"""Columns that are no parameters."""
+"""Columns that are not parameters."""
 
 _DELIMITERS: Final = ",;\t"
 _NUMBER: Final = re.compile(r"\s*[+-]?(\d{1,20}|\d{0,20}\.\d{1,20}|\d{1,20}\.)([eE][+-]?\d{1,2})?\s*", re.ASCII)
@@ -22,13 +22,13 @@ _SWITCH: Final = {"true": True, "yes": True, "on": True, "false": False, "no": F
 
 
 def rows_in(lines: Iterable[str], default: str) -> Iterator[RawRow]:
-    """The rows below the header; empty ones are none.
+    """Yields the rows below the header, and skips empty ones.
 
-    Where the header itself is wrong, that is all there is: with it, no cell is what it seems.
+    If the header is invalid, yields only its problems, because no cell could be interpreted reliably.
 
     Args:
-        lines: with their ends, bytes that are no UTF-8 as lone surrogates.
-        default: the endpoint of rows that name none.
+        lines: the lines with their line ends, decoded with `surrogateescape`.
+        default: endpoint of rows that do not name one.
     """
     lines = iter(lines)
     numbered = enumerate(lines, 1)
@@ -61,7 +61,7 @@ def rows_in(lines: Iterable[str], default: str) -> Iterator[RawRow]:
 
 _EMPTY: Final = "\ufeff \t\r\n,;"
 _NAMED: Final = re.compile(r'"?sep=([,;\t])"?', re.IGNORECASE)
-"""A line before the header that tells spreadsheets what separates cells."""
+"""A line before the header that specifies the delimiter for spreadsheets."""
 
 
 def _next_full(numbered: Iterator[tuple[int, str]]) -> tuple[int, str]:
@@ -74,13 +74,13 @@ def _joined(first: str, rest: Iterator[str]) -> Iterator[str]:
 
 
 def _delimiter(header: str) -> str:
-    """What separates cells: names of columns have none of them, so that the most frequent one does."""
+    """Returns the most frequent delimiter: column names contain none of them."""
     return max(_DELIMITERS, key=header.count)
 
 
 def _header(cells: list[str]) -> list[str]:
     names = [cell.strip() for cell in cells]
-    while names and not names[-1]:  # spreadsheets write columns that were used once
+    while names and not names[-1]:  # spreadsheets also write columns that are empty by now
         names.pop()
     return names
 
@@ -128,15 +128,15 @@ def _row(line: int, header: list[str], cells: list[str], default: str, *, decima
 
 
 def value_of(text: str, schema: Schema, *, decimal_comma: bool = False) -> Any:
-    """What a cell holds; text where it is not what the parameter asks for, which the reader of rows reports.
+    """Returns the value of a cell; plain text if it does not match the parameter, which is reported later.
 
     Args:
-        text: of the cell.
-        schema: of the parameter.
+        text: text of the cell.
+        schema: schema of the parameter.
         decimal_comma: whether `0,5` is a number.
 
     Raises:
-        ValueError: it begins as JSON and is none.
+        ValueError: the text begins like JSON but is not valid JSON.
     """
     kinds = {each.get("type") for each in alternatives(schema)}
     if kinds & {"array", "object"}:

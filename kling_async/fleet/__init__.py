@@ -1,4 +1,4 @@
-"""The same jobs on many machines, on Postgres, any of which may die; needs the extra `fleet`.
+"""Runs jobs on many machines, any of which may die, coordinated through Postgres; needs the extra `fleet`.
 
 ```python
 async with Fleet("postgresql://kling:...@db.example/kling") as fleet:
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kling_async.io.postgres import driver
 
-driver()  # without the extra this says what to do
+driver()  # raises an error with instructions if the extra is not installed
 
 if TYPE_CHECKING:
     from kling_async.fleet.fleet import Fleet as Fleet

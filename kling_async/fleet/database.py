@@ -1,4 +1,4 @@
-"""The database of a fleet: one connection, opened anew where it is lost, and steps in it."""
+"""The database of a fleet: one connection, reopened when lost, that runs transactions."""
 
 import asyncio
 import re
@@ -22,58 +22,58 @@ T = TypeVar("T")
 Connection = psycopg.AsyncConnection[DictRow]
 
 PATIENCE: Final = 20.0
-"""Seconds for which a server that is gone is waited for."""
+"""Seconds to wait for an unavailable server."""
 ANSWER_SECONDS: Final = 60.0
-"""After that a server that is reached and says nothing of a statement counts as lost."""
+"""Seconds without a response to a statement after which a reachable server counts as lost."""
 _PAUSE: Final = 0.2
 _IDLE_SECONDS: Final = 20
 _DEFAULTS: Final[dict[str, Any]] = {
     "application_name": "kling-async",
     "connect_timeout": 10,
-    # A server that is cut off is missed within 20 seconds.
+    # Detects an unreachable server within 20 seconds.
     "keepalives_idle": 10,
     "keepalives_interval": 3,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-"""What a dsn can say otherwise."""
+"""Connection parameters that a dsn can override."""
 _SETTINGS: Final = "; ".join(
     f"SET {name} TO {value}"
     for name, value in {
-        # The engine's claim is one long statement: where Postgres expects many rows, as after many submits of which its
-        # statistics do not know yet, it would compile that anew each time: half a second, for milliseconds.
+        # The engine's claim is one long statement. If Postgres expects many rows, as after many submits that its
+        # statistics do not reflect yet, it would compile the statement each time: half a second to save milliseconds.
         "jit": "off",
-        # Where the database has a zone of its own, moments near the ends of time cannot be read back; nor can any that
-        # are written in the way of another country.
+        # With another time zone, timestamps near the limits of datetime cannot be read back; with other date formats,
+        # no timestamp can.
         "TimeZone": "UTC",
         "DateStyle": "ISO",
         "IntervalStyle": "postgres",
-        # Else the driver writes the digests of many keys wrongly.
+        # Otherwise the driver sends arrays of digests incorrectly.
         "standard_conforming_strings": "on",
-        # Steps wait for others' locks, and look then at what those have done.
+        # Steps wait for other transactions' locks, and must then see their changes.
         "default_transaction_isolation": "'read committed'",
     }.items()
 )
-"""Of each connection, whatever the database or its user has."""
-_ANEW: Final = frozenset({"40P01", "40001"})
-"""Deadlock and serialization failure: nothing was done, and the same again can work."""
+"""Settings of each connection, overriding those of the database and its user."""
+_CONFLICTS: Final = frozenset({"40P01", "40001"})
+"""Deadlock and serialization failure: nothing was done, and a retry can succeed."""
 _READ_ONLY: Final = "25006"
-"""As of a server in whose place another one comes: nothing was done, and a new connection can lead to that."""
+"""As from a server that is being replaced: nothing was done, and a new connection may reach the new server."""
 _NOT_YET: Final = frozenset({"57P01", "57P02", "57P03"})
 """The server is shutting down, or starting."""
 
 
 class _Connection(psycopg.AsyncConnection[DictRow]):
-    """A connection on which no statement waits for ever: a server that stands still ends no connection."""
+    """A connection on which no statement waits forever, as a frozen server does not close its connections."""
 
     answer_seconds = ANSWER_SECONDS
 
     async def wait(self, gen: PQGen[T], *given: Any, **more: Any) -> T:
-        """As psycopg's own."""
+        """Like psycopg's own, with a time limit."""
         return await super().wait(self._bounded(gen), *given, **more)
 
     def _bounded(self, work: PQGen[T]) -> PQGen[T]:
-        """The same for some seconds, but for who listens; who drives it asks several times in one."""
+        """Limits the time of a wait, except for notifications; checked at each wake-up of psycopg's wait loop."""
         ends_at = time.monotonic() + self.answer_seconds
         try:
             wanted = next(work)
@@ -93,12 +93,12 @@ class Database:
     """The database of a fleet.
 
     Args:
-        dsn: its address.
-        patience: seconds for which a server that was there is waited for.
+        dsn: the connection string.
+        patience: seconds to wait for a server that has become unavailable.
         answer: seconds that a statement may take.
 
     Raises:
-        ConfigurationError: it is no address.
+        ConfigurationError: the connection string is invalid.
     """
 
     def __init__(self, dsn: str, *, patience: float = PATIENCE, answer: float = ANSWER_SECONDS) -> None:
@@ -112,11 +112,11 @@ class Database:
         self.closed = True
 
     def __repr__(self) -> str:
-        """Where it is."""
+        """Shows its location."""
         return f"<Database {self.place}>"
 
     async def __aenter__(self) -> Self:
-        """As `open`, at once.
+        """Calls `open` without patience.
 
         Raises:
             FleetError: as `open`.
@@ -125,14 +125,14 @@ class Database:
         return self
 
     async def open(self, *, patience: float = 0.0) -> None:
-        """Connects, and brings the tables to the present version.
+        """Connects, and migrates the tables to the current version.
 
         Args:
-            patience: seconds for which a server is waited for that is not there yet, or goes away meanwhile.
+            patience: seconds to wait for a server that is not running yet or becomes unavailable meanwhile.
 
         Raises:
-            FleetError: it cannot be reached, has no fleet, or one of a version that this one cannot work with; or a
-                pooler gives the connection to others.
+            FleetError: the database cannot be reached, or has no fleet or one of an incompatible version; or a pooler
+                shares the connection with other clients.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + patience
@@ -159,11 +159,11 @@ class Database:
             await asyncio.sleep(_PAUSE)
 
     async def use(self, connection: Connection) -> None:
-        """Makes sure that the tables are there, as this version needs them."""
+        """Ensures that the tables exist in a compatible version."""
         await up_to_date(connection, self.place)
 
     async def __aexit__(self, *_: object) -> None:
-        """As `close`."""
+        """Calls `close`."""
         await self.close()
 
     async def close(self) -> None:
@@ -175,17 +175,17 @@ class Database:
                 self._connection = None
 
     async def connect(self) -> Connection:
-        """A new connection, for who needs one of his own.
+        """Opens a separate connection.
 
         Raises:
-            psycopg.Error: there is none.
+            psycopg.Error: the connection failed.
         """
         known = _DEFAULTS | self._parameters
         text = conninfo.make_conninfo(**known | {"client_encoding": "utf8"})
         connection = await _Connection.connect(text, autocommit=True, row_factory=dict_row)
         connection.answer_seconds = self._answer
         try:
-            # Who is stopped within a transaction must not hold up all others.
+            # A process that is suspended within a transaction must not block all others.
             idle = f"SET idle_in_transaction_session_timeout TO '{_IDLE_SECONDS}s'"
             own = f"SET {postgres.SESSION} TO '{self._session}'"
             await connection.execute(f"{idle}; {_SETTINGS}; {own}".encode())
@@ -195,13 +195,13 @@ class Database:
         return connection
 
     async def step(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Does something in one transaction; once more where its connection was lost.
+        """Runs a function in one transaction, and again if its connection was lost.
 
         Args:
-            work: does it; twice must mean the same as once.
+            work: the function; must be idempotent.
 
         Raises:
-            FleetError: the database cannot be reached, or refuses.
+            FleetError: the database cannot be reached, or reports an error.
         """
         async with self._turn:
             loop = asyncio.get_running_loop()
@@ -224,21 +224,21 @@ class Database:
                 await asyncio.sleep(_PAUSE)
 
     async def _must_be_own(self, connection: Connection) -> None:
-        """Refuses a session that others have, too: what was prepared in it is theirs.
+        """Refuses a server session shared with other clients, whose prepared statements could be mixed up.
 
         Raises:
-            FleetError: it is none of this connection, or not any more.
+            FleetError: the session is not, or no longer, this client's alone.
         """
         found = await connection.execute("SELECT current_setting(%s, true) AS session", [postgres.SESSION])
         if (await found.fetchone() or {}).get("session") != self._session:
             raise FleetError(f"{self.place} cannot be used: {postgres.POOLED}; nothing was done")
 
     async def _connected(self) -> Connection:
-        """The connection.
+        """Returns the connection, and reopens it if it was lost.
 
         Raises:
             FleetError: the database was closed.
-            psycopg.Error: there is none.
+            psycopg.Error: the connection failed.
         """
         if self.closed:
             raise FleetError("the fleet was closed")
@@ -263,19 +263,19 @@ class Database:
 
 
 def _passes(error: psycopg.Error, connection: Connection | None) -> bool:
-    """Whether the same again can work: the connection was lost, there was none, or others were in the way."""
+    """Whether a retry can succeed: there was no connection, it was lost, or transactions conflicted."""
     if connection is None:
         return error.sqlstate is None or error.sqlstate in _NOT_YET
-    return connection.closed or error.sqlstate in _ANEW
+    return connection.closed or error.sqlstate in _CONFLICTS
 
 
 def no_fleet(place: str) -> FleetError:
-    """There are no tables."""
+    """Returns the error for missing tables."""
     return FleetError(f"there is no fleet in {place}; `kling-async fleet init --limit N` makes one")
 
 
 def _no_journal(place: str, queue: str) -> FleetError:
-    """There is no such queue, or somebody has deleted what was paid in it."""
+    """Returns the error for a missing queue, or one whose journal was deleted."""
     return FleetError(
         f"there is no queue {queue!r} in {place}, or no journal of it any more; `kling-async fleet status` shows the "
         f"queues, and `kling-async fleet init --queue {queue} --limit N` makes one"
@@ -283,10 +283,10 @@ def _no_journal(place: str, queue: str) -> FleetError:
 
 
 async def version_of(connection: Connection) -> tuple[int, int] | None:
-    """The version of the tables, and the oldest whose code can work with them; None where there are none.
+    """Returns the version of the tables, and the oldest version whose code can use them; None without tables.
 
     Raises:
-        FleetError: the tables do not say.
+        FleetError: the tables do not contain their version.
     """
     found = await connection.execute("SELECT to_regclass('kling_fleet.facts') IS NOT NULL AS there")
     if not (await found.fetchone() or {})["there"]:
@@ -303,10 +303,10 @@ async def version_of(connection: Connection) -> tuple[int, int] | None:
 
 
 async def up_to_date(connection: Connection, place: str) -> None:
-    """Brings tables that are there to the present version; leaves those of a later one alone.
+    """Migrates existing tables to the current version; does not change those of a later version.
 
     Raises:
-        FleetError: there are none, or a later version has changed them too much for this one.
+        FleetError: there are no tables, or those of a later version are incompatible with this one.
     """
     version = await _known_version(connection)
     if version is None:
@@ -316,10 +316,10 @@ async def up_to_date(connection: Connection, place: str) -> None:
 
 
 async def _known_version(connection: Connection) -> int | None:
-    """The version of the tables; None where there are none.
+    """Returns the version of the tables; None without tables.
 
     Raises:
-        FleetError: a later version has changed them too much for this one.
+        FleetError: the tables of a later version are incompatible with this one.
     """
     version, oldest_reader = await version_of(connection) or (None, 0)
     if oldest_reader > schema.VERSION:
@@ -331,10 +331,10 @@ async def _known_version(connection: Connection) -> int | None:
 
 
 async def install(connection: Connection) -> None:
-    """Makes the tables, or brings them to the present version; one at a time does so.
+    """Creates the tables, or migrates them to the current version, under a lock.
 
     Raises:
-        FleetError: they cannot be made there, or are of a version that this one cannot work with; nothing was changed.
+        FleetError: they cannot be created there, or have an incompatible version; nothing was changed.
     """
     if connection.info.parameter_status("server_encoding") != "UTF8":
         raise FleetError(

@@ -1,4 +1,4 @@
-"""PgQueuer, bound to the fleet's tables whatever the environment says."""
+"""PgQueuer, configured for the fleet's tables independently of the environment."""
 
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from kling_async.fleet.schema import ENGINE_CHANNEL, SCHEMA
 
 
 def settings() -> DBSettings:
-    """All of them: what is left out is read from the environment, under names such as PREFIX and CHANNEL."""
+    """Returns PgQueuer's settings with every field set: it reads missing ones from variables such as PREFIX."""
     return DBSettings(
         prefix="",
         db_schema=SCHEMA,
@@ -34,10 +34,10 @@ SETTINGS: Final = settings()
 
 
 def queries(connection: psycopg.AsyncConnection[Any]) -> Queries:
-    """What PgQueuer does over a connection; as part of its transaction, if there is one.
+    """Returns PgQueuer's queries on a connection; they join its current transaction, if there is one.
 
     Args:
-        connection: with `autocommit`.
+        connection: a connection with `autocommit`.
     """
     return Queries(
         PsycopgDriver(connection),

@@ -1,4 +1,4 @@
-"""Fleet: jobs for many machines, from the side of who submits them and waits for them."""
+"""Fleet: submits jobs to the workers of a fleet, and waits for them."""
 
 import asyncio
 import functools
@@ -9,8 +9,8 @@ from typing import Any, Final, Self, TypeVar
 
 from kling_async.batch.row import InvalidBatch, RowProblem
 from kling_async.fleet import jobs, queues, submitting, worker_key
-from kling_async.fleet.bell import Bell
 from kling_async.fleet.database import Connection, Database, install
+from kling_async.fleet.finish_watcher import FinishWatcher
 from kling_async.fleet.jobs import Job
 from kling_async.fleet.metrics import Metrics, measured
 from kling_async.fleet.new_job import NewJob, Prepared, digest_of, prepared, problems_as_rows, problems_together
@@ -28,32 +28,32 @@ _PAGE: Final = 200
 
 
 class Fleet:
-    """Jobs in a database of Postgres, which workers on many machines carry out: `async with Fleet(dsn) as fleet`.
+    """Jobs in a Postgres database, run by workers on many machines: `async with Fleet(dsn) as fleet`.
 
-    `kling-async fleet init` makes its tables, `kling-async fleet worker` runs a worker. Any worker may die; none pays
-    twice. One object belongs to one event loop.
+    `kling-async fleet init` creates the tables, `kling-async fleet worker` runs a worker. Workers may die at any time
+    without anything being paid twice. An instance belongs to one event loop.
 
     Args:
-        dsn: the database: `postgresql://user:password@host/database`, or what else libpq takes.
-        queue: whose jobs; each account has one.
+        dsn: the database: `postgresql://user:password@host/database`, or any other form that libpq accepts.
+        queue: name of the queue; there is one per account.
 
     Raises:
-        ConfigurationError: one of them cannot be used, or the extra `fleet` is not installed.
+        ConfigurationError: an argument is invalid, or the extra `fleet` is not installed.
     """
 
     def __init__(self, dsn: str, queue: str = "default") -> None:
         self.queue = checked_name("queue", queue)
         self._dsn = dsn
         self._database = Database(dsn)
-        self._bell = Bell(self._database, self.queue)
+        self._finish_watcher = FinishWatcher(self._database, self.queue)
         self._is_open = False
 
     def __repr__(self) -> str:
-        """The queue, and where it is."""
+        """Shows the queue and the location of its database."""
         return f"<Fleet {self.queue!r} in {self._database.place}>"
 
     async def __aenter__(self) -> Self:
-        """Connects, and brings the tables to the present version.
+        """Connects, and migrates the tables to the current version.
 
         Raises:
             FleetError: the database cannot be reached, or has no fleet.
@@ -63,10 +63,10 @@ class Fleet:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Disconnects; jobs go on."""
+        """Disconnects; jobs keep running."""
         self._is_open = False
         await self._database.close()
-        await self._bell.close()
+        await self._finish_watcher.close()
 
     async def submit(
         self,
@@ -77,22 +77,22 @@ class Fleet:
         priority: int = 0,
         not_before: datetime | None = None,
     ) -> Job:
-        """Submits a job; the same under a known key gives the job that is there.
+        """Submits a job; the same request under an existing key returns the existing job.
 
-        A job that was refused or cancelled is queued again; one that could not be saved is saved again, to where
-        `save_to` says now.
+        A job that was refused or cancelled is queued again. A job that could not be saved is saved again, using the
+        new `save_to`.
 
         Args:
-            request: as `KlingClient.submit` takes it; one that takes more than one slot is refused.
-            key: its name in the queue, 1 to 1000 letters.
-            save_to: where its files go, below the directory of the worker that saves them; `{key}`, `{task_id}` and
-                `{date}` (on which it was submitted, UTC) are filled in. None, and a folder, which ends in `/`, calls
-                them by the key.
-            priority: those with more are sent first.
-            not_before: when it may be sent at the earliest, with its zone; None for at once.
+            request: a request as for `KlingClient.submit`; one that needs more than one slot is refused.
+            key: name of the job in the queue, 1 to 1000 characters.
+            save_to: target path of its files, relative to the directory of the worker that saves them; `{key}`,
+                `{task_id}` and `{date}` (of submission, UTC) are replaced. None, or a folder (ending in `/`), names
+                the files by the key.
+            priority: jobs with a higher priority are sent first.
+            not_before: the earliest time to send it, with a time zone; None for immediately.
 
         Raises:
-            InvalidRequest: with all problems; nothing was submitted.
+            InvalidRequest: the job is invalid; lists all problems; nothing was submitted.
             KeyConflict: the key belongs to another request; nothing was submitted.
             FleetError: the database cannot be used, or has no such queue.
         """
@@ -100,13 +100,13 @@ class Fleet:
         return (await self._submit([job]))[0]
 
     async def submit_all(self, given: Iterable[NewJob]) -> list[Job]:
-        """Submits jobs, all of them or none; as `submit`.
+        """Submits jobs like `submit`, either all of them or none.
 
         Returns:
-            The jobs, in the order in which they were given.
+            The jobs, in the order of `given`.
 
         Raises:
-            InvalidBatch: with all problems of all jobs; nothing was submitted.
+            InvalidBatch: jobs are invalid; lists all problems of all jobs; nothing was submitted.
             KeyConflict: keys belong to other requests; nothing was submitted.
             FleetError: the database cannot be used, or has no such queue; nothing was submitted.
         """
@@ -121,7 +121,7 @@ class Fleet:
                 found.append(await prepared(job, self.queue, time.time()))
             except InvalidRequest as error:
                 problems += problems_as_rows(job, error)
-            await asyncio.sleep(0)  # one without files has nothing to wait for
+            await asyncio.sleep(0)  # preparing a job without files does not yield to the event loop
         problems += problems_together(found)
         if problems:
             raise InvalidBatch.of(problems)
@@ -138,7 +138,7 @@ class Fleet:
         return [there[job.job.key] for job in given]
 
     async def status(self, key: str) -> Job | None:
-        """A job as it is now; None where there is none of that key.
+        """Returns the current state of a job; None if no job has this key.
 
         Raises:
             FleetError: the database cannot be used.
@@ -147,7 +147,7 @@ class Fleet:
         return found.get(key)
 
     async def wait(self, key: str) -> Job:
-        """Waits until a job has its final state, which is whatever it is.
+        """Waits until a job reaches a final state, successful or not.
 
         Raises:
             FleetError: the database cannot be used, or the queue has no job of that key.
@@ -158,31 +158,31 @@ class Fleet:
                 raise FleetError(f"the queue {self.queue!r} has no job {shown(key)}; submit it first")
             if job.number is not None:
                 return job
-            await self._bell.wait_for(_digest(key))
+            await self._finish_watcher.wait_for(_digest(key))
 
     async def finished(self, after: int = 0) -> AsyncGenerator[Job, None]:
-        """All jobs with a final state, in the order in which they got it, without an end.
+        """Yields all jobs with a final state, in the order in which they reached it, and never ends.
 
-        Who keeps the `number` of the last job that he has dealt with, and goes on after that, misses none and sees none
-        twice; but one that was submitted again and has ended again has a new number.
+        To get each job exactly once, store the `number` of the last job handled, and resume after it. A job that is
+        submitted again and finishes again gets a new number.
 
         Args:
-            after: the number of the last job that is known; 0 for all.
+            after: the number of the last job handled; 0 for all.
 
         Raises:
             FleetError: the database cannot be used.
         """
         while True:
-            rung = self._bell.next
+            change = self._finish_watcher.next_change
             page = await self._do(functools.partial(jobs.finished_after, queue=self.queue, number=after, count=_PAGE))
             for job in page:
                 yield job
                 after = job.number or after
             if len(page) < _PAGE:
-                await self._bell.wait(rung)
+                await self._finish_watcher.wait(change)
 
     async def cancel(self, key: str) -> bool:
-        """Cancels a job that was not sent, and never will be then; whether it is cancelled.
+        """Cancels a job that was not sent yet, so that it never is; returns whether it is cancelled.
 
         Raises:
             FleetError: the database cannot be used, or the queue has no job of that key.
@@ -204,7 +204,7 @@ class Fleet:
         return job.state == "cancelled"
 
     async def metrics(self) -> Metrics:
-        """Counts, slots, lag and spending of all queues, and the workers.
+        """Returns counts, slots, lag and spending of all queues, and the workers.
 
         Raises:
             FleetError: the database cannot be used.
@@ -212,7 +212,7 @@ class Fleet:
         return await self._do(measured)
 
     async def drain(self, *, on: bool = True) -> None:
-        """Begins nothing new in the queue: what was sent goes on; `on=False` takes that back.
+        """Stops starting new jobs in the queue, while sent ones continue; `on=False` resumes it.
 
         Raises:
             FleetError: the database cannot be used, or has no such queue.
@@ -236,28 +236,29 @@ class Fleet:
         budget: Budget | None = None,
         new_key: bool = False,
     ) -> None:
-        """Makes the tables where there are none, and a queue, or changes what is known of it.
+        """Creates the tables if there are none, and creates a queue or changes its settings.
 
-        A queue that is drained stays so until `drain(on=False)`.
+        A drained queue stays drained until `drain(on=False)`.
 
         Args:
             dsn: the database.
-            limit: the account's tasks at once per model, 1 to 100,000.
-            queue: its name.
+            limit: concurrent tasks of the account per model, 1 to 100,000.
+            queue: name of the queue.
             credentials: the name of the account's credentials: `default` is `KLING_API_KEY` of the workers'
-                environment, `NAME` is `KLING_API_KEY_NAME`. The key itself is never kept. None leaves it as it is, and
-                is `default` in a new queue.
-            budget: what may be spent; None leaves it as it is, and is none in a new queue.
-            new_key: the account has a new API key, which the next worker has: of a queue, all workers need the same.
+                environment, `NAME` is `KLING_API_KEY_NAME`. The API key itself is never stored. None keeps the current
+                value; a new queue gets `default`.
+            budget: what may be spent; None keeps the current budget; a new queue gets none.
+            new_key: the account has a new API key: the queue adopts that of the next worker. All workers of a queue
+                need the same key.
 
         Raises:
-            ConfigurationError: a value cannot be used.
+            ConfigurationError: a value is invalid.
             FleetError: the database cannot be used.
         """
         name, most = checked_name("queue", queue), queues.checked_limit(limit)
         named = None if credentials is None else checked_name("credentials", credentials)
-        async with _Empty(dsn) as database:
-            # First: who finds the queue finds its journal.
+        async with _DatabaseToInstall(dsn) as database:
+            # The journal comes first: a worker that finds the queue must find its journal.
             await PostgresJournal(dsn, name=name).last_of([""])
 
             async def put(connection: Connection) -> None:
@@ -277,11 +278,11 @@ class Fleet:
         return self._database
 
 
-class _Empty(Database):
-    """A database in which the tables are made."""
+class _DatabaseToInstall(Database):
+    """A database that creates its tables if there are none."""
 
     async def use(self, connection: Connection) -> None:
-        """Makes the tables, or brings them to the present version."""
+        """Creates the tables, or migrates them to the current version."""
         await install(connection)
         await super().use(connection)
 

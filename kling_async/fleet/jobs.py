@@ -1,4 +1,4 @@
-"""Jobs of a fleet, as they are read."""
+"""Reads jobs of a fleet."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ _MOMENTS: Final = ("not_before", "submitted_at", "begun_at", "finished_at")
 _READ: Final = sql.SQL(
     f"SELECT {_COLUMNS}, entry.* FROM kling_fleet.jobs LEFT JOIN LATERAL ("  # noqa: S608  (of constants)
     f"SELECT {sql_rows.COLUMNS} FROM {{journal}}.entries LEFT JOIN {{journal}}.knowledge ON knowledge.id = knowledge "
-    # As the journal keeps the letter that it marks others by.
+    # The journal stores U+F8FF, its escape character, as an escape sequence.
     "WHERE entries.key = replace(jobs.key, chr(63743), chr(63743) || 'f8ff') ORDER BY attempt DESC LIMIT 1) entry "
     "ON TRUE WHERE jobs.queue = {queue} AND "
 )
@@ -37,23 +37,23 @@ _LAST: Final = sql.SQL(
 
 @attrs.frozen(kw_only=True)
 class Job:
-    """A job of a fleet, as it was when it was read.
+    """Snapshot of a job of a fleet.
 
     Attributes:
-        queue: that it is in.
-        key: its name there.
-        state: how far it has come.
-        endpoint: that it is sent to, such as `image2video`.
-        line: tasks that share their slots with it.
-        save_to: the template of where its files go; None where they are called by the key.
-        priority: those with more are sent first.
-        not_before: when it may be sent at the earliest; None for at once.
-        submitted_at: when it was submitted last (UTC), by the database's clock, as the next two.
-        begun_at: when it was sent, or about to be.
-        finished_at: when it got its final state.
-        number: in `Fleet.finished`; None where it is not finished.
+        queue: name of its queue.
+        key: its name in the queue.
+        state: its current state.
+        endpoint: the endpoint it is sent to, such as `image2video`.
+        line: name of the group of tasks that share slots with it.
+        save_to: the template of its target path; None to name its files by the key.
+        priority: jobs with a higher priority are sent first.
+        not_before: the earliest time it may be sent; None for immediately.
+        submitted_at: when it was last submitted (UTC); like the next two, by the database's clock.
+        begun_at: when it was sent, or was about to be.
+        finished_at: when it reached its final state.
+        number: its number in `Fleet.finished`; None if it is not finished.
         error: why it was refused, failed, is lost, in doubt or not saved; empty otherwise.
-        entry: what the journal has of it: its task, what it cost, its files; None as long as nothing was sent.
+        entry: its journal entry, with its task, cost and files; None until it is sent.
     """
 
     queue: str
@@ -73,23 +73,23 @@ class Job:
 
     @property
     def reference(self) -> str | None:
-        """The text that `KlingClient.attach` takes; None where there is no task."""
+        """The reference for `KlingClient.attach`; None without a task."""
         return self.entry.reference if self.entry is not None and self.begun_at is not None else None
 
     @property
     def cost(self) -> Cost | None:
-        """What it took from the account; None where the service has not said so."""
+        """What the account was charged; None if the service has not reported it."""
         return self.entry.cost if self.entry is not None else None
 
 
 async def by_keys(connection: Connection, queue: str, digests: Sequence[bytes]) -> dict[str, Job]:
-    """The jobs with keys of these digests, by their keys."""
+    """Returns the jobs whose keys have these digests, by key."""
     found = await _read(connection, queue, sql.SQL("key_sha256 = ANY({})").format(list(digests)))
     return {job.key: job for job in found}
 
 
 async def paid_for(connection: Connection, queue: str, keys: Sequence[str]) -> dict[str, Entry]:
-    """What the journal of a queue has under keys, whoever made it, but for what was refused; by the keys."""
+    """Returns the last entries of keys in a queue's journal, by key, except refused ones."""
     journal = sql.Identifier(JOURNAL_SCHEMA.format(queue=queue))
     wanted = [texts.written(key) for key in keys]
     cursor = connection.cursor(row_factory=tuple_row)
@@ -99,7 +99,7 @@ async def paid_for(connection: Connection, queue: str, keys: Sequence[str]) -> d
 
 
 async def finished_after(connection: Connection, queue: str, number: int, count: int) -> list[Job]:
-    """The next finished jobs behind a number."""
+    """Returns the next finished jobs after a number."""
     which = sql.SQL("jobs.finished > {} ORDER BY jobs.finished LIMIT {}").format(number, count)
     return await _read(connection, queue, which)
 
@@ -129,5 +129,5 @@ def _job_of(row: Sequence[Any]) -> Job:
     )
     moments = {name: of_job[name] and of_job[name].astimezone(UTC) for name in _MOMENTS}
     number, error = of_job.pop("finished"), of_job.pop("error")
-    told = "" if entry is None or state in {JobState.QUEUED, JobState.CANCELLED} else entry.error
-    return Job(**of_job | moments, state=state, number=number, error=error or told, entry=entry)
+    entry_error = "" if entry is None or state in {JobState.QUEUED, JobState.CANCELLED} else entry.error
+    return Job(**of_job | moments, state=state, number=number, error=error or entry_error, entry=entry)

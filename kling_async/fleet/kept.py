@@ -1,4 +1,4 @@
-"""The bytes of jobs' files, in the journal of their queue, by their digests, for as long as a job needs them."""
+"""Stores the contents of jobs' files in their queue's journal, by digest, as long as a job needs them."""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
@@ -16,7 +16,7 @@ from kling_async.protocol.errors import InvalidRequest, Problem
 from kling_async.protocol.media.given import Media
 
 SWEPT: Final = 20
-"""Jobs of which files are deleted in one step."""
+"""Maximum number of jobs whose files are deleted in one step."""
 _LOCK_SECONDS: Final = 10
 
 
@@ -25,9 +25,9 @@ class File:
     """A file of a request.
 
     Attributes:
-        part: what was given.
-        sha256: of its bytes.
-        size: how many they are.
+        part: the part of the request.
+        sha256: digest of its contents.
+        size: number of bytes.
     """
 
     part: Part
@@ -36,7 +36,7 @@ class File:
 
     @classmethod
     def of(cls, part: Part) -> "File":
-        """Reads it; blocks.
+        """Reads a file; blocks.
 
         Raises:
             InvalidRequest: it cannot be read.
@@ -46,15 +46,15 @@ class File:
 
     @property
     def mark(self) -> dict[str, str]:
-        """What stands for it in a request."""
+        """The placeholder for the file in a stored request."""
         where = {"kept": self.sha256} if self.part.path is None else {"path": self.part.path}
         return where | {"sha256": self.sha256, "kind": type(self.part.given).__name__}
 
     def data(self) -> bytes:
-        """Its bytes; blocks.
+        """Returns the contents; blocks.
 
         Raises:
-            InvalidRequest: they are others now.
+            InvalidRequest: they have changed or cannot be read.
         """
         data = _read(self.part)
         if hashlib.sha256(data).hexdigest() != self.sha256:
@@ -75,12 +75,12 @@ def _read(part: Part) -> bytes:
 
 
 def holder_of(key_sha256: bytes) -> str:
-    """Who has the files of a job."""
+    """Returns the name under which a job holds its files."""
     return f"job:{key_sha256.hex()}"
 
 
 async def missing(connection: Connection, queue: str, digests: Collection[str]) -> set[str]:
-    """Those of some bytes that the journal does not have."""
+    """Returns those of some digests whose contents the journal does not have."""
     query = sql.SQL("SELECT sha256 FROM {}.kept WHERE sha256 = ANY({})").format(_journal(queue), [*digests])
     cursor = await connection.execute(query)
     return {*digests} - {row["sha256"] for row in await cursor.fetchall()}
@@ -89,13 +89,13 @@ async def missing(connection: Connection, queue: str, digests: Collection[str]) 
 async def hold(
     connection: Connection, queue: str, data: Mapping[str, bytes], needs: Mapping[str, Collection[str]]
 ) -> bool:
-    """Keeps bytes for jobs; whether all that they need is there.
+    """Stores file contents for jobs; returns whether all that they need is stored.
 
     Args:
-        connection: in a transaction, which should end with it.
-        queue: of the jobs.
-        data: bytes by their digests, as far as they may be missing.
-        needs: digests by who has them.
+        connection: a connection in a transaction, which should end after this.
+        queue: the jobs' queue.
+        data: the contents that may be missing, by digest.
+        needs: the digests that each holder needs.
     """
     journal = _journal(queue)
     await _lock(connection, queue)
@@ -111,42 +111,42 @@ async def hold(
 
 
 async def are_held(connection: Connection, queue: str, needs: Mapping[str, Collection[str]]) -> bool:
-    """Whether all of this is kept, until the end of the transaction at least."""
+    """Whether all of these are stored; they stay so at least until the end of the transaction."""
     query = sql.SQL("SELECT FROM {}.kept_for WHERE holder = ANY({}) FOR KEY SHARE").format(_journal(queue), [*needs])
     cursor = await connection.execute(query)
     return cursor.rowcount >= sum(len({*digests}) for digests in needs.values())
 
 
 async def swept(connection: Connection, queue: str, most: int) -> list[str]:
-    """Some of those who have something that no unfinished job needs, for `sweep`; nothing is locked for that."""
+    """Returns some holders of files that no unfinished job needs, for `sweep`; takes no locks."""
     query = sql.SQL("SELECT DISTINCT holder FROM {}.kept_for WHERE {} LIMIT {}")
     cursor = await connection.execute(query.format(_journal(queue), _unneeded(queue), most))
     return [row["holder"] for row in await cursor.fetchall()]
 
 
 async def sweep(connection: Connection, queue: str, holders: Sequence[str]) -> None:
-    """Takes from some what no unfinished job needs.
+    """Deletes those files of some holders that no unfinished job needs.
 
-    What somebody is about to submit may be taken from him: he looks whether it is there before it counts.
+    This may include files of a job that is just being submitted; `submit` checks for that before it commits.
 
     Args:
-        connection: in a transaction, which should end with it: nobody else can write to the journal meanwhile.
-        queue: of the jobs.
-        holders: at most `SWEPT` of them: thousands of files are deleted for longer than all others can wait.
+        connection: a connection in a transaction, which should end after this: it blocks all writers of the journal.
+        queue: the jobs' queue.
+        holders: at most `SWEPT` holders: deleting thousands of files would block other writers for too long.
     """
     journal = _journal(queue)
     await _lock(connection, queue)
     unneeded = sql.SQL("holder = ANY({}) AND {}").format([*holders], _unneeded(queue))
-    # Waits for who has looked at it, and is about to have a job; the next statement then sees that.
+    # Waits for submissions that have checked these files but not committed; the next statement sees their jobs.
     await connection.execute(sql.SQL("SELECT FROM {}.kept_for WHERE {} FOR UPDATE").format(journal, unneeded))
     gone = sql.SQL("DELETE FROM {}.kept_for WHERE {} RETURNING sha256").format(journal, unneeded)
     cursor = await connection.execute(gone)
     digests = [row["sha256"] for row in await cursor.fetchall()]
-    nobody = sql.SQL(
+    unheld = sql.SQL(
         "DELETE FROM {0}.kept WHERE sha256 = ANY({1}) AND NOT EXISTS "
         "(SELECT FROM {0}.kept_for WHERE kept_for.sha256 = kept.sha256)"
     ).format(journal, digests)
-    await connection.execute(nobody)
+    await connection.execute(unheld)
 
 
 def _unneeded(queue: str) -> sql.Composed:
@@ -161,6 +161,6 @@ def _journal(queue: str) -> sql.Identifier:
 
 
 async def _lock(connection: Connection, queue: str) -> None:
-    """One step of the journal after the other, as its clients have it; not waited for for ever."""
+    """Takes the lock that serializes the journal's writers, with a timeout."""
     await connection.execute(f"SET LOCAL lock_timeout TO '{_LOCK_SECONDS}s'".encode())
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [lock_of(JOURNAL_SCHEMA.format(queue=queue))])

@@ -1,4 +1,4 @@
-"""How a fleet is: counts by state, slots, lag, spending, workers."""
+"""Metrics of a fleet: counts by state, slots, lag, spending, workers."""
 
 from collections import Counter
 from datetime import datetime
@@ -19,14 +19,14 @@ from kling_async.protocol.fleet.names import save_entrypoint
 
 @attrs.frozen(kw_only=True)
 class LineMetrics:
-    """Tasks that share their slots.
+    """Metrics of a line, which is a group of tasks that share slots.
 
     Attributes:
-        line: the model, or what else they share.
-        slots: how many the account has, as far as is known: what was declared, or what its refusals have taught.
-        used: how many are taken.
-        queued: jobs that wait for one, those that wait for their time among them.
-        waits_for: why none is sent at the moment, as the service said it; None where that is not so.
+        line: its name: the model, or whatever else the tasks share.
+        slots: the account's known number of slots: the configured limit, or the one learned from refusals.
+        used: slots in use.
+        queued: jobs waiting for a slot, including those that are not due yet.
+        waits_for: why no jobs are sent at the moment, as reported by the service; None if they are.
     """
 
     line: str
@@ -38,20 +38,20 @@ class LineMetrics:
 
 @attrs.frozen(kw_only=True)
 class QueueMetrics:
-    """A queue.
+    """Metrics of a queue.
 
     Attributes:
-        name: of the queue.
+        name: its name.
         credentials: the name of the account's credentials.
-        limit: tasks at once per line, as declared.
-        draining: whether nothing new is begun.
-        paused: why nothing is sent at the moment, as the service said it; None where that is not so.
-        states: how many jobs are in each state.
-        lines: those that it ever had jobs of.
-        lag: seconds for which the job has waited that could have been sent first; None where none waits.
-        units: of resource packs that were paid, as far as the service said so.
-        money: that was paid, by its currency, which is empty where the service named none.
-        spending: what its budget has given out in the present window; None without a budget.
+        limit: configured number of concurrent tasks per line.
+        draining: whether no new jobs are started.
+        paused: why no jobs are sent at the moment, as reported by the service; None if they are.
+        states: number of jobs in each state.
+        lines: all lines that it ever had jobs of.
+        lag: seconds for which the oldest due job has been waiting; None if none waits.
+        units: units of resource packs paid, as far as the service reported them.
+        money: money paid, by currency; the currency is empty if the service did not name one.
+        spending: amounts reserved and spent of its budget in the current window; None without a budget.
     """
 
     name: str
@@ -69,15 +69,15 @@ class QueueMetrics:
 
 @attrs.frozen(kw_only=True)
 class WorkerMetrics:
-    """A worker.
+    """Metrics of a worker.
 
     Attributes:
-        name: of it, with its machine.
-        version: of kling-async.
-        queues: that it takes jobs from.
-        draining: whether it begins nothing new.
-        seen: seconds since it was heard.
-        jobs: that it has.
+        name: its display name.
+        version: its version of kling-async.
+        queues: names of the queues that it serves.
+        draining: whether it starts no new jobs.
+        seen: seconds since its last heartbeat.
+        jobs: number of its jobs.
     """
 
     name: str
@@ -90,11 +90,11 @@ class WorkerMetrics:
 
 @attrs.frozen(kw_only=True)
 class Metrics:
-    """A fleet.
+    """Metrics of a fleet.
 
     Attributes:
-        queues: in the order of their names.
-        workers: in the order of theirs.
+        queues: all queues, sorted by name.
+        workers: all workers, sorted by name.
     """
 
     queues: tuple[QueueMetrics, ...]
@@ -143,7 +143,7 @@ _SPENT: Final = sql.SQL(
 
 
 async def measured(connection: Connection) -> Metrics:
-    """How a fleet is now."""
+    """Measures a fleet."""
     workers = await (await connection.execute(_WORKERS)).fetchall()
     return Metrics(
         queues=tuple([await _queue(connection, queue) for queue in await queues.all_of(connection)]),

@@ -1,4 +1,4 @@
-"""What is submitted to a fleet, checked as a client checks it, and as its tables have it."""
+"""Checks new jobs as a client would, and prepares their rows in the fleet's tables."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ from kling_async.protocol.wire.codec import to_wire
 PRIORITY_MOST: Final = 2**31 - 1
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(9001, 1, 1, tzinfo=UTC)
-"""Between them, a moment can be read back in any zone; what is outside is a mistake."""
+"""Times between these can be read back in any time zone; anything outside is a mistake."""
 
 
 @attrs.frozen
@@ -35,12 +35,12 @@ class NewJob:
     """A job to submit, for `Fleet.submit_all`.
 
     Attributes:
-        request: as `KlingClient.submit` takes it.
-        key: its name in the queue, 1 to 1000 letters.
-        save_to: where its files go, below the directory of the worker that saves them; `{key}`, `{task_id}` and
-            `{date}` (on which it was submitted, UTC) are filled in. None calls them by the key.
-        priority: those with more are sent first.
-        not_before: when it may be sent at the earliest, with its zone; None for at once.
+        request: a request as for `KlingClient.submit`.
+        key: name of the job in the queue, 1 to 1000 characters.
+        save_to: target path of its files, relative to the directory of the worker that saves them; `{key}`,
+            `{task_id}` and `{date}` (of submission, UTC) are replaced. None names the files by the key.
+        priority: jobs with a higher priority are sent first.
+        not_before: the earliest time to send it, with a time zone; None for immediately.
     """
 
     request: Any
@@ -52,14 +52,14 @@ class NewJob:
 
 @attrs.frozen
 class Prepared:
-    """A job that may be submitted.
+    """A checked job, ready to be submitted.
 
     Attributes:
-        job: as it was given.
-        digest: of its key.
-        work: as a journal keeps it.
-        files: of the request.
-        values: of its row.
+        job: the new job.
+        digest: digest of its key.
+        work: the job in the form that a journal stores.
+        files: files of the request.
+        values: column values of its row.
     """
 
     job: NewJob
@@ -70,17 +70,17 @@ class Prepared:
 
     @property
     def holder(self) -> str:
-        """Who has its files."""
+        """The name under which the job holds its files."""
         return holder_of(self.digest)
 
     @property
     def digests(self) -> list[str]:
-        """Of its files."""
+        """The digests of its files, sorted."""
         return sorted({file.sha256 for file in self.files})
 
 
 def digest_of(key: str) -> bytes:
-    """What a key is found by."""
+    """Returns the digest by which a key is looked up."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -88,13 +88,13 @@ async def prepared(job: NewJob, queue: str, now: float) -> Prepared:
     """Checks a job, and reads its files.
 
     Args:
-        job: to submit.
-        queue: into which.
+        job: the job to submit.
+        queue: name of the queue.
         now: seconds since 1970.
 
     Raises:
-        InvalidRequest: with all problems.
-        ConnectionFailed: this machine is short of open files or memory, which passes.
+        InvalidRequest: the job is invalid; lists all problems.
+        ConnectionFailed: this machine is temporarily short of open files or memory.
     """
     endpoint = refusals.endpoint_that_takes(job.request)
     found = await request_checks.problems_of(endpoint, job.request, now)
@@ -122,18 +122,18 @@ async def prepared(job: NewJob, queue: str, now: float) -> Prepared:
 
 
 def problems_as_rows(job: NewJob, error: InvalidRequest) -> list[RowProblem]:
-    """The problems of one job among many."""
+    """Returns the problems of one job of a batch, with its key."""
     key = storable(job.key)[:80] if isinstance(job.key, str) else None
     return [RowProblem(line=None, id=key, problem=problem) for problem in error.problems]
 
 
 def problems_together(given: Sequence[Prepared]) -> list[RowProblem]:
-    """The problems that jobs have with each other."""
+    """Returns the problems of jobs that conflict with each other."""
     return [*_twice(given), *_in_one_place(given)]
 
 
 def _twice(given: Iterable[Prepared]) -> list[RowProblem]:
-    """Keys that are given to different requests."""
+    """Finds keys used for different requests."""
     first: dict[bytes, Prepared] = {}
     problems = []
     for job in given:
@@ -145,7 +145,7 @@ def _twice(given: Iterable[Prepared]) -> list[RowProblem]:
 
 
 def _in_one_place(given: Iterable[Prepared]) -> list[RowProblem]:
-    """Places of which each is that of several jobs: all but one would be made, paid and not saved."""
+    """Finds target paths shared by several jobs: all but one job would be paid for but not saved."""
     keys: dict[str, dict[str, None]] = {}
     for job in given:
         template = job.job.save_to
@@ -195,7 +195,7 @@ def _problems_of_moment(moment: Any) -> list[Problem]:
 
 def _problems_of_slots(endpoint: Endpoint, request: Any, found: Sequence[Problem]) -> list[Problem]:
     if any(not problem.only_warns for problem in found):
-        return []  # of values that may be anything
+        return []  # the values may have any type
     slots = endpoint.slots_of(request)
     if slots == 1:
         return []

@@ -1,4 +1,4 @@
-"""The queues of a fleet: one for each account."""
+"""The queues of a fleet, one per account."""
 
 import json
 import logging
@@ -24,14 +24,14 @@ TASKS_MOST = 100_000
 
 @attrs.frozen(kw_only=True)
 class Queue:
-    """A queue, which is an account.
+    """A queue, which corresponds to an account.
 
     Attributes:
-        name: of the queue.
+        name: its name.
         credentials: the name of the account's credentials.
-        limit: tasks at once per line.
-        budget: what its workers may spend; None without.
-        draining: whether nothing new is begun.
+        limit: concurrent tasks per line.
+        budget: what its workers may spend; None without a budget.
+        draining: whether no new jobs are started.
     """
 
     name: str
@@ -42,10 +42,10 @@ class Queue:
 
 
 def checked_limit(limit: object) -> int:
-    """How many tasks an account can have at once.
+    """Checks the number of concurrent tasks of an account.
 
     Raises:
-        ConfigurationError: it is no such number.
+        ConfigurationError: it is not a valid number.
     """
     if isinstance(limit, int) and not isinstance(limit, bool) and 1 <= limit <= TASKS_MOST:
         return limit
@@ -53,10 +53,10 @@ def checked_limit(limit: object) -> int:
 
 
 async def put(connection: Connection, *, name: str, limit: int, credentials: str | None, budget: Budget | None) -> None:
-    """Adds a queue, or changes what is given of one; a drained one stays so.
+    """Adds a queue, or changes the given settings of an existing one; a drained queue stays drained.
 
     Raises:
-        ConfigurationError: the budget counts another unit than before.
+        ConfigurationError: the budget has another unit than before.
     """
     await connection.execute(
         "INSERT INTO kling_fleet.queues (name, credentials, tasks_most, budget) "
@@ -94,7 +94,7 @@ async def _warn_of_a_shared_account(connection: Connection, name: str) -> None:
 
 
 async def _agree(connection: Connection, terms: Terms) -> None:
-    """Changes the terms in the queue's journal, by which workers reserve: also those that run, with their next job."""
+    """Writes the budget's terms to the queue's journal; running workers apply them from their next job on."""
     schema = JOURNAL_SCHEMA.format(queue=terms.name)
     journal = sql.Identifier(schema)
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [lock_of(schema)])
@@ -113,7 +113,7 @@ async def _agree(connection: Connection, terms: Terms) -> None:
 
 
 async def all_of(connection: Connection, name: str | None = None) -> list[Queue]:
-    """All queues, or the one of a name, in the order of their names."""
+    """Returns all queues, or only the one with a name, sorted by name."""
     cursor = await connection.execute(
         "SELECT name, credentials, tasks_most, budget, draining FROM kling_fleet.queues "
         "WHERE %(name)s::text IS NULL OR name = %(name)s ORDER BY name",
@@ -132,7 +132,7 @@ async def all_of(connection: Connection, name: str | None = None) -> list[Queue]
 
 
 async def drain(connection: Connection, name: str | None, *, on: bool) -> None:
-    """Nothing new is begun in a queue, or in all of them; or is again."""
+    """Stops starting new jobs in a queue, or in all queues; or resumes it."""
     await connection.execute(
         "UPDATE kling_fleet.queues SET draining = %(on)s WHERE %(name)s::text IS NULL OR name = %(name)s",
         {"on": on, "name": name},
@@ -142,12 +142,12 @@ async def drain(connection: Connection, name: str | None, *, on: bool) -> None:
 
 
 async def no_queue(connection: Connection, name: str) -> FleetError:
-    """The error for a queue that is not there."""
+    """Returns the error for a missing queue."""
     return missing(name, [queue.name for queue in await all_of(connection)])
 
 
 def missing(name: str, there: Sequence[str]) -> FleetError:
-    """The same, by the names of those that are there."""
+    """Returns the error for a missing queue, given the names of the existing ones."""
     known = ", ".join(there)
     return FleetError(
         f"the fleet has no queue {name!r} ({f'it has {known}' if known else 'it has none'}); "
@@ -156,7 +156,7 @@ def missing(name: str, there: Sequence[str]) -> FleetError:
 
 
 def budget_text(budget: Budget) -> str:
-    """A budget as it is kept."""
+    """Serializes a budget."""
     terms, assume = budget.terms, budget.assume
     kept: dict[str, Any] = {
         "unit": terms.unit,
@@ -169,9 +169,9 @@ def budget_text(budget: Budget) -> str:
 
 
 def budget_of(queue: str, text: str) -> Budget:
-    """The budget of a queue as it was kept, for a client, whose journal has the same terms.
+    """Deserializes a queue's budget for a client, whose journal has the same terms.
 
-    Who has read them before they were changed must not change them back.
+    A client that has read the terms before they were changed must not change them back.
     """
     kept: dict[str, Any] = json.loads(text)
     amounts: dict[str, Any] = {kept["unit"]: Decimal(kept["limit"])}

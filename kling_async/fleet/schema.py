@@ -1,7 +1,7 @@
-"""The tables of a fleet in Postgres, and the way from one version to the next: forwards only.
+"""The tables of a fleet in Postgres, and their migrations, which only go forward.
 
-PgQueuer's own tables are in the same Postgres schema; jobs there have the id of a row of `jobs` as their payload. What
-is paid for stands in the journal of the queue, under the job's key, and nowhere here.
+PgQueuer's own tables are in the same Postgres schema; the payload of its jobs is the id of a row in `jobs`. What was
+paid for is recorded only in the queue's journal, under the job's key.
 """
 
 from typing import Final
@@ -10,49 +10,52 @@ SCHEMA: Final = "kling_fleet"
 """The Postgres schema of all tables."""
 
 ENGINE_CHANNEL: Final = "kling_fleet_jobs"
-"""What PgQueuer notifies on."""
+"""The channel of PgQueuer's notifications."""
 
 CHANNEL: Final = "kling_fleet"
-"""What the fleet notifies on: `<what> <queue>`, of which what is one of the next. All works without it, only later."""
+"""The channel of the fleet's notifications: `<event> <queue>`, with one of the events below.
+
+Everything works without notifications, only with more delay.
+"""
 
 QUEUED: Final = "queued"
-"""Jobs can be claimed: they are new, are due again, or a seat or a limit has become free."""
+"""Jobs may be claimable: they are new or due again, or a seat was freed or a limit raised."""
 FINISHED: Final = "finished"
-"""Jobs have got a number in `finished`."""
+"""Jobs were given a number in `finished`."""
 HANDED: Final = "handed"
-"""The follower has been given tasks."""
+"""Tasks were handed over to the follower."""
 
 JOURNAL_SCHEMA: Final = "kling_journal_{queue}"
-"""The Postgres schema of the journal of a queue."""
+"""The Postgres schema of a queue's journal."""
 
 LOCK: Final = 0x6B6C6A66
-"""The advisory lock of those who change the tables themselves."""
+"""The advisory lock held while migrating the tables."""
 
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         """CREATE TABLE queues (
             name TEXT PRIMARY KEY,
-            -- The name of the account's credentials, which themselves are never here.
+            -- The name of the account's credentials; the API key itself is never stored.
             credentials TEXT NOT NULL,
-            -- By which a worker sees that its key is that of the others (worker_key); and whether the account has
-            -- accepted something of it.
+            -- Lets a worker verify that it has the same key as the other workers (worker_key); and whether the account
+            -- has accepted a create with that key.
             key_proof BYTEA,
             key_works BOOLEAN NOT NULL DEFAULT FALSE,
-            -- Tasks at once per line.
+            -- Concurrent tasks per line.
             tasks_most INTEGER NOT NULL,
-            -- JSON: unit, limit, per (seconds), failed_is_free and assume of the account's budget, which is called as
-            -- the queue.
+            -- JSON: unit, limit, per (seconds), failed_is_free and assume of the account's budget, which has the name
+            -- of the queue.
             budget TEXT,
             draining BOOLEAN NOT NULL DEFAULT FALSE,
             paused_reason TEXT,
             paused_until TIMESTAMPTZ,
-            -- The last number that a finished job got. Its row is locked until that commits: numbers have no gaps, and
-            -- are seen in their order.
+            -- The number of the last finished job. The row stays locked until its transaction commits, so numbers have
+            -- no gaps and become visible in order.
             finished BIGINT NOT NULL DEFAULT 0,
-            -- Of the worker that asks for the tasks of all: its session, and its owner in the journal.
+            -- The worker that polls for all tasks: its session, and its owner number in the journal.
             follower UUID,
             follower_owner BIGINT)""",
-        # What the account's refusals have taught of each line: protocol.fleet.learned_limit.
+        # The limits learned from the account's refusals (protocol.fleet.learned_limit).
         """CREATE TABLE lines (
             entrypoint TEXT PRIMARY KEY,
             queue TEXT NOT NULL REFERENCES queues (name),
@@ -62,20 +65,20 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             probe_at DOUBLE PRECISION NOT NULL DEFAULT 0,
             empty_pause DOUBLE PRECISION NOT NULL DEFAULT 1,
             not_before DOUBLE PRECISION NOT NULL DEFAULT 0,
-            -- Why nothing is sent before that, where it is not for want of slots.
+            -- Why nothing is sent before that, if the reason is not a lack of slots.
             waits_for TEXT)""",
         "CREATE INDEX lines_of_queues ON lines (queue)",
         """CREATE TABLE jobs (
             id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             queue TEXT NOT NULL REFERENCES queues (name),
             key TEXT NOT NULL,
-            -- Keys may be longer than what an index can hold.
+            -- Keys may be too long for an index.
             key_sha256 BYTEA NOT NULL,
             endpoint TEXT NOT NULL,
-            -- JSON of the members that are sent, with marks for files: their bytes are in the journal of the queue, by
-            -- their digests, for as long as the holder `job:<hexadecimal key_sha256>` has them.
+            -- JSON of the members to send, with marks in place of files. The bytes are in the queue's journal, by
+            -- digest, as long as the holder `job:<hexadecimal key_sha256>` holds them.
             request TEXT NOT NULL,
-            -- The members that the version knew which submitted it, with spaces between; NULL of a raw path.
+            -- The members known to the version that submitted the job, separated by spaces; NULL for a raw path.
             known TEXT,
             files TEXT[] NOT NULL,
             line TEXT NOT NULL,
@@ -89,23 +92,23 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             priority INTEGER NOT NULL,
             not_before TIMESTAMPTZ,
             submitted_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-            -- From here on it may be sent, and cannot be cancelled.
+            -- From then on the job may have been sent and cannot be cancelled.
             begun_at TIMESTAMPTZ,
-            -- When its task has ended, and its seat was freed.
+            -- When its task ended and its seat was freed.
             ended_at TIMESTAMPTZ,
-            -- A final protocol.fleet.job_state.JobState, its number within the queue, and when it got that.
+            -- The final protocol.fleet.job_state.JobState, the number in the queue, and when both were set.
             outcome TEXT,
             finished BIGINT,
             finished_at TIMESTAMPTZ,
             error TEXT NOT NULL DEFAULT '',
-            -- PgQueuer's jobs: of its seat, and of its save.
+            -- Ids of the PgQueuer jobs of its seat and of its save.
             seat BIGINT,
             save BIGINT)""",
         "CREATE UNIQUE INDEX jobs_by_key ON jobs (queue, key_sha256)",
         "CREATE UNIQUE INDEX jobs_finished ON jobs (queue, finished) WHERE finished IS NOT NULL",
         "CREATE INDEX jobs_unfinished ON jobs (queue) WHERE finished IS NULL",
         """CREATE TABLE workers (
-            -- PgQueuer's queue_manager_id of one session of a worker.
+            -- The queue_manager_id of a worker's session in PgQueuer.
             id UUID PRIMARY KEY,
             name TEXT NOT NULL,
             version TEXT NOT NULL,
@@ -115,8 +118,8 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             seen_at TIMESTAMPTZ NOT NULL DEFAULT now())""",
     ),
 )
-"""What leads from each version to the next."""
+"""The statements that migrate from each version to the next."""
 
 VERSION: Final = len(MIGRATIONS)
 OLDEST_READER: Final = 1
-"""The oldest version whose code can work with the tables of this one."""
+"""The oldest version whose code can use the current tables."""

@@ -1,4 +1,4 @@
-"""What is written about jobs in more than one place."""
+"""SQL statements on jobs that several modules use."""
 
 from typing import Final
 
@@ -17,10 +17,10 @@ FINISH: Final = """
     FROM job, number WHERE jobs.id = job.id
     RETURNING number.finished
 """
-"""Gives a job its final state and the next number of its queue; nothing where it has one already.
+"""Gives a job its final state and the next number of its queue; does nothing if the job is already finished.
 
-The jobs row is locked first and the queue's last, which is so everywhere; the latter only for the rest of the
-transaction, which should end with it.
+As everywhere, the job's row is locked first and the queue's row last. The queue stays locked until the transaction
+ends, so this should be its last statement.
 """
 
 CANCEL: Final = """
@@ -35,11 +35,11 @@ CANCEL: Final = """
     FROM job, number WHERE jobs.id = job.id
     RETURNING jobs.seat
 """
-"""As `FINISH`, of a job that was not begun."""
+"""Like `FINISH`, for cancelling a job that was not begun."""
 
 UNSENT: Final = sql.SQL("""
     UPDATE kling_fleet.jobs SET begun_at = NULL WHERE id = %s AND NOT EXISTS (
         SELECT FROM {journal}.entries WHERE entries.key = replace(jobs.key, chr(63743), chr(63743) || 'f8ff')
         AND entries.state <> 'refused')
 """)
-"""A job can be cancelled again, unless something is paid for under its key, or may be."""
+"""Makes a job cancellable again, unless something has been, or may have been, paid under its key."""

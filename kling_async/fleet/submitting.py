@@ -1,4 +1,4 @@
-"""Puts jobs into a fleet: all of them or none, and each key once."""
+"""Submits jobs to a fleet: all of them or none, and each key once."""
 
 import contextlib
 import functools
@@ -27,9 +27,9 @@ from kling_async.protocol.fleet.names import save_entrypoint
 _T = TypeVar("_T")
 
 _AT_ONCE: Final = 1000
-"""Rows in one statement."""
+"""Maximum rows in one statement."""
 _BYTES_AT_ONCE: Final = 16 * 2**20
-"""Of files in one step, unless one of them has more."""
+"""Maximum bytes of files in one step, unless a single job has more."""
 _TRIES: Final = 5
 
 _KINDS: Final = {
@@ -50,7 +50,7 @@ _KINDS: Final = {
     "priority": "int4",
     "not_before": "timestamptz",
 }
-"""The columns that a submitted job has."""
+"""The columns of a submitted job, with their types."""
 _ARRAYS: Final = ", ".join(f"%({name})s::{kind}[]" for name, kind in _KINDS.items())
 _SELECTED: Final = ", ".join("string_to_array(files, ',')" if name == "files" else name for name in _KINDS)
 _INSERT: Final = (
@@ -62,23 +62,23 @@ _CHANGED: Final = ", ".join(
     for name in _KINDS
     if name not in {"key", "key_sha256"}
 )
-_ANEW: Final = "outcome = NULL, finished = NULL, finished_at = NULL, error = ''"
+_UNFINISHED: Final = "outcome = NULL, finished = NULL, finished_at = NULL, error = ''"
 _AGAIN: Final = (
-    f"UPDATE kling_fleet.jobs SET submitted_at = now(), begun_at = NULL, ended_at = NULL, {_ANEW}, {_CHANGED} "  # noqa: S608  (of constants, as the next)
+    f"UPDATE kling_fleet.jobs SET submitted_at = now(), begun_at = NULL, ended_at = NULL, {_UNFINISHED}, {_CHANGED} "  # noqa: S608  (of constants, as the next)
     "WHERE id = %(id)s"
 )
 _SAVE_AGAIN: Final = (
-    f"UPDATE kling_fleet.jobs SET {_ANEW}, save = %(save)s, save_to = %(save_to)s, priority = %(priority)s "  # noqa: S608  (constants)
+    f"UPDATE kling_fleet.jobs SET {_UNFINISHED}, save = %(save)s, save_to = %(save_to)s, priority = %(priority)s "  # noqa: S608  (constants)
     "WHERE id = %(id)s"
 )
 
 
 class _FilesGone(Exception):
-    """What was kept for jobs was swept away before they were there."""
+    """Files stored for jobs were deleted before the jobs were submitted."""
 
 
 async def submit(database: Database, queue: str, jobs: Sequence[Prepared]) -> None:
-    """Submits jobs whose keys differ.
+    """Submits jobs with different keys.
 
     Raises:
         KeyConflict: keys belong to other requests; nothing was submitted.
@@ -94,7 +94,7 @@ async def submit(database: Database, queue: str, jobs: Sequence[Prepared]) -> No
         except _FilesGone:
             continue
         except BaseException:
-            with contextlib.suppress(FleetError):  # workers sweep, too
+            with contextlib.suppress(FleetError):  # if this fails, workers delete the files later
                 for holders in _batched([*needs], kept.SWEPT):
                     await database.step(functools.partial(kept.sweep, queue=queue, holders=holders))
             raise
@@ -103,7 +103,7 @@ async def submit(database: Database, queue: str, jobs: Sequence[Prepared]) -> No
 
 
 async def _keep(database: Database, queue: str, jobs: Sequence[Prepared]) -> None:
-    """Brings the files of jobs into the database."""
+    """Stores the files of jobs in the database."""
     files = {file.sha256: file for job in jobs for file in job.files}
     needs = {job.holder: job.digests for job in jobs}
     data: dict[str, bytes] = {}
@@ -117,18 +117,18 @@ async def _keep(database: Database, queue: str, jobs: Sequence[Prepared]) -> Non
 
 @attrs.frozen
 class _Submission:
-    """One transaction.
+    """One transaction that submits jobs.
 
     Attributes:
-        connection: in it.
-        queue: of the jobs.
+        connection: the connection of the transaction.
+        queue: the jobs' queue.
     """
 
     connection: Connection
     queue: str
 
     async def of(self, jobs: Sequence[Prepared], needs: Mapping[str, Sequence[str]]) -> None:
-        """Submits, or raises and has done nothing."""
+        """Submits all jobs, or raises."""
         cursor = await self.connection.execute(
             "SELECT now() FROM kling_fleet.queues WHERE name = %s FOR KEY SHARE", [self.queue]
         )
@@ -137,9 +137,9 @@ class _Submission:
             raise await no_queue(self.connection, self.queue)
         new = await self._insert(jobs)
         known = await self._known([job.digest for job in jobs if job.digest not in new])
-        anew = [job for job in jobs if job.digest in new or known[job.digest]["outcome"] in QUEUED_AGAIN]
+        to_queue = [job for job in jobs if job.digest in new or known[job.digest]["outcome"] in QUEUED_AGAIN]
         paid: dict[str, Entry] = {}
-        for some in _batched(anew, _AT_ONCE):
+        for some in _batched(to_queue, _AT_ONCE):
             paid |= await paid_for(self.connection, self.queue, [job.job.key for job in some])
         self._refuse(jobs, known, paid)
         again = {digest for digest, row in known.items() if row["outcome"] in QUEUED_AGAIN}
@@ -160,7 +160,7 @@ class _Submission:
             await self.connection.execute("SELECT pg_notify('kling_fleet', %s)", [f"queued {self.queue}"])
 
     async def _insert(self, jobs: Sequence[Prepared]) -> dict[bytes, int]:
-        """Adds the rows of all keys that are new, always in one order: so nobody waits for each other."""
+        """Adds the rows of all new keys; in a fixed order, to avoid deadlocks."""
         new: dict[bytes, int] = {}
         for some in _batched(sorted(jobs, key=lambda job: job.digest), _AT_ONCE):
             arrays: dict[str, Any] = {name: [job.values[name] for job in some] for name in _KINDS}
@@ -179,15 +179,15 @@ class _Submission:
     def _refuse(
         self, jobs: Sequence[Prepared], known: Mapping[bytes, Mapping[str, Any]], paid: Mapping[str, Entry]
     ) -> None:
-        """Refuses keys of other requests; one that was refused or cancelled is free.
+        """Refuses keys that belong to other requests; keys of refused and cancelled jobs are free.
 
         Args:
-            jobs: to submit.
-            known: rows of theirs, by the digests of their keys.
-            paid: entries of the journal by keys of those of them that may be sent, of which no job is there.
+            jobs: the jobs to submit.
+            known: existing rows, by the digests of their keys.
+            paid: journal entries of the jobs that are new or queued again, by key.
 
         Raises:
-            KeyConflict: there are such.
+            KeyConflict: some keys belong to other requests.
         """
         conflicts = []
         for job in jobs:
@@ -201,7 +201,7 @@ class _Submission:
             raise _all_of(conflicts)
 
     async def _forget(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """The engine forgets what was held of earlier attempts."""
+        """Deletes the engine jobs that were left from earlier attempts."""
         ids = [row[name] for row in rows for name in ("seat", "save") if row[name] is not None]
         if ids:
             await self.connection.execute(
@@ -209,7 +209,7 @@ class _Submission:
             )
 
     async def _enqueue(self, jobs: Sequence[tuple[int, Prepared]], now: datetime) -> None:
-        """Hands jobs to the engine, in their order."""
+        """Adds jobs to the engine, in order."""
         lines = sorted({(job.values["entrypoint"], job.values["line"]) for _, job in jobs})
         async with self.connection.cursor() as cursor:
             await cursor.executemany(
@@ -231,7 +231,7 @@ class _Submission:
             )
 
     async def _save_again(self, jobs: Sequence[tuple[int, Prepared]]) -> None:
-        """Hands saves to the engine, to the places that are wanted now."""
+        """Adds saves to the engine, with the newly submitted target paths."""
         entrypoint, queries = save_entrypoint(self.queue), engine.queries(self.connection)
         for id_, job in jobs:
             (save,) = await queries.enqueue(entrypoint, f"{id_}\n".encode(), job.job.priority)
@@ -239,13 +239,13 @@ class _Submission:
 
 
 def _work_of(row: Mapping[str, Any], work: Work) -> Work:
-    """The work of a job that is there, as far as it is compared."""
+    """Returns the work of an existing job, as far as it is compared."""
     known = None if row["known"] is None else frozenset(row["known"].split())
     return attrs.evolve(work, endpoint=row["endpoint"], request=json.loads(row["request"]), known=known)
 
 
 def _all_of(conflicts: Sequence[KeyConflict]) -> KeyConflict:
-    """One error for all: the first one's, and how many there are besides."""
+    """Returns the first conflict, with the number of further ones in its message."""
     first = conflicts[0]
     if len(conflicts) > 1:
         first.message += f"; and {len(conflicts) - 1} more such keys; nothing was submitted"
@@ -258,7 +258,7 @@ def _batched(items: Sequence[_T], count: int) -> Iterator[Sequence[_T]]:
 
 
 def _by_size(jobs: Sequence[Prepared]) -> Iterator[list[Prepared]]:
-    """Jobs in groups whose files are not too many bytes for one step."""
+    """Yields jobs in groups small enough to store their files in one step."""
     group: list[Prepared] = []
     size = 0
     for job in jobs:

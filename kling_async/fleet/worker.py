@@ -1,4 +1,4 @@
-"""A worker: takes jobs of all queues that it has credentials for, and hands over what it has when it ends."""
+"""A worker: runs jobs of all queues that it has credentials for, and hands over unfinished ones when it ends."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from kling_async.fleet import queues, worker_key
 from kling_async.fleet.database import PATIENCE, Database
 from kling_async.fleet.queues import Queue
 from kling_async.fleet.worker_client import WorkerClient
-from kling_async.fleet.worker_database import Line
+from kling_async.fleet.worker_database import WorkerDatabase
 from kling_async.fleet.worker_session import Session, Settings
 from kling_async.fleet.worker_values import Account
 from kling_async.io.config import checked, is_seconds
@@ -35,36 +35,37 @@ from kling_async.protocol.polling.durations import Durations
 logger = logging.getLogger("kling_async")
 
 _PATIENCE: Final = 10.0
-"""Seconds that a step in the database may take before its connection is taken for dead."""
+"""Seconds that a step in the database may take before its connection is considered dead."""
 _LOOK_SECONDS: Final = 30.0
-"""Seconds between two looks for queues that are new."""
+"""Seconds between two checks for new queues."""
 _AGAIN_SECONDS: Final = 5.0
-"""Seconds after which a session is begun anew that could not work."""
+"""Seconds before a failed session is restarted."""
 _REFUSED_SECONDS: Final = 60.0
-"""The same where the account takes nothing of it."""
+"""Seconds before a session is restarted whose requests the account refuses."""
 
 
 class Worker:
     """A worker.
 
     Args:
-        dsn: of the fleet's database.
-        out: the directory for results; `save_to` of the jobs is below it.
-        keys: API keys by the names of credentials; None for those of the environment: `KLING_API_KEY` is called
+        dsn: the fleet's database.
+        out: the directory for results; `save_to` of the jobs is relative to it.
+        keys: API keys by the names of credentials; None to take them from the environment: `KLING_API_KEY` is
             `default`, others are `KLING_API_KEY_<NAME>`.
-        grace: seconds that it may take for what it has when it ends, from 0; what is left then is handed over.
-        heartbeat: seconds after which others go on with its work if it is silent, from 0.5; the same for all workers.
-        downloads: saves at once, in each queue.
-        base_url: of the service, as that of `KlingClient`.
-        name: that it is shown under; None for its machine and process.
+        grace: seconds to finish running jobs when it ends, from 0; then the rest is handed over.
+        heartbeat: seconds without a sign of life after which other workers take over its jobs, from 0.5; must be the
+            same for all workers.
+        downloads: concurrent saves per queue.
+        base_url: base URL of the service, as for `KlingClient`.
+        name: its display name; None for its host name and process id.
 
     Raises:
-        ConfigurationError: a value cannot be used.
-        TargetError: `out` is no path.
+        ConfigurationError: a value is invalid.
+        TargetError: `out` is not a path.
     """
 
     _options: ClassVar[Mapping[str, Any]] = {}
-    """Further arguments of its clients; of tests, whose time is short."""
+    """Further arguments of its clients, which tests set to shorten waits."""
 
     def __init__(
         self,
@@ -96,23 +97,23 @@ class Worker:
         self._lacking: set[str] = set()
 
     async def run(self) -> None:
-        """Works until `stop`, or until it is cancelled, and hands over what it has then.
+        """Runs jobs until `stop` or cancellation, then hands over unfinished ones.
 
         Raises:
-            ConfigurationError: it has a key of none of the queues, or one that is none.
+            ConfigurationError: it has no API key for any queue, or a malformed one.
             FleetError: there is no fleet in the database, or it cannot be reached.
             TargetError: the directory cannot be written to.
         """
         await in_thread(self._make_directory)
-        await self._database.open(patience=PATIENCE)  # it may be starting, as this worker is
-        line = Line(self._database.connect, _PATIENCE)
-        hearing = asyncio.create_task(line.listen(self._heard))
+        await self._database.open(patience=PATIENCE)  # the server may be starting at the same time
+        notifications = WorkerDatabase(self._database.connect, _PATIENCE)
+        listening = asyncio.create_task(notifications.listen(self._on_notification))
         try:
             await self._work()
         finally:
-            hearing.cancel()
-            await asyncio.gather(hearing, return_exceptions=True)
-            await line.close()
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+            await notifications.close()
             await self._database.close()
 
     def _make_directory(self) -> None:
@@ -123,11 +124,11 @@ class Worker:
             raise TargetError(f"{out} cannot be made: {error.strerror}") from None
 
     def stop(self) -> None:
-        """Begins nothing any more; `run` returns once what it has is done or handed over."""
+        """Stops taking jobs; `run` returns when the running ones are finished or handed over."""
         self._stopping.set()
 
-    def _heard(self, told: str) -> None:
-        _, _, queue = told.partition(" ")
+    def _on_notification(self, payload: str) -> None:
+        _, _, queue = payload.partition(" ")
         for name, session in self._sessions.items():
             if queue in {"", name}:
                 session.wake()
@@ -155,7 +156,7 @@ class Worker:
         key = self._key(queue.credentials)
         if key is not None:
             if not self._queues:
-                self._client(queue, key, Durations())  # a key that is none ends what does nothing yet
+                self._client(queue, key, Durations())  # fails early on a malformed key
             self._queues[queue.name] = asyncio.create_task(self._in_queue(queue))
             logger.info(
                 "works for the queue %s, %d at once per model",
@@ -178,7 +179,7 @@ class Worker:
         return os.environ.get(api_key_variable(credentials)) or None
 
     async def _in_queue(self, queue: Queue) -> None:
-        """Session after session, until the worker is to stop; the queue may have other credentials in each."""
+        """Runs one session after the other until the worker stops; the queue's credentials may change in between."""
         durations, former = Durations(), set[str]()
         while not self._stopping.is_set():
             key = None
@@ -197,7 +198,7 @@ class Worker:
                 logger.warning(
                     "queue %s: %s", queue.name, error, exc_info=unexpected, extra={"kling_event": "session_failed"}
                 )
-                # Of its key, or its address: somebody has to see to that.
+                # A problem with the key or the address, which does not go away by itself.
                 refused = isinstance(error, ApiError | ConfigurationError)
                 if isinstance(error, AuthenticationError) and key is not None:
                     with contextlib.suppress(FleetError):
@@ -205,16 +206,16 @@ class Worker:
                 await _stopped(self._stopping, _REFUSED_SECONDS if refused else _AGAIN_SECONDS)
 
     async def _session(self, queue: Queue, account: Account, key: str, durations: Durations) -> bool:
-        """One session; whether it has ended since the queue has another key."""
-        line, pulse = (Line(self._database.connect, _PATIENCE) for _ in range(2))
-        session = Session(account, self._client(queue, key, durations), line, pulse, self._settings)
+        """Runs one session; returns whether it ended because the queue has another key."""
+        database, pulse = (WorkerDatabase(self._database.connect, _PATIENCE) for _ in range(2))
+        session = Session(account, self._client(queue, key, durations), database, pulse, self._settings)
         self._sessions[queue.name] = session
         try:
             await session.run(self._stopping)
             return session.has_former_key
         finally:
             del self._sessions[queue.name]
-            await line.close()
+            await database.close()
             await pulse.close()
 
     def _client(self, queue: Queue, key: str, durations: Durations) -> WorkerClient:
@@ -235,7 +236,7 @@ def _no_key(found: list[Queue]) -> ConfigurationError:
 
 
 async def _stopped(stopping: asyncio.Event, seconds: float) -> None:
-    """Waits for some seconds, or until it is to stop."""
+    """Waits until the worker is to stop, at most for some seconds."""
     try:
         async with asyncio.timeout(seconds):
             await stopping.wait()

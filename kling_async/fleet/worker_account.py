@@ -1,4 +1,4 @@
-"""What the workers of a queue learn of its account, each thing once for all of them."""
+"""What a queue's workers learn about its account, shared between all of them."""
 
 import random
 from datetime import timedelta
@@ -15,10 +15,10 @@ from kling_async.protocol.fleet.learned_limit import LearnedLimit
 from kling_async.protocol.fleet.names import storable
 
 TRIAL_SECONDS: Final = 60.0
-"""Seconds for which a queue is left alone whose account refuses all; then one job tries."""
+"""Seconds for which a queue is paused whose account refuses everything; then one job tries again."""
 
 _DOUBLED_MOST: Final = 4
-"""How often the time is doubled for which a job is left alone for which a budget has too little."""
+"""How often the delay of a job that exceeds the rest of the budget is doubled."""
 
 _PRICED: Final = """
     SELECT engine.id, coalesce(price.amount <= %(left)s, TRUE) AS fits
@@ -31,12 +31,12 @@ _PRICED: Final = """
     WHERE jobs.queue = %(queue)s AND jobs.id <> %(id)s AND jobs.finished IS NULL AND begun_at IS NULL
     AND engine.execute_after <= now()
 """
-"""Other jobs that could be sent now, and whether the budget has enough left, as `Budget.price_of` counts.
+"""Other jobs that could be sent now, and whether the rest of the budget covers them, as `Budget.price_of` counts.
 
-What has no price, and none is assumed, is refused when it is its turn, and in nobody's way.
+A job with neither a price nor an assumed one counts as covered: it is refused in its turn and does not block others.
 """
 _ONE_FITS: Final = f"SELECT 1 FROM ({_PRICED}) priced WHERE fits LIMIT 1".encode()  # noqa: S608  (of constants, as the next)
-_LEAVE_TOO_DEAR: Final = f"""
+_DELAY_OVER_BUDGET: Final = f"""
     UPDATE kling_fleet.pgqueuer SET attempts = attempts + 1, updated = now(),
         execute_after = now() + %(trial)s * 2 ^ least(attempts, {_DOUBLED_MOST})
     WHERE id IN (
@@ -45,7 +45,7 @@ _LEAVE_TOO_DEAR: Final = f"""
         FOR UPDATE SKIP LOCKED
     )
 """.encode()  # noqa: S608  (as above)
-"""Each time for longer, or they would all be the first ones again in a moment. Who claims them meanwhile has them."""
+"""Delays such jobs, longer each time, or they would soon all be first again; skips jobs being claimed meanwhile."""
 _TRY_NOW: Final = (
     b"UPDATE kling_fleet.queues SET paused_until = now() WHERE name = %(queue)s AND paused_reason IS NOT NULL"
 )
@@ -53,17 +53,17 @@ _TRY_NOW: Final = (
 
 @attrs.frozen
 class _Learned:
-    """What a line has learned, and the database's time."""
+    """A line's learned limit, and the database's time."""
 
     now: float
     limit: LearnedLimit
 
 
 class AccountRows(Rows):
-    """The rows of one session, and what they say of the account."""
+    """The rows of one session, and those about the account."""
 
     async def full(self, connection: Connection, row: Row) -> None:
-        """The account had no room for it: the line learns, and it goes back."""
+        """Lowers the line's limit and requeues the job, after the account had no free slot for it."""
         if not await self._has(connection, row):
             return
         learned, begun = await self._learned(connection, row.entrypoint), await self._begun(connection, row)
@@ -72,7 +72,7 @@ class AccountRows(Rows):
         await self.back(connection, row, 0.0)
 
     async def accepted(self, connection: Connection, row: Row) -> None:
-        """The account had room for it, and accepts again what it refused altogether."""
+        """Ends pauses of the queue and the line, and raises the line's limit, after the account accepted the job."""
         await connection.execute(
             "UPDATE kling_fleet.queues SET paused_reason = NULL, paused_until = NULL, key_works = TRUE WHERE "
             "name = %(queue)s AND (paused_reason IS NOT NULL OR NOT key_works) AND "
@@ -90,16 +90,16 @@ class AccountRows(Rows):
             await self._notify(connection, QUEUED)
 
     async def pause(self, connection: Connection, row: Row, reason: str) -> None:
-        """The account refuses all that is sent: it goes back, and the queue waits."""
+        """Pauses the queue and requeues the job, after the account refused it like any other."""
         await connection.execute(
             "UPDATE kling_fleet.queues SET paused_reason = %(reason)s, paused_until = now() + %(seconds)s WHERE "
             "name = %(queue)s",
             {**self._values, "reason": storable(reason), "seconds": timedelta(seconds=TRIAL_SECONDS)},
         )
-        await self.back(connection, row, TRIAL_SECONDS)  # others try first: it may be this one alone
+        await self.back(connection, row, TRIAL_SECONDS)  # others try first: only this job may be affected
 
     async def pause_line(self, connection: Connection, row: Row, reason: str) -> None:
-        """What pays for its line is used up: it goes back, and the line waits."""
+        """Pauses the line and requeues the job, after the resource pack that pays for it ran out."""
         await connection.execute(
             "UPDATE kling_fleet.lines SET waits_for = %s, not_before = extract(epoch FROM now()) + %s WHERE "
             "entrypoint = %s",
@@ -107,23 +107,22 @@ class AccountRows(Rows):
         )
         await self.back(connection, row, TRIAL_SECONDS)
 
-    async def too_dear(self, connection: Connection, row: Row, left: Decimal, reason: str) -> None:
-        """The budget has too little left for it: it goes back, and the queue waits if that holds for all the others.
+    async def over_budget(self, connection: Connection, row: Row, left: Decimal, reason: str) -> None:
+        """Requeues a job that exceeds the rest of the budget, and pauses the queue if all other jobs do so, too.
 
-        Else the others for which it has too little are left alone as well: nobody tries them one by one while cheaper
-        ones wait behind them.
+        Otherwise delays all jobs that exceed it, so that they are not tried one by one while cheaper ones wait.
         """
         values = {**self._values, "id": row.id, "left": left, "trial": timedelta(seconds=TRIAL_SECONDS)}
         cursor = await connection.execute(_ONE_FITS, values)
         if await cursor.fetchone() is None:
             await self.pause(connection, row, reason)
             return
-        await connection.execute(_LEAVE_TOO_DEAR, values)
+        await connection.execute(_DELAY_OVER_BUDGET, values)
         await connection.execute(_TRY_NOW, values)
         await self.back(connection, row, TRIAL_SECONDS * 2 ** min(row.attempts, _DOUBLED_MOST))
 
     async def may_try(self, connection: Connection) -> bool:
-        """Whether this session is the one that tries whether the account accepts something again."""
+        """Whether this session is the one to test whether the account accepts creates again."""
         cursor = await connection.execute(
             "UPDATE kling_fleet.queues SET paused_until = now() + %(seconds)s WHERE name = %(queue)s AND "
             "paused_reason IS NOT NULL AND paused_until <= now() AND NOT draining",
@@ -141,7 +140,7 @@ class AccountRows(Rows):
         return None if found is None else _Learned(found.pop("now"), LearnedLimit(**found))
 
     async def _begun(self, connection: Connection, row: Row) -> int:
-        """How many jobs of its line may be at the service, this one among them."""
+        """Returns how many jobs of the line may be running at the service, including this one."""
         cursor = await connection.execute(
             "SELECT count(*) AS begun FROM kling_fleet.pgqueuer engine JOIN kling_fleet.jobs ON jobs.seat = engine.id "
             "WHERE engine.entrypoint = %(entrypoint)s AND engine.queue_manager_id IS NOT NULL "

@@ -1,4 +1,4 @@
-"""The client of a worker: seats are its slots, what it made may be given to another client, and be saved by any."""
+"""A worker's client: uses seats as slots, can give its tasks to other clients, and saves tasks of any client."""
 
 import asyncio
 from collections.abc import Mapping
@@ -35,14 +35,14 @@ from kling_async.protocol.wire.results import outputs_of, results_of
 
 
 class WorkerClient(KlingClient):
-    """A client whose limit of tasks is somebody else's matter. Its arguments are those of `KlingClient`."""
+    """A client that does not limit concurrent tasks, as the fleet's seats do. Takes the arguments of `KlingClient`."""
 
     def _slots_of(self, concurrency: int, queue_deadline: float | None) -> Slots:
         del concurrency, queue_deadline
         return Seats()
 
     async def last(self, key: str) -> tuple[Entry | None, OwnerState]:
-        """The last attempt of a key, and who works on it.
+        """Returns the last entry of a key, and the state of its owner.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -53,10 +53,10 @@ class WorkerClient(KlingClient):
             entry = store.last(key)
             return entry, OwnerState.GONE if entry is None else journal.state_of(store, entry)
 
-        return await journal.do(find)  # behind all that this client has to tell
+        return await journal.do(find)  # runs after all queued writes of this client
 
     async def is_gone(self, owner: int | None) -> bool:
-        """Whether a client of the journal is gone.
+        """Whether a client of the journal has died.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -67,7 +67,7 @@ class WorkerClient(KlingClient):
         )
 
     async def make(self, row: Row) -> None:
-        """Sends a job, or finds out what became of it, so that the journal says what is next.
+        """Sends a job, or finds out what became of it; the journal entry then determines the next step.
 
         Raises:
             KlingError: as `KlingClient.submit`.
@@ -75,10 +75,10 @@ class WorkerClient(KlingClient):
         await self.works.submit_kept(work_of(row), estimate=self._estimate(row))
 
     async def may_find(self, row: Row, entry: Entry) -> bool:
-        """Whether the service shows the task of a create whose end is not known; also where it never does.
+        """Whether the service shows the task of a create in doubt; True if it cannot be looked up at all.
 
         Raises:
-            KlingError: the service could not be asked.
+            KlingError: the query failed.
         """
         if entry.external_task_id is None:
             return True
@@ -89,7 +89,7 @@ class WorkerClient(KlingClient):
         return True
 
     def cut_off(self, seconds: float) -> KlingError | None:
-        """Why nothing is heard of its tasks from this machine; None unless that is so for some seconds."""
+        """Returns the error because of which all queries for tasks have failed for some seconds; None otherwise."""
         now, watches = asyncio.get_running_loop().time(), self._poller.unfinished()
         if any(each.accepted_at < each.last_seen_at > now - seconds for each in watches):
             return None
@@ -97,11 +97,11 @@ class WorkerClient(KlingClient):
         return next((each for each in errors if each is not None and is_cut_off(each)), None)
 
     def is_fenced(self) -> bool:
-        """Whether others may go on with what it has."""
+        """Whether other clients may already be continuing its tasks."""
         return self.works.journal.is_fenced
 
     async def taken(self, key: str) -> tuple[Entry | None, OwnerState]:
-        """As `last`, of work whose task has ended: it is this client's then, unless another one has it.
+        """Like `last`, for a task that has ended; also takes the entry over, unless a living client owns it.
 
         Raises:
             JournalError: the journal cannot be read or written.
@@ -118,7 +118,7 @@ class WorkerClient(KlingClient):
         return await journal.do(take)
 
     async def release(self, entry: Entry) -> None:
-        """Lets go of work whose task has ended: whoever saves it may take it.
+        """Releases the entry of a task that has ended, so that any client can save it.
 
         Raises:
             JournalError: the journal cannot be written.
@@ -127,7 +127,7 @@ class WorkerClient(KlingClient):
         await journal.do(lambda store: store.let_go([entry.id], journal.owner))
 
     async def end_of(self, row: Row, entry: Entry) -> Task | KlingError:
-        """Follows the task of an entry to its end, which is written to the journal."""
+        """Follows the task of an entry until it ends; the journal records the end."""
         watch = self._follow(row, entry)
         if watch.end is not None:
             return watch.end
@@ -140,7 +140,7 @@ class WorkerClient(KlingClient):
                 watch.listeners.remove(waiting)
 
     def _follow(self, row: Row, entry: Entry) -> TaskWatch:
-        """As one follows what one has made: it is asked for when it may have ended."""
+        """Follows the task like one that this client created: polling starts when it may have ended."""
         endpoint = endpoint_of(row)
         watch = self._poller.find(Reference(entry.endpoint, entry.task_id or ""))
         if watch is None:
@@ -158,7 +158,7 @@ class WorkerClient(KlingClient):
         return watch
 
     async def give(self, entry: Entry, to: int) -> bool:
-        """Gives the task of an entry to another client, and follows it no longer; whether it was this client's.
+        """Gives the task of an entry to another client and stops following it; returns whether this client owned it.
 
         Raises:
             JournalError: the journal cannot be written.
@@ -192,29 +192,29 @@ class WorkerClient(KlingClient):
 
 @attrs.frozen(eq=False)
 class _Waiting:
-    """Who waits for the end of a task."""
+    """A listener that waits for the end of a task."""
 
     end: "asyncio.Future[Task | KlingError]"
 
     def changed(self, _task: Task, /) -> None:
-        """It goes on."""
+        """Ignores intermediate changes."""
 
     def ended(self, end: Task | KlingError) -> None:
-        """There is nothing more to come."""
+        """Passes on the end."""
         if not self.end.done():
             self.end.set_result(end)
 
 
 def is_cut_off(error: KlingError) -> bool:
-    """Whether it may be only this machine's way to the service, or its key, that does not work."""
+    """Whether the cause may be this machine's network, address or key, and not the service."""
     return isinstance(error, AuthenticationError | ConnectionFailed) or error.code == ADDRESS_CODE
 
 
 def endpoint_of(row: Row) -> Endpoint:
-    """The endpoint of a job.
+    """Returns the endpoint of a job.
 
     Raises:
-        ConfigurationError: this version knows none of that name.
+        ConfigurationError: this version has no endpoint of that name.
     """
     endpoint = endpoint_named(row.endpoint)
     if endpoint is None:
@@ -223,7 +223,7 @@ def endpoint_of(row: Row) -> Endpoint:
 
 
 def work_of(row: Row) -> Work:
-    """A job as the journal keeps it."""
+    """Returns a job in the form that the journal stores."""
     return Work(
         key=row.key,
         endpoint=row.endpoint,
@@ -238,7 +238,7 @@ def work_of(row: Row) -> Work:
 
 
 def result_of(task: Task) -> dict[str, Any] | None:
-    """What is to be known of a finished task to save its files, as JSON; None where that cannot be told."""
+    """Returns what is needed to save the files of a finished task, as JSON; None if that is not available."""
     if task.raw is None:
         return None
     ended = task.updated_at.isoformat() if task.updated_at is not None else None
@@ -246,7 +246,7 @@ def result_of(task: Task) -> dict[str, Any] | None:
 
 
 def task_of(entry: Entry, result: Mapping[str, Any]) -> Task:
-    """A finished task out of `result_of`."""
+    """Rebuilds a finished task from the value of `result_of`."""
     ended = datetime.fromisoformat(result["ended"]) if result["ended"] is not None else None
     read = outputs_of if isinstance(result["raw"], list) else results_of
     return Task(
@@ -261,4 +261,4 @@ def task_of(entry: Entry, result: Mapping[str, Any]) -> Task:
 
 
 def _nothing() -> None:
-    """No slot is to be given back."""
+    """Does nothing: there is no slot to release."""

@@ -1,4 +1,4 @@
-"""A worker's lines to the database: what is done there is done until it holds, and what is told there is heard."""
+"""A worker's connections to the database: transactions retried until committed, and notifications."""
 
 import asyncio
 import contextlib
@@ -18,25 +18,25 @@ _T = TypeVar("_T")
 
 _PAUSE: Final = 0.2
 _PAUSE_MAXIMUM: Final = 2.0
-"""Seconds between two attempts to reach a database that is away."""
+"""Longest pause in seconds between two attempts to reach an unavailable database."""
 
 PASSES: Final = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
-    psycopg.errors.IdleInTransactionSessionTimeout,  # of a process that was stopped
-    psycopg.errors.ReadOnlySqlTransaction,  # of a server in whose place another one comes
+    psycopg.errors.IdleInTransactionSessionTimeout,  # this process was suspended within a transaction
+    psycopg.errors.ReadOnlySqlTransaction,  # the server is being replaced by another one
     TimeoutError,
     OSError,
 )
-"""What a database raises that is away, was cut off, or found two transactions in each other's way."""
+"""Errors of an unavailable or disconnected database, and of conflicting transactions."""
 
 
-class Line:
-    """A line that is made anew whenever it breaks; one step at a time.
+class WorkerDatabase:
+    """A connection that is reopened whenever it breaks, and runs one step at a time.
 
     Args:
-        connect: makes one.
-        patience: seconds that a step may take before its line is taken for dead.
+        connect: opens a connection.
+        patience: seconds that a step may take before its connection is considered dead.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[Connection]], patience: float) -> None:
@@ -46,10 +46,10 @@ class Line:
         self._turn = asyncio.Lock()
 
     async def once(self, step: Callable[[Connection], Awaitable[_T]]) -> _T:
-        """Does something, each statement of it at once.
+        """Runs a step once, with each statement committed separately.
 
         Raises:
-            psycopg.Error: it did not work; whether it was done is not known if the line broke.
+            psycopg.Error: the step failed; if the connection broke, it may still have taken effect.
         """
         async with self._turn:
             try:
@@ -59,11 +59,11 @@ class Line:
                 await self._drop()
                 raise
 
-    async def surely(self, step: Callable[[Connection], Awaitable[_T]]) -> _T:
-        """Does something in one transaction, again and again until it is known to be done.
+    async def until_committed(self, step: Callable[[Connection], Awaitable[_T]]) -> _T:
+        """Runs a step in one transaction, and retries it until it is known to be committed.
 
         Args:
-            step: that has no other effect when it is done twice.
+            step: the step; must be idempotent.
         """
 
         async def together(connection: Connection) -> _T:
@@ -79,24 +79,28 @@ class Line:
             await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311  (no secret)
             pause = min(_PAUSE_MAXIMUM, 2 * pause)
 
-    async def listen(self, heard: Callable[[str], object]) -> None:
-        """Hears what is told on the channel, for ever; after each new line once with "", since something was missed."""
+    async def listen(self, on_notification: Callable[[str], object]) -> None:
+        """Passes on all notifications of the channel, forever.
+
+        Args:
+            on_notification: called with each payload, and with "" after each connect, as notifications may be missed.
+        """
         while True:
             with contextlib.suppress(*PASSES):
                 async with asyncio.timeout(self._patience):
                     connection = await self._connected()
                     await connection.execute(f"LISTEN {CHANNEL}".encode())
-                heard("")
+                on_notification("")
                 while True:
                     async for notice in connection.notifies(timeout=self._patience):
-                        heard(notice.payload)
+                        on_notification(notice.payload)
                     async with asyncio.timeout(self._patience):
                         await connection.execute("SELECT 1")
             await self._drop()
             await asyncio.sleep(_PAUSE_MAXIMUM * random.random())  # noqa: S311  (no secret)
 
     async def close(self) -> None:
-        """Ends the line."""
+        """Closes the connection."""
         async with self._turn:
             await self._drop()
 

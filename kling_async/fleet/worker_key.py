@@ -1,7 +1,7 @@
-"""That all workers of a queue have the key of one account: a task is not found by the key of another one.
+"""Ensures that all workers of a queue use the same API key: a task is not found with the key of another account.
 
-The key is not in the database, only a slow hash of it with a salt, by which nobody finds it. The salt begins with the
-time, unless it is of the queue's first key: what was sent before may be in another account.
+The database contains only a slow, salted hash of the key. The salt begins with the time at which the key was adopted
+(0 for the queue's first key): creates sent before that may be in another account.
 """
 
 import functools
@@ -21,33 +21,33 @@ from kling_async.protocol.fleet.names import api_key_variable
 
 _SALT: Final = 16
 _TIME: Final = 8
-"""Bytes of the salt that are its time, in milliseconds; the others are random."""
+"""Bytes of the salt that contain the time in milliseconds; the others are random."""
 _SKEW_SECONDS: Final = 10.0
-"""Seconds that two workers' clocks may differ by."""
+"""Maximum difference between two workers' clocks, in seconds."""
 _COSTS: Final = {"n": 2**14, "r": 8, "p": 1}
-"""16 MiB, and some 50 ms."""
+"""Takes 16 MiB and about 50 ms."""
 
 
 async def prove(database: Database, queue: Queue, key: str, *, former: bool = False) -> Account:
-    """Makes sure that a key is the one that a queue works with; the first one is.
+    """Checks that a key is the queue's key; a queue without one adopts it.
 
     Args:
-        database: of the fleet.
-        queue: as it is now.
-        key: of the worker.
-        former: whether this worker has worked with it before the queue was told of a new one: then it is not the first.
+        database: the fleet's database.
+        queue: the current queue.
+        key: the worker's API key.
+        former: whether this worker used the key before the queue was given a new one; then it is not adopted.
 
     Raises:
-        ConfigurationError: it is another one, and the account has accepted jobs of that; or it is a former one.
-        FleetError: it is another one, of which that is not known yet; or the database cannot be used.
+        ConfigurationError: the queue has another key, which the account has already accepted; or this is a former key.
+        FleetError: the queue has another key, not accepted yet; or the database cannot be used.
     """
     variable = api_key_variable(queue.credentials)
     if former:
         new, (found, works) = b"", await database.step(functools.partial(_found, queue=queue.name))
         if found is None:
             raise ConfigurationError(
-                f"the queue was told of a new key, and {variable} is the one from before; start this worker anew with "
-                f"the key that it shall work with"
+                f"the queue has been given a new key, and {variable} is the previous one; restart this worker with the "
+                f"new key"
             )
         proof = found
     else:
@@ -57,7 +57,9 @@ async def prove(database: Database, queue: Queue, key: str, *, former: bool = Fa
     if hmac.compare_digest(proof, new) or hmac.compare_digest(proof, await _proof(proof[:_SALT], key)):
         return Account(queue=queue.name, credentials=queue.credentials, proof=proof, since=_since(proof))
     if not works:
-        raise FleetError(f"another worker tries another key than {variable} of this one; waits for what comes of that")
+        raise FleetError(
+            f"another worker is trying a different key than this worker's {variable}; waiting for the result"
+        )
     raise ConfigurationError(
         f"{variable} is not the key that this queue works with, and tasks of one account are not found in another; set "
         f"that key, or, if the account has a new one, run `kling-async fleet init --new-key --queue {queue.name}`"
@@ -65,7 +67,7 @@ async def prove(database: Database, queue: Queue, key: str, *, former: bool = Fa
 
 
 async def refused(database: Database, queue: Queue, key: str) -> None:
-    """The account refuses a key: unless it has ever accepted something of it, the queue is bound to it no more.
+    """Unbinds the queue from a key that the account refuses, unless the account has accepted it before.
 
     Raises:
         FleetError: the database cannot be used.
@@ -76,9 +78,9 @@ async def refused(database: Database, queue: Queue, key: str) -> None:
 
 
 async def forget(connection: Connection, queue: str, proof: bytes | None = None) -> None:
-    """The queue works with the key of the next worker; where a proof is given, only if that is the present one.
+    """Makes the queue adopt the key of the next worker; if a proof is given, only if it is the current, unaccepted one.
 
-    Nobody asks for the tasks of the new key yet.
+    Also removes the follower: no session polls for tasks of the new key yet.
     """
     await connection.execute(
         "UPDATE kling_fleet.queues SET key_proof = NULL, key_works = FALSE, follower = NULL, follower_owner = NULL "
@@ -105,7 +107,7 @@ async def _found(connection: Connection, queue: str) -> tuple[bytes | None, bool
 
 
 async def _is_unused(connection: Connection, queue: str) -> bool:
-    """Whether nothing was sent in a queue yet, so that its key is the first one."""
+    """Whether no job of the queue was sent yet, so that its key is the first one."""
     cursor = await connection.execute(
         "SELECT NOT EXISTS (SELECT FROM kling_fleet.jobs WHERE queue = %s AND begun_at IS NOT NULL) AS unused", [queue]
     )
@@ -118,11 +120,11 @@ def _salt(at: float) -> bytes:
 
 
 def _since(proof: bytes) -> datetime:
-    """When a proof was made, and a little after it; long ago where that is not in it, as older versions made them."""
+    """Returns when a proof was made, plus the clock skew; the epoch if an older version made it, without the time."""
     made = int.from_bytes(proof[:_TIME]) / 1000
     return datetime.fromtimestamp(_SKEW_SECONDS + (made if made <= time.time() + _SKEW_SECONDS else 0.0), UTC)
 
 
 async def _proof(salt: bytes, key: str) -> bytes:
-    """The salt, and what it makes of the key."""
+    """Returns the salt followed by the salted hash of the key."""
     return salt + await in_thread(functools.partial(hashlib.scrypt, key.encode(), salt=salt, **_COSTS))

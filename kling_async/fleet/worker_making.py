@@ -1,7 +1,7 @@
-"""What a worker does with one job until its task has ended and its seat is free: whatever it finds, it goes on there.
+"""Runs a job until its task has ended and its seat is free, resuming at whatever state it is in.
 
-What is paid for stands in the journal. So each step looks there first, and the engine's job is only the duty to see to
-it: whoever has that may have been somebody else a moment ago, and may be again.
+The journal records what was paid for, so each step reads it first. The engine's job only assigns the job to a session:
+the session may have changed a moment ago, and may change again.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from kling_async.fleet.database import Connection
 from kling_async.fleet.worker_account import AccountRows
 from kling_async.fleet.worker_client import WorkerClient, is_cut_off, result_of
-from kling_async.fleet.worker_database import Line
+from kling_async.fleet.worker_database import WorkerDatabase
 from kling_async.fleet.worker_values import Follower, Row, Unreadable
 from kling_async.journal.decisions import RETENTION, OwnerState
 from kling_async.journal.entry import Entry, EntryState
@@ -45,82 +45,82 @@ logger = logging.getLogger("kling_async")
 
 _PASSES: Final = (RateLimited, ConnectionFailed, ServerError, BadResponse)
 _PASSING_SECONDS: Final = 10.0
-"""Seconds after which a job may be sent anew that was refused for something that passes."""
+"""Seconds before a job is sent again after a temporary refusal."""
 _NEWER_SECONDS: Final = 60.0
-"""Seconds after which a job may be claimed anew that a newer version submitted, and this one does not know."""
+"""Seconds before a job can be claimed again whose endpoint only a newer version supports."""
 _LOOK_SECONDS: Final = 1.0
-"""Seconds between two looks at work that another worker is at."""
+"""Seconds between checks of work that another worker owns."""
 _ELSEWHERE_SECONDS: Final = 600.0
-"""Seconds between two looks for a task that may be another account's."""
+"""Seconds between queries for a task that may belong to another account."""
 _DOUBT_SECONDS: Final = 10.0
-"""Seconds between two attempts to find out whether there is a task, and to follow one that cannot be asked for."""
+"""Seconds between attempts to find out whether a task exists, and to follow a task whose queries fail."""
 
 
 class Followed(enum.Enum):
-    """What came of following a task whose end is not known here."""
+    """The result of following a task that is not known to have succeeded."""
 
-    ELSEWHERE = "another session sees to it, or this one has ended"
-    LOOK_AGAIN = "the journal tells what is next"
+    ELSEWHERE = "another session handles the task, or this one has ended"
+    LOOK_AGAIN = "the journal entry determines the next step"
 
 
 class Role(Protocol):
-    """What a session is in its queue."""
+    """The role of a session in its queue."""
 
     def may_begin(self) -> bool:
-        """Whether a job may be sent now that was not sent before."""
+        """Whether a job that was never sent may be sent now."""
         ...
 
     @property
     def is_ending(self) -> bool:
-        """Whether nothing is sent any more, not even what may have been sent before."""
+        """Whether nothing is sent any more, not even to settle creates in doubt."""
         ...
 
     def has_sent(self, at: datetime | None) -> bool:
-        """Whether what was sent then was sent with the key of this session, so that the service shows it here."""
+        """Whether a create sent at this time used the session's key, so that the service shows its task here."""
         ...
 
     def is_limited(self, entrypoint: str) -> bool:
-        """Whether the account has refused something there."""
+        """Whether the account has refused a create of this line."""
         ...
 
-    async def follower(self, *, anew: bool = False) -> Follower | None:
-        """Who asks for tasks; None where this session had better do so for its own ones.
+    async def follower(self, *, previous_died: bool = False) -> Follower | None:
+        """Returns the session that polls for all tasks; None if this session should poll for its own.
 
         Args:
-            anew: whether the last one that was given is gone.
+            previous_died: whether the previously returned follower has died.
         """
         ...
 
     def lost(self) -> None:
-        """The session is at its end: others may go on with what it has."""
+        """Ends the session, because other workers may already be continuing its jobs."""
         ...
 
     def refused(self, error: KlingError) -> None:
-        """The session is at its end: the account takes nothing of this machine, or of its key."""
+        """Ends the session, because the service refuses this machine or its key."""
         ...
 
 
 class Making:
-    """What the jobs of one session need.
+    """Runs the jobs of one session until their tasks have ended.
 
     Args:
-        client: of the session.
-        line: to the database.
-        rows: of the session.
-        role: of the session.
+        client: the session's client.
+        database: the session's connection.
+        rows: the session's rows.
+        role: the session's role.
     """
 
-    def __init__(self, client: WorkerClient, line: Line, rows: AccountRows, role: Role) -> None:
+    def __init__(self, client: WorkerClient, database: WorkerDatabase, rows: AccountRows, role: Role) -> None:
         self._client = client
-        self._line = line
+        self._database = database
         self._rows = rows
         self._role = role
         self._is_accepted = False
 
     async def run(self, row: Row) -> None:
-        """Sees to a job until it is somebody else's, or at its end."""
+        """Runs a job until its task has ended or another session takes over."""
         if row.outcome is not None:
-            await self._line.surely(lambda connection: self._rows.drop(connection, row))
+            await self._database.until_committed(lambda connection: self._rows.drop(connection, row))
             return
         result: dict[str, Any] | None = None
         while True:
@@ -152,18 +152,18 @@ class Making:
     # ---------------------------------------------------------------------------------------- the create
 
     async def _send(self, row: Row, intent: Entry | None) -> bool:
-        """Sends it, or finds out whether it was sent; whether this session is done with it."""
+        """Sends the job, or finds out whether it was sent; returns whether this session is done with it."""
         begun = intent is not None
-        if begun and self._role.is_ending:  # it may be paid for: whoever has it next settles that
+        if begun and self._role.is_ending:  # it may be paid for; the next session settles that
             await asyncio.sleep(_LOOK_SECONDS)
             return False
         known = endpoint_named(row.endpoint) is not None
         if not begun and not (known and self._role.may_begin()):
             seconds = 0.0 if known else _NEWER_SECONDS
-            await self._line.surely(lambda connection: self._rows.back(connection, row, seconds))
+            await self._database.until_committed(lambda connection: self._rows.back(connection, row, seconds))
             return True
-        if not await self._line.surely(lambda connection: self._rows.begin(connection, row, again=begun)):
-            await self._line.surely(lambda connection: self._rows.drop(connection, row))
+        if not await self._database.until_committed(lambda connection: self._rows.begin(connection, row, again=begun)):
+            await self._database.until_committed(lambda connection: self._rows.drop(connection, row))
             return True
         try:
             may_be_elsewhere = intent is not None and self._may_be_elsewhere(intent, intent.intended_at)
@@ -177,39 +177,39 @@ class Making:
             return await self._not_made(row, error)
         if self._role.is_limited(row.entrypoint) or not self._is_accepted:
             self._is_accepted = True
-            await self._line.surely(lambda connection: self._rows.accepted(connection, row))
+            await self._database.until_committed(lambda connection: self._rows.accepted(connection, row))
         return False
 
     async def _not_made(self, row: Row, error: KlingError) -> bool:
-        """Takes what a create ended with; whether this session is done with the job."""
+        """Handles the error of a create; returns whether this session is done with the job."""
         entry, _ = await self._client.last(row.key)
         if isinstance(error, ClientClosed):
-            return True  # the session ends, and hands over what it has
-        if not isinstance(error, KeyConflict):  # else the entry is another job's
+            return True  # the session ends and hands over its jobs
+        if not isinstance(error, KeyConflict):  # after a conflict, the entry belongs to another job
             if entry is not None and entry.state is EntryState.INTENT:
-                if _is_of_this_machine(error):  # who has it next settles it
+                if _is_local(error):  # the next session settles it
                     self._role.refused(error)
                     return True
                 await asyncio.sleep(_DOUBT_SECONDS)
                 return False
             if entry is not None and entry.state is not EntryState.REFUSED:
                 return False
-        await self._line.surely(self._after(row, error))
-        if _is_of_this_machine(error):
+        await self._database.until_committed(self._after(row, error))
+        if _is_local(error):
             self._role.refused(error)
         return True
 
     def _after(self, row: Row, error: KlingError) -> Callable[[Connection], Awaitable[None]]:
-        """What becomes of a job that was refused."""
+        """Returns the step that records what happens to a refused job."""
         rows, text = self._rows, str(error)
         if isinstance(error, ConcurrencyExceeded):
             return functools.partial(rows.full, row=row)
         if error.code in PACK_CODES:
             return functools.partial(rows.pause_line, row=row, reason=text)
         if isinstance(error, BudgetExceeded):
-            return functools.partial(rows.too_dear, row=row, left=error.left, reason=text)
-        if _is_of_this_machine(error) or isinstance(error, _PASSES):
-            seconds = 0.0 if _is_of_this_machine(error) else _PASSING_SECONDS
+            return functools.partial(rows.over_budget, row=row, left=error.left, reason=text)
+        if _is_local(error) or isinstance(error, _PASSES):
+            seconds = 0.0 if _is_local(error) else _PASSING_SECONDS
             return functools.partial(rows.back, row=row, seconds=seconds)
         if error.code in ACCOUNT_CODES:
             return functools.partial(rows.pause, row=row, reason=text)
@@ -218,14 +218,16 @@ class Making:
     # ------------------------------------------------------------------------------------------ the task
 
     async def _follow(self, row: Row, entry: Entry, owner: OwnerState) -> Task | Followed:
-        """Follows its task to its end, or gives it to who does."""
+        """Follows the task to its end, or gives it to the follower."""
         if owner is OwnerState.GONE:
             await self._client.works.journal.take_of_gone(entry.id)
             return Followed.LOOK_AGAIN
         follower = await self._role.follower()
         if owner is OwnerState.LIVING:
             if follower is not None and entry.owner == follower.owner:
-                await self._line.surely(lambda connection: self._rows.give(connection, row, follower.session))
+                await self._database.until_committed(
+                    lambda connection: self._rows.give(connection, row, follower.session)
+                )
                 return Followed.ELSEWHERE
             await asyncio.sleep(_LOOK_SECONDS)
             return Followed.LOOK_AGAIN
@@ -233,9 +235,9 @@ class Making:
             try:
                 await self._client.give(entry, follower.owner)
             except LeaseLost:
-                await self._role.follower(anew=True)
+                await self._role.follower(previous_died=True)
                 return Followed.LOOK_AGAIN
-            await self._line.surely(lambda connection: self._rows.give(connection, row, follower.session))
+            await self._database.until_committed(lambda connection: self._rows.give(connection, row, follower.session))
             return Followed.ELSEWHERE
         return await self._to_its_end(row, entry)
 
@@ -264,11 +266,11 @@ class Making:
         return Followed.LOOK_AGAIN
 
     def _may_be_elsewhere(self, entry: Entry, sent_at: datetime | None) -> bool:
-        """Whether what is not found here may be in the account of another key that the queue had."""
+        """Whether a task not found with this key may be in the account of a previous key of the queue."""
         return not self._role.has_sent(sent_at) and self._client.works.journal.now() - entry.intended_at <= RETENTION
 
     async def _set_aside(self, row: Row, entry: Entry) -> None:
-        """Leaves it, without its seat, until it is looked for again, for as long as the service keeps tasks."""
+        """Frees the job's seat and queues it for another search later, as long as the service keeps tasks."""
         logger.warning(
             "%s: the task %s is not found with the key that the queue has had since; it is kept, and looked for again "
             "in %d minutes: a worker with the key from before would find it",
@@ -281,16 +283,18 @@ class Making:
         aside = functools.partial(
             self._rows.set_aside, row=Unreadable(row.engine, "it is not found"), seconds=_ELSEWHERE_SECONDS
         )
-        await self._line.surely(aside)
+        await self._database.until_committed(aside)
 
     async def _finish(self, row: Row, entry: Entry, result: dict[str, Any] | None) -> None:
-        """Its seat is free; what is to be saved is so next."""
+        """Frees the job's seat, and either queues its save or finishes it."""
         if entry.state is EntryState.ENDED and not entry.failed and row.is_file:
             await self._client.release(entry)
-            await self._line.surely(lambda connection: self._rows.made(connection, row, result))
+            await self._database.until_committed(lambda connection: self._rows.made(connection, row, result))
             return
         outcome = _outcome(row, entry)
-        await self._line.surely(lambda connection: self._rows.finish(connection, row, outcome, entry.error))
+        await self._database.until_committed(
+            lambda connection: self._rows.finish(connection, row, outcome, entry.error)
+        )
 
 
 def _outcome(row: Row, entry: Entry) -> JobState:
@@ -301,6 +305,6 @@ def _outcome(row: Row, entry: Entry) -> JobState:
     return JobState.SAVED if row.is_file else JobState.DONE
 
 
-def _is_of_this_machine(error: KlingError) -> bool:
-    """Whether the service takes nothing with its key, or from its address."""
+def _is_local(error: KlingError) -> bool:
+    """Whether the service rejects every request with this worker's key or from its address."""
     return isinstance(error, AuthenticationError) or error.code == ADDRESS_CODE

@@ -1,4 +1,4 @@
-"""What a worker reads and writes of a fleet's tables, each as one step; all of it may be done twice."""
+"""A worker's reads and writes of the fleet's tables, each a single step that can safely be repeated."""
 
 import json
 import time
@@ -20,26 +20,26 @@ from kling_async.protocol.fleet.job_state import JobState
 from kling_async.protocol.fleet.names import save_entrypoint, storable
 
 CLAIMED_AT_ONCE: Final = 20
-"""Jobs that one claim takes at most: others may have some, too."""
+"""Maximum jobs per claim, so that other workers get some, too."""
 _FORGOTTEN_AT_ONCE: Final = 20_000
-"""Lines of the engine's log that are deleted in one step."""
+"""Rows of the engine's log that are deleted in one step."""
 _SWEPT_AT_MOST: Final = 1000
 _TIDY_SECONDS: Final = 2.0
-"""Jobs whose files are deleted before other things have their turn, and seconds after which no more are begun."""
+"""Maximum jobs whose files are deleted in one run of `tidy`, and seconds after which it starts no more deletions."""
 _READ: Final = (
     "jobs.id, key, endpoint, request, known, line, kind, typical_seconds, is_file, save_to, estimate_units, "
     "estimate_usd, submitted_at, jobs.priority, outcome"
 )
-"""Columns of a job that a worker needs: a value in another one that cannot be read here must not stop all of them."""
+"""The columns that a worker needs: an unreadable value in any other column must not block all jobs."""
 
 
 class Rows:
     """The rows of one session.
 
     Args:
-        queue: whose jobs it takes.
-        me: the session.
-        proof: of the key that it works with; None in a queue that has none yet.
+        queue: the queue of its jobs.
+        me: the session's id.
+        proof: the proof of the session's key; None in a queue that has no key yet.
     """
 
     def __init__(self, queue: str, me: uuid.UUID, proof: bytes | None = None) -> None:
@@ -52,7 +52,7 @@ class Rows:
     # ------------------------------------------------------------------------------------ the session
 
     async def enter(self, connection: Connection, name: str, version: str) -> None:
-        """The session begins."""
+        """Registers the session."""
         await connection.execute(
             "INSERT INTO kling_fleet.workers (id, name, version, queues) VALUES (%(me)s, %(name)s, %(version)s, "
             "ARRAY[%(queue)s]) ON CONFLICT (id) DO NOTHING",
@@ -60,7 +60,7 @@ class Rows:
         )
 
     async def beat(self, connection: Connection) -> None:
-        """The session lives, and so do its jobs."""
+        """Renews the heartbeat of the session and its jobs."""
         await connection.execute(
             "UPDATE kling_fleet.pgqueuer SET heartbeat = now() WHERE queue_manager_id = %(me)s AND status = 'picked'",
             self._values,
@@ -68,7 +68,7 @@ class Rows:
         await connection.execute("UPDATE kling_fleet.workers SET seen_at = now() WHERE id = %(me)s", self._values)
 
     async def has_others(self, connection: Connection, heartbeat: float) -> bool:
-        """Whether another session of the queue lives that could ask for tasks."""
+        """Whether another live session of the queue could poll for tasks."""
         cursor = await connection.execute(
             "SELECT EXISTS (SELECT FROM kling_fleet.workers WHERE id <> %(me)s AND %(queue)s = ANY (queues) AND "
             "NOT draining AND seen_at > now() - %(heartbeat)s) AS others",
@@ -78,10 +78,10 @@ class Rows:
         return found is not None and found["others"]
 
     async def tidy(self, connection: Connection) -> bool:
-        """Some of what is a day old is forgotten: sessions that are gone, what the engine wrote down; unneeded files.
+        """Deletes dead sessions and log rows of the engine that are a day old, and files that are no longer needed.
 
         Returns:
-            Whether there may be more: all at once can take minutes, in which nobody else could write to the journal.
+            Whether there may be more to delete. Deleting everything at once could block the journal for minutes.
         """
         await connection.execute("DELETE FROM kling_fleet.workers WHERE seen_at < now() - interval '1 day'")
         cursor = await connection.execute(
@@ -100,7 +100,7 @@ class Rows:
         return more
 
     async def leave(self, connection: Connection) -> None:
-        """The session ends: anybody may take its jobs at once, with their seats."""
+        """Ends the session: other sessions may take its jobs at once, with their seats."""
         await self.resign(connection)
         await connection.execute(
             "UPDATE kling_fleet.pgqueuer SET heartbeat = now() - interval '1 day' WHERE queue_manager_id = %(me)s "
@@ -111,7 +111,7 @@ class Rows:
         await self._notify(connection, QUEUED)
 
     async def follower(self, connection: Connection) -> Follower | None:
-        """Who asks for tasks, be it gone or not; None where nobody does with the key of this session."""
+        """Returns the follower, dead or alive; None if there is none with this session's key."""
         cursor = await connection.execute(
             "SELECT follower, follower_owner FROM kling_fleet.queues WHERE name = %(queue)s AND "
             "key_proof IS NOT DISTINCT FROM %(proof)s",
@@ -121,14 +121,14 @@ class Rows:
         return None if found is None or found["follower"] is None else Follower(*found.values())
 
     async def resign(self, connection: Connection) -> None:
-        """Somebody else may ask for tasks from now on, and this session begins nothing."""
+        """Gives up the role of follower, and marks the session as starting no new jobs."""
         await connection.execute(
             "UPDATE kling_fleet.queues SET follower = NULL, follower_owner = NULL WHERE follower = %(me)s", self._values
         )
         await connection.execute("UPDATE kling_fleet.workers SET draining = TRUE WHERE id = %(me)s", self._values)
 
     async def follow(self, connection: Connection, owner: int, instead_of: int | None) -> bool:
-        """Becomes the follower in place of one that is gone; whether nobody else was quicker."""
+        """Becomes the follower in place of a dead one; returns False if another session was faster."""
         cursor = await connection.execute(
             "UPDATE kling_fleet.queues SET follower = %(me)s, follower_owner = %(owner)s WHERE name = %(queue)s AND "
             "(follower_owner IS NOT DISTINCT FROM %(before)s::bigint OR follower = %(me)s) AND "
@@ -140,7 +140,7 @@ class Rows:
     # -------------------------------------------------------------------------------------- its claims
 
     async def state(self, connection: Connection) -> QueueState | None:
-        """The queue now; None where it is gone."""
+        """Returns the current state of the queue; None if it was deleted."""
         cursor = await connection.execute(
             "SELECT credentials, key_proof, draining, tasks_most, paused_reason IS NOT NULL AS paused, "
             "extract(epoch FROM paused_until - now())::float8 AS opens_at, extract(epoch FROM now())::float8 AS now "
@@ -170,23 +170,23 @@ class Rows:
     async def claim(
         self, connection: Connection, lines: list[LineState], heartbeat: float, *, saves: int, new: bool, most: int
     ) -> int:
-        """Takes jobs; `look` has them.
+        """Claims jobs, which `look` then returns.
 
         Args:
-            connection: to do it by.
-            lines: of the queue, now.
-            heartbeat: seconds after which a job is anybody's whose session is silent.
-            saves: how many may be taken of what is to be saved.
-            new: whether those may be taken that nobody has.
-            most: how many of them.
+            connection: the connection to use.
+            lines: the current state of the queue's lines.
+            heartbeat: seconds without a heartbeat after which a session's jobs may be taken over.
+            saves: how many saves may be claimed.
+            new: whether queued jobs may be claimed, in addition to abandoned ones.
+            most: how many jobs other than saves may be claimed.
 
         Returns:
-            How many were taken.
+            How many were claimed.
         """
         queries, found = engine.queries(connection), 0
         due, abandoned = await self._claimable(connection, [line.entrypoint for line in lines], heartbeat)
         open_ = [line for line in lines if abandoned or (line.entrypoint in due and new and line.picked < line.seats)]
-        # PgQueuer reads a 0 as no limit; where all that is allowed is taken, it looks for abandoned jobs only.
+        # PgQueuer treats 0 as no limit. With the number of taken seats as limit, it claims only abandoned jobs.
         seats = {line.entrypoint: line.seats if new and line.seats else line.picked for line in open_}
         for wanted, most_now in (
             ({entrypoint: count for entrypoint, count in seats.items() if count > 0}, min(most, CLAIMED_AT_ONCE)),
@@ -204,7 +204,7 @@ class Rows:
         return found
 
     async def look(self, connection: Connection, known: list[int]) -> list[Row | Unreadable]:
-        """All jobs that are this session's, were they claimed or given, but for those that are known."""
+        """Returns all jobs of this session, claimed or handed over, except those in `known`."""
         cursor = await connection.execute(
             f"SELECT engine.id AS engine, engine.entrypoint AS place, engine.payload, engine.attempts, {_READ}, "  # noqa: S608  (constant)
             "engine.id = CASE WHEN engine.entrypoint = %(saves)s THEN save ELSE seat END IS TRUE AS is_current "
@@ -218,11 +218,11 @@ class Rows:
     # ------------------------------------------------------------------------------------ one job of it
 
     async def begin(self, connection: Connection, row: Row, *, again: bool = False) -> bool:
-        """From now on it may be sent; whether it may: it was not cancelled, and is this session's still.
+        """Marks a job as begun; returns whether it may be sent: not cancelled, and still owned by this session.
 
-        One that was cancelled may have been submitted anew meanwhile, as another request even: that has a seat of its
-        own. Nor may it where the queue has another key by now: it would be paid from the wrong account; but what may
-        have been sent before (`again`) is settled.
+        A cancelled job may have been submitted again meanwhile, even with another request, which then has another
+        seat. Also returns False if the queue has another key by now, as the wrong account would pay; unless it may
+        have been sent before (`again`), because that must be settled.
         """
         cursor = await connection.execute(
             "UPDATE kling_fleet.jobs SET begun_at = coalesce(begun_at, now()) WHERE id = %(id)s AND outcome IS NULL "
@@ -234,7 +234,7 @@ class Rows:
         return cursor.rowcount == 1
 
     async def give(self, connection: Connection, row: Row, follower: uuid.UUID) -> None:
-        """Its task is another session's from now on."""
+        """Hands a job over to the follower."""
         await connection.execute(
             "UPDATE kling_fleet.pgqueuer SET queue_manager_id = %(follower)s, heartbeat = now() "
             "WHERE id = %(engine)s AND queue_manager_id = %(me)s",
@@ -243,13 +243,13 @@ class Rows:
         await self._notify(connection, HANDED)
 
     async def back(self, connection: Connection, row: Row, seconds: float, *, counts: bool = True) -> None:
-        """It was not sent, or not saved: anybody may have it after a while.
+        """Requeues a job that was not sent or not saved, for any session.
 
         Args:
-            connection: to do it by.
-            row: of the job.
-            seconds: of the while.
-            counts: whether that was an attempt at it.
+            connection: the connection to use.
+            row: the job.
+            seconds: the delay until it can be claimed.
+            counts: whether to count this as an attempt.
         """
         if not await self._has(connection, row):
             return
@@ -264,7 +264,7 @@ class Rows:
         await self._notify(connection, QUEUED)
 
     async def set_aside(self, connection: Connection, row: Unreadable, seconds: float) -> str | None:
-        """Somebody else may be able to read it, later; whether it was sent stays as it is. Gives its key."""
+        """Requeues a job with a delay for any session, without changing whether it was sent; returns its key."""
         await connection.execute(
             "UPDATE kling_fleet.pgqueuer SET status = 'queued', queue_manager_id = NULL, updated = now(), "
             "execute_after = now() + %(after)s WHERE id = %(engine)s AND queue_manager_id = %(me)s",
@@ -279,7 +279,7 @@ class Rows:
         return None if found is None else found["key"]
 
     async def drop(self, connection: Connection, row: Row) -> None:
-        """The engine forgets it, if it has its final state: it was cancelled, or somebody was quicker."""
+        """Removes a finished job from the engine: it was cancelled, or another session finished it first."""
         if not await self._has(connection, row):
             return
         cursor = await connection.execute("SELECT outcome FROM kling_fleet.jobs WHERE id = %s", [row.id])
@@ -289,7 +289,7 @@ class Rows:
             await self._notify(connection, QUEUED)
 
     async def made(self, connection: Connection, row: Row, result: dict[str, Any] | None) -> None:
-        """Its task has ended with files to save: its seat is free, whoever sees that."""
+        """Frees the seat of a job whose task has ended, and queues its save; any session may do so."""
         is_current = await self._is_current(connection, row)
         cursor = await connection.execute(
             "SELECT ended_at IS NOT NULL OR outcome IS NOT NULL AS ended FROM kling_fleet.jobs WHERE id = %s", [row.id]
@@ -307,13 +307,14 @@ class Rows:
         await self._notify(connection, QUEUED)
 
     async def finish(self, connection: Connection, row: Row, outcome: JobState, error: str = "") -> None:
-        """It has come to its end; what somebody should look at stays in the engine.
+        """Finishes a job; one that needs manual attention stays in the engine as failed.
 
-        What the journal says holds whoever sees it. What this session alone has seen holds as long as the job is its.
+        An outcome from the journal is valid in any session. `refused` and `save_failed` are known only to this session,
+        so they are recorded only while it owns the job.
         """
         if outcome in {JobState.REFUSED, JobState.SAVE_FAILED} and not await self._has(connection, row):
             return
-        if not await self._is_current(connection, row):  # who has the one that is sees the same
+        if not await self._is_current(connection, row):  # the session with the current engine job does the rest
             await _ended(engine.queries(connection), row.engine, "canceled")
             await self._notify(connection, QUEUED)
             return
@@ -325,10 +326,10 @@ class Rows:
     # ------------------------------------------------------------------------------------------ inside
 
     async def _claimable(self, connection: Connection, lines: list[str], heartbeat: float) -> tuple[set[str], bool]:
-        """The entrypoints at which jobs wait, and whether any were abandoned.
+        """Returns the entrypoints that have due jobs, and whether any job was abandoned.
 
-        That is quickly seen, while a claim takes milliseconds of the database's processors, and each job that is
-        queued or ends wakes all workers.
+        This check is cheap. A claim costs milliseconds of the database's CPU time, and every job that is queued or ends
+        wakes all workers.
         """
         cursor = await connection.execute(
             "SELECT array(SELECT place FROM unnest(%(places)s::text[]) place WHERE EXISTS (SELECT FROM "
@@ -342,7 +343,7 @@ class Rows:
         return set(found["due"]), found["abandoned"]
 
     async def _has(self, connection: Connection, row: Row) -> bool:
-        """Whether it is this session's still, and what the job is worked on by; if not that, the engine forgets it."""
+        """Whether this session still owns the engine job and it is the job's current one; removes it if outdated."""
         is_current = await self._is_current(connection, row)
         if not await self._is_mine(connection, row):
             return False
@@ -352,9 +353,9 @@ class Rows:
         return is_current
 
     async def _is_current(self, connection: Connection, row: Row) -> bool:
-        """Whether the job has no other seat, or save, by now; it has none until the end of the transaction.
+        """Whether this is still the job's current seat or save; it stays so until the end of the transaction.
 
-        The job is locked first, and the engine's row after it, which is so everywhere.
+        As everywhere, the job's row is locked before the engine's row.
         """
         cursor = await connection.execute(
             "SELECT CASE WHEN %(saves)s THEN save ELSE seat END AS engine FROM kling_fleet.jobs WHERE id = %(id)s "
@@ -371,8 +372,8 @@ class Rows:
         )
         return await cursor.fetchone() is not None
 
-    async def _notify(self, connection: Connection, what: str) -> None:
-        await connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{what} {self.queue}"])
+    async def _notify(self, connection: Connection, event: str) -> None:
+        await connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{event} {self.queue}"])
 
 
 async def _ended(queries: Queries, job: int, status: str) -> None:

@@ -1,4 +1,4 @@
-"""One session of a worker in one queue: as long as it keeps its lease, what it has taken is its own."""
+"""One session of a worker in one queue: it owns the jobs it has taken as long as it keeps its lease."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ import psycopg
 from kling_async.fleet.database import Connection
 from kling_async.fleet.worker_account import AccountRows
 from kling_async.fleet.worker_client import WorkerClient
-from kling_async.fleet.worker_database import PASSES, Line
+from kling_async.fleet.worker_database import PASSES, WorkerDatabase
 from kling_async.fleet.worker_making import Making
 from kling_async.fleet.worker_saving import Saves
 from kling_async.fleet.worker_values import Account, Follower, QueueState, Row, Unreadable
@@ -28,28 +28,28 @@ from kling_async.version import __version__
 logger = logging.getLogger("kling_async")
 
 _COALESCED: Final = 0.05
-"""Seconds between two claims at least, however many wake-ups come."""
+"""Minimum seconds between two claims, however often the session is woken."""
 
 _ASIDE_SECONDS: Final = 600.0
-"""Seconds for which a job is left alone that this version cannot read."""
+"""Seconds for which a job that this version cannot read is postponed."""
 _TIDIED_SECONDS: Final = 3600.0
-"""Seconds between two times that what is too old is deleted."""
+"""Seconds between two deletions of old rows."""
 _END_SECONDS: Final = 10.0
-"""Seconds that a session which ends gives to a database that is away."""
+"""Seconds that an ending session waits for an unavailable database."""
 _HURRY_SECONDS: Final = 2.0
-"""The same where somebody waits for its end already, as after a second Ctrl-C."""
+"""The same when the session is cancelled, as by a second Ctrl-C."""
 
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """How a worker works.
+    """Settings of a worker.
 
     Attributes:
-        name: that it is shown under.
+        name: its display name.
         out: the directory for results.
-        heartbeat: seconds after which its work is anybody's if it is silent.
-        grace: seconds that it may take for what it has when it ends.
-        downloads: saves at once.
+        heartbeat: seconds without a sign of life after which other workers may take over its jobs.
+        grace: seconds to finish running jobs when it ends.
+        downloads: concurrent saves.
     """
 
     name: str
@@ -63,23 +63,30 @@ class Session:
     """A session.
 
     Args:
-        account: of the queue whose jobs it takes.
-        client: with the queue's credentials and journal, whose lease is the heartbeat.
-        line: to the database, for its jobs.
-        pulse: another one, for its claims and its heartbeat, which must not wait for many jobs that end at once.
-        settings: of the worker.
+        account: the account of the queue.
+        client: a client with the queue's credentials and journal; the journal's lease is the heartbeat.
+        database: the connection for its jobs.
+        pulse: another connection, for claims and heartbeats, which must not wait when many jobs end at once.
+        settings: the worker's settings.
     """
 
-    def __init__(self, account: Account, client: WorkerClient, line: Line, pulse: Line, settings: Settings) -> None:
+    def __init__(
+        self,
+        account: Account,
+        client: WorkerClient,
+        database: WorkerDatabase,
+        pulse: WorkerDatabase,
+        settings: Settings,
+    ) -> None:
         self.id = uuid.uuid4()
         self._client = client
-        self._line = line
+        self._database = database
         self._pulse = pulse
         self._settings = settings
         self._account = account
         self._rows = AccountRows(account.queue, self.id, account.proof)
-        self._making = Making(client, line, self._rows, self)
-        self._saves = Saves(client, line, self._rows, settings.out)
+        self._making = Making(client, database, self._rows, self)
+        self._saves = Saves(client, database, self._rows, settings.out)
         self._works: dict[int, asyncio.Task[None]] = {}
         self._saving: set[int] = set()
         self._wake = asyncio.Event()
@@ -87,7 +94,7 @@ class Session:
         self._outdated = asyncio.Event()
         self._settles = False
         self.has_former_key = False
-        """Whether the queue was told of another key than that of this session."""
+        """Whether the queue has been given another key than this session's."""
         self._refusal: KlingError | None = None
         self._stopping = False
         self._state: QueueState | None = None
@@ -96,13 +103,13 @@ class Session:
         self._choosing = asyncio.Lock()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Works until it is to stop, or until its lease is lost, and hands over what it has then.
+        """Runs jobs until `stop` is set or the lease is lost, then hands over unfinished ones.
 
-        Where the queue has got other credentials, or another key, it begins nothing and follows what it has to its end:
-        who has the new ones may not find that.
+        If the credentials or the key of the queue change, it starts no new jobs and follows its running tasks to their
+        ends, because sessions with the new key may not find them.
 
         Raises:
-            KlingError: the account takes nothing of this machine, or of its key.
+            KlingError: the service refuses this machine or its key.
         """
         seconds = _END_SECONDS
         try:
@@ -115,7 +122,9 @@ class Session:
             await self._leave(seconds)
 
     async def _work(self, stop: asyncio.Event) -> None:
-        await self._pulse.surely(functools.partial(self._rows.enter, name=self._settings.name, version=__version__))
+        await self._pulse.until_committed(
+            functools.partial(self._rows.enter, name=self._settings.name, version=__version__)
+        )
         beats = asyncio.create_task(self._beats())
         claims = asyncio.create_task(self._claims())
         try:
@@ -126,11 +135,11 @@ class Session:
                     each.result()
             self._stopping = True
             if self._outdated.is_set():
-                await self._soon(self._rows.resign)
+                await self._best_effort(self._rows.resign)
                 await _first(stop.wait(), self._over.wait(), self._all_ended())
                 self._settles = False
             if not self._over.is_set():
-                await self._soon(self._rows.resign)
+                await self._best_effort(self._rows.resign)
                 await self._end_in_grace()
                 if self._works:
                     logger.info("hands over %d jobs", len(self._works), extra={"kling_event": "handed_over"})
@@ -140,7 +149,7 @@ class Session:
                 each.cancel()
             try:
                 await asyncio.gather(claims, *self._works.values(), return_exceptions=True)
-                await self._client.close()  # what it has in the journal is nobody's
+                await self._client.close()  # releases its journal entries
             finally:
                 beats.cancel()
                 await asyncio.gather(beats, return_exceptions=True)
@@ -148,12 +157,12 @@ class Session:
             raise self._refusal
 
     def wake(self) -> None:
-        """There may be something to do."""
+        """Wakes the session because there may be something to do."""
         self._wake.set()
 
     async def _leave(self, seconds: float) -> None:
-        """Lets others have its jobs, also while it is cancelled once more."""
-        leaving = asyncio.create_task(self._soon(self._rows.leave, seconds))
+        """Releases the session's jobs, even if it is cancelled again meanwhile."""
+        leaving = asyncio.create_task(self._best_effort(self._rows.leave, seconds))
         try:
             await asyncio.shield(leaving)
         except asyncio.CancelledError:
@@ -161,11 +170,11 @@ class Session:
             leaving.cancel()
             raise
 
-    async def _soon(self, step: Callable[[Connection], Awaitable[None]], seconds: float = _END_SECONDS) -> None:
-        """Does something that others will find out by themselves, later, where the database is away."""
+    async def _best_effort(self, step: Callable[[Connection], Awaitable[None]], seconds: float = _END_SECONDS) -> None:
+        """Runs a step with a timeout; if the database is unavailable, other sessions find out later by themselves."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._pulse.surely(step)
+                await self._pulse.until_committed(step)
 
     async def _all_ended(self) -> None:
         while self._works:
@@ -197,7 +206,7 @@ class Session:
             self.wake()
 
     async def _give_way(self, error: KlingError | None) -> None:
-        """Ends the session if nothing is heard of its tasks here, and somebody else may hear of them."""
+        """Ends the session if queries for its tasks fail here and another session could poll for them."""
         if error is None or self._over.is_set():
             return
         others = functools.partial(self._rows.has_others, heartbeat=self._settings.heartbeat)
@@ -210,7 +219,7 @@ class Session:
             self.refused(error)
 
     def lost(self) -> None:
-        """The session is at its end: others may go on with what it has."""
+        """Ends the session, because other workers may already be continuing its jobs."""
         if not self._over.is_set():
             logger.warning(
                 "this worker was away for longer than its heartbeat; others go on with its work, and it begins anew",
@@ -219,7 +228,7 @@ class Session:
             self._over.set()
 
     def refused(self, error: KlingError) -> None:
-        """The session is at its end: the account takes nothing of this machine, or of its key."""
+        """Ends the session, because the service refuses this machine or its key."""
         self._refusal = error
         self._over.set()
 
@@ -238,7 +247,7 @@ class Session:
                     await self._wake.wait()
 
     def _not_claimed(self, error: Exception) -> float:
-        """Tells why nothing can be taken; gives the seconds after which it is tried again."""
+        """Logs why claiming failed; returns the seconds until the next attempt."""
         if isinstance(error, PASSES):
             logger.debug("no claim: %s", error, extra={"kling_event": "database_away"})
             return 1.0
@@ -246,7 +255,7 @@ class Session:
         return self._settings.heartbeat / 3
 
     async def _claim(self) -> float:
-        """Takes what there is; gives the seconds until there may be more."""
+        """Claims available jobs; returns the seconds until there may be more."""
         heartbeat, most = self._settings.heartbeat, 1000
         self._state = state = await self._pulse.once(self._rows.state)
         if state is None:
@@ -271,7 +280,7 @@ class Session:
         return 0.0 if taken else max(_COALESCED, min(time for time in times if time is not None))
 
     def _is_outdated(self, state: QueueState) -> None:
-        """The session is at its end: the queue's jobs are to be paid from another account."""
+        """Begins to end the session, because the queue's jobs are to be paid from another account."""
         if not self._outdated.is_set():
             self.has_former_key = state.proof != self._account.proof
             self._stopping = self._settles = True
@@ -286,7 +295,9 @@ class Session:
             )
 
     async def _set_aside(self, row: Unreadable) -> None:
-        key = await self._pulse.surely(functools.partial(self._rows.set_aside, row=row, seconds=_ASIDE_SECONDS))
+        key = await self._pulse.until_committed(
+            functools.partial(self._rows.set_aside, row=row, seconds=_ASIDE_SECONDS)
+        )
         logger.warning(
             "the job %s is left to others for %d minutes: this worker cannot read it (%s)",
             shown(key) if key is not None else f"{row.engine} of the engine",
@@ -309,7 +320,7 @@ class Session:
             await (self._saves if row.saves else self._making).run(row)
         except Exception:
             logger.exception("a job failed unexpectedly", extra={"kling_event": "job_failed"})
-            await asyncio.sleep(self._settings.heartbeat / 3)  # then it is taken up again
+            await asyncio.sleep(self._settings.heartbeat / 3)  # after that, the job is started again
 
     def _ended(self, row: Row, _work: "asyncio.Task[None]") -> None:
         del self._works[row.engine]
@@ -319,7 +330,7 @@ class Session:
     # ------------------------------------------------------------------------------------------ its role
 
     def may_begin(self) -> bool:
-        """Whether a job may be sent now that was not sent before."""
+        """Whether a job that was never sent may be sent now."""
         if self._stopping or self._state is None:
             return False
         if self._state.closed:
@@ -329,36 +340,36 @@ class Session:
 
     @property
     def is_ending(self) -> bool:
-        """Whether nothing is sent any more, not even what may have been sent before."""
+        """Whether nothing is sent any more, not even to settle creates in doubt."""
         return (self._stopping and not self._settles) or self._over.is_set()
 
     def has_sent(self, at: datetime | None) -> bool:
-        """Whether what was sent then was sent with the key of this session, so that the service shows it here."""
+        """Whether a create sent at this time used the session's key, so that the service shows its task here."""
         return at is not None and at > self._account.since
 
     def is_limited(self, entrypoint: str) -> bool:
-        """Whether the account has refused something there."""
+        """Whether the account has refused a create of this line."""
         if self._state is None or self._state.closed:
             return True
         return any(line.is_limited for line in self._state.lines if line.entrypoint == entrypoint)
 
-    async def follower(self, *, anew: bool = False) -> Follower | None:
-        """Who asks for tasks; None where this session had better do so for its own ones."""
+    async def follower(self, *, previous_died: bool = False) -> Follower | None:
+        """Returns the session that polls for all tasks; None if this session should poll for its own."""
         async with self._choosing:
-            if self._outdated.is_set():  # who asks now may not find what is this session's
+            if self._outdated.is_set():  # the follower may not find this session's tasks with the new key
                 return None
-            if anew:
+            if previous_died:
                 self._follower = None
             while self._follower is None or await self._client.is_gone(self._follower.owner):
-                self._follower = found = await self._line.surely(self._rows.follower)
+                self._follower = found = await self._database.until_committed(self._rows.follower)
                 if found is not None and not await self._client.is_gone(found.owner):
                     break
                 if self._stopping:
                     return None
-                # None may also be one with another key, of which this session is about to hear.
+                # None may also mean a follower with another key, which this session is about to notice.
                 owner, before = self._client.works.journal.owner, None if found is None else found.owner
                 step = functools.partial(self._rows.follow, owner=owner, instead_of=before)
-                if await self._line.surely(step):
+                if await self._database.until_committed(step):
                     self._follower = Follower(self.id, owner)
                 else:
                     await asyncio.sleep(_COALESCED)
@@ -366,7 +377,7 @@ class Session:
 
 
 async def _first(*waits: Awaitable[Any]) -> None:
-    """Waits for the first of these."""
+    """Waits until the first of these completes, and cancels the others."""
     waiting = [asyncio.ensure_future(each) for each in waits]
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""What a worker's session reads of the fleet's tables."""
+"""Values that a worker's session reads from the fleet's tables."""
 
 import json
 import uuid
@@ -15,15 +15,15 @@ from kling_async.protocol.fleet.learned_limit import LearnedLimit
 
 @attrs.frozen(kw_only=True)
 class Row:
-    """A job of the engine that a session has, with the job of the fleet behind it.
+    """An engine job that a session has claimed, with the fleet's job that it refers to.
 
     Attributes:
-        engine: its id in the engine.
-        saves: whether its files are to be saved; else its task is to be made.
-        entrypoint: under which the engine has it.
-        id: of the job, as all that follows.
-        outcome: its final state; `cancelled` where it was, and what was submitted anew has another row in the engine.
-        result: of its task, for a save; None where the service is to be asked for it.
+        engine: id of the engine job.
+        saves: whether the files are to be saved; otherwise the task is to be created and followed.
+        entrypoint: the engine job's entrypoint.
+        id: id of the fleet's job, whose columns follow.
+        outcome: the job's final state; `cancelled` if another engine job has replaced this one.
+        result: the task's result, for a save; None if it must be requested from the service.
     """
 
     engine: int
@@ -49,11 +49,11 @@ class Row:
 
 @attrs.frozen
 class Unreadable:
-    """A job of the engine that this version cannot read: another one put it there, or somebody by hand.
+    """An engine job that this version cannot read: it was added by another version, or by hand.
 
     Attributes:
-        engine: its id in the engine.
-        why: it cannot be read.
+        engine: id of the engine job.
+        why: why it cannot be read.
     """
 
     engine: int
@@ -62,14 +62,14 @@ class Unreadable:
 
 @attrs.frozen
 class LineState:
-    """A line of a queue, as it is before a claim.
+    """State of a queue's line before a claim.
 
     Attributes:
-        entrypoint: in the engine.
-        seats: how many there may be now.
-        picked: how many are taken.
-        opens_at: seconds from now until there may be more, where time alone decides.
-        is_limited: whether the account has refused something there.
+        entrypoint: its entrypoint in the engine.
+        seats: how many seats may be in use now.
+        picked: how many seats are in use.
+        opens_at: seconds until more may become available just by waiting; None if that does not help.
+        is_limited: whether the account has refused a create of this line.
     """
 
     entrypoint: str
@@ -81,13 +81,13 @@ class LineState:
 
 @attrs.frozen(kw_only=True)
 class Account:
-    """The account that a session works with.
+    """The account that a session uses.
 
     Attributes:
-        queue: of the account.
+        queue: the account's queue.
         credentials: the name of the account's credentials.
-        proof: of its key (worker_key); a queue with another one has another key.
-        since: when the queue got that key, or a moment after it.
+        proof: the proof of its key (worker_key); a different proof in the queue means a different key.
+        since: when the queue adopted the key, or shortly after.
     """
 
     queue: str
@@ -98,14 +98,14 @@ class Account:
 
 @attrs.frozen(kw_only=True)
 class QueueState:
-    """A queue, as it is before a claim.
+    """State of a queue before a claim.
 
     Attributes:
         credentials: the name of the account's credentials.
-        proof: of the account's key; None where the next worker's key is to be the queue's.
-        closed: whether nothing new may be begun.
-        opens_at: seconds from now until one job may try whether the account accepts something again.
-        lines: of the queue.
+        proof: the proof of the account's key; None if the queue will adopt the next worker's key.
+        closed: whether no new job may be started.
+        opens_at: seconds until one job may test whether the account accepts creates again; None if not paused.
+        lines: the queue's lines.
     """
 
     credentials: str
@@ -117,11 +117,11 @@ class QueueState:
 
 @attrs.frozen
 class Follower:
-    """The session that asks for the tasks of a queue.
+    """The session that polls for the tasks of a queue.
 
     Attributes:
-        session: of which worker.
-        owner: its number in the journal.
+        session: id of the session.
+        owner: its owner number in the journal.
     """
 
     session: uuid.UUID
@@ -129,10 +129,10 @@ class Follower:
 
 
 def line_of(found: dict[str, Any], declared: int, now: float) -> LineState:
-    """A line, out of its row and a count of its seats.
+    """Builds a line's state.
 
     Args:
-        found: the row.
+        found: the line's row, with the number of seats in use.
         declared: the limit of its queue.
         now: the database's time.
     """
@@ -144,10 +144,10 @@ def line_of(found: dict[str, Any], declared: int, now: float) -> LineState:
 
 
 def read(found: dict[str, Any], saves: str) -> Row | Unreadable:
-    """A job, out of the rows of the engine and of the fleet; `saves` is the entrypoint of what is to be saved."""
+    """Builds a job from the rows of the engine and the fleet; `saves` is the entrypoint of saves."""
     try:
         return _row_of(found, saves)
-    except Exception as error:  # noqa: BLE001  (whatever is wrong with one must not stop the others)
+    except Exception as error:  # noqa: BLE001  (one unreadable job must not block the others)
         why = "the fleet has no such job" if found["id"] is None else f"{type(error).__name__}: {error}"
         return Unreadable(found["engine"], why)
 

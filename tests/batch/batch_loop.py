@@ -1,4 +1,4 @@
-"""Runs a batch, as a program does that is killed and started again: BASE_URL JOBS OUT [BUDGET]."""
+"""Runs a batch like a program that is killed and restarted: BASE_URL JOBS OUT [BUDGET]."""
 
 import asyncio
 import sys
@@ -9,13 +9,13 @@ from kling_async import Batch, Budget, KlingClient, Polling, Retry
 from kling_async.io import submission
 from kling_async.protocol import endpoint
 
-# This service shows a task at once. Two minutes of looking, before something is sent again, would be two real ones.
+# The emulator shows tasks at once. The default of two minutes of lookups before a resend would take real time.
 mock.patch.object(submission, "RESENT_AFTER", 0.2).start()
 mock.patch.object(endpoint, "SHOWN_WITHIN", 0.2).start()
 
 
 async def main(base_url: str, jobs: str, out: str, units: str = "") -> None:
-    """Makes all that is missing, and prints what came of the rows."""
+    """Generates everything that is missing, and prints the results of the rows."""
     async with KlingClient(
         base_url=base_url,
         api_key="api-key-kling-emulator",

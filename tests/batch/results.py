@@ -1,4 +1,4 @@
-"""Results of rows, as the tests of the report need them."""
+"""Results of rows for the tests of the report."""
 
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,12 @@ from kling_async.batch.row import Row
 OUT = Path("/batch/out")
 
 
-def row(id: str = "cat", *pictures: str, **members: Any) -> Row:  # noqa: A002  (as the field)
-    """A row of a video from a picture."""
+def row(id: str = "cat", *pictures: str, **members: Any) -> Row:  # noqa: A002  (named after the field)
+    """A row of a video made from a picture."""
     request = ImageToVideo("cat.png", **{"prompt": "slow push in", **members})
     return Row(id=id, endpoint="image_to_video", request=request, pictures=pictures)
 
 
-def result(id: str = "cat", status: RowStatus = RowStatus.DONE, **members: Any) -> RowResult:  # noqa: A002  (the name that rows have)
-    """What came of one."""
+def result(id: str = "cat", status: RowStatus = RowStatus.DONE, **members: Any) -> RowResult:  # noqa: A002  (named after the field)
+    """The result of a row."""
     return RowResult(id=id, status=status, **members)

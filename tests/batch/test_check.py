@@ -1,4 +1,4 @@
-"""Rows checked before anything is paid."""
+"""Checking rows before anything is paid."""
 
 import asyncio
 import itertools
@@ -18,26 +18,26 @@ NOW = 1_800_000_000.0
 
 
 def open_files() -> int:
-    """Files that this process has open."""
+    """The number of files that this process has open."""
     return len(list(Path("/dev/fd").iterdir()))
 
 
 async def found(jobs: Jobs) -> list[str]:
-    """The problems of the rows, as they are shown."""
+    """The problems of the rows, as text."""
     assert jobs.problems == ()
     return [str(problem) for problem in await problems_of(jobs.rows, NOW)]
 
 
 @pytest.mark.parametrize("name", ["batch/jobs.jsonl", "batch/jobs.csv", "images"])
 async def test_examples_are_right(name: str) -> None:
-    """The examples of each kind of jobs are read without a problem, and pass all checks."""
+    """The examples of each kind of jobs are read without problems, and pass all checks."""
     jobs = read_jobs(EXAMPLES / name)
     assert len(jobs.rows) >= 3
     assert await found(jobs) == []
 
 
 async def test_all_problems_of_all_rows(tmp_path: Path) -> None:
-    """Each with its line and its id: files that are missing or broken, rules, and what only the map knows."""
+    """Each problem has its line and id: missing or broken files, rules, and those from the capability map."""
     (tmp_path / "text.png").write_text("no picture")
     cat = str(EXAMPLES / "images" / "cat.png")
     jobs = read(
@@ -55,20 +55,20 @@ async def test_all_problems_of_all_rows(tmp_path: Path) -> None:
 
 
 async def test_a_raw_task_of_the_current_generation_is_a_problem() -> None:
-    """Given in code it is a row like any other: no batch pays for what it could not find."""
+    """A record given in code is checked like any row: no batch pays for an input it could not find."""
     jobs = rows_of([RawTask("/text-to-video/kling-3.0-turbo", {"prompt": "a"}), RawTask("/v1/new", {"prompt": "a"})])
     [text] = await found(jobs)
     assert "use current.TextToVideo(model='kling-3.0-turbo')" in text
 
 
 async def test_warnings_are_no_problems(tmp_path: Path) -> None:
-    """What is sent all the same, a retired model, does not keep a row from being sent."""
+    """A problem that only warns, such as a retired model, does not keep a row from being sent."""
     cat = str(EXAMPLES / "images" / "cat.png")
     assert await found(read(tmp_path, {"image": cat, "model_name": "kling-v1"})) == []
 
 
 async def test_the_loop_stays_free(tmp_path: Path) -> None:
-    """However many rows there are, others have their turn after each, also between rows without files."""
+    """However many rows there are, other tasks run after each, even between rows without files."""
     jobs = read(tmp_path, *({"endpoint": "text_to_video", "prompt": str(number)} for number in range(50)))
     turns = itertools.count()
     done = asyncio.Event()
@@ -86,7 +86,7 @@ async def test_the_loop_stays_free(tmp_path: Path) -> None:
 
 
 async def test_few_files_are_open_at_once(tmp_path: Path) -> None:
-    """A thousand rows need no thousand open files."""
+    """Checking a thousand rows does not need a thousand open files."""
     cat = (EXAMPLES / "images" / "cat.png").read_bytes()
     for number in range(40):
         (tmp_path / f"{number}.png").write_bytes(cat)

@@ -1,4 +1,4 @@
-"""Rows of the current generation: in lines, in a table, and in a folder of pictures."""
+"""Rows of the current generation: in JSONL, CSV, and a folder of pictures."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def written(folder: Path, *rows: dict[str, Any]) -> Path:
 
 
 def test_lines(tmp_path: Path) -> None:
-    """Each record has its endpoint, named with dashes too; files begin where the jobs are, also those with a name."""
+    """Each record has its endpoint, also named with dashes; paths are relative to the jobs, also in named materials."""
     jobs = read_jobs(written(
         tmp_path,
         {**TURBO, "first_frame": "cat.jpg", "prompt": "x"},
@@ -46,7 +46,7 @@ def test_lines(tmp_path: Path) -> None:
 
 
 def test_materials_by_name(tmp_path: Path) -> None:
-    """What the prompt names may be given by its name, as in code; files begin where the jobs are there, too."""
+    """Materials may be given by their names in the prompt, as in code; their paths are relative to the jobs, too."""
     jobs = read_jobs(written(
         tmp_path,
         {"endpoint": "current.omni_video", "model": "kling-o1", "prompt": "@cat", "refer_images": {
@@ -72,7 +72,7 @@ def test_materials_by_name(tmp_path: Path) -> None:
 
 
 def test_a_table(tmp_path: Path) -> None:
-    """Cells are read as those of other rows; a prompt is text, whatever it begins with, or a list of shots."""
+    """Cells are read like those of other rows; a prompt is text, whatever it begins with, or a list of shots."""
     shots = '"[{""words"": ""a cat"", ""seconds"": 5}]"'
     lines = ["id,endpoint,model,first_frame,prompt,duration"]
     lines += [f"{name},current.image_to_video,kling-3.0,cat.png,{prompt},5" for name, prompt in (
@@ -88,7 +88,7 @@ def test_a_table(tmp_path: Path) -> None:
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    """Each picture is a first frame; the model is that of all rows."""
+    """Each picture is a first frame; all rows have the same model."""
     for name in ("a.png", "b.png"):
         (tmp_path / name).touch()
     defaults: dict[str, Any] = {"model": "kling-3.0-turbo", "prompt": "it moves"}
@@ -98,7 +98,7 @@ def test_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "expected"),
     [
         ({"endpoint": "current.image_to_video", "first_frame": "cat.jpg"}, "model: is required"),
         ({**TURBO, "first_frame": "cat.jpg", "mode": "pro"}, "mode: is unknown; did you mean model?"),
@@ -113,23 +113,23 @@ def test_a_folder(tmp_path: Path) -> None:
         ({"model": "kling-3.0", "endpoint": "omni-video"}, 'has "endpoint": "current.omni_video"; omni_video has'),
     ],
 )
-def test_what_is_wrong(tmp_path: Path, row: dict[str, Any], said: str) -> None:
+def test_what_is_wrong(tmp_path: Path, row: dict[str, Any], expected: str) -> None:
     """Names and kinds are checked as in other rows."""
     problems = read_jobs(written(tmp_path, row)).problems
-    assert any(said in str(problem) for problem in problems), problems
+    assert any(expected in str(problem) for problem in problems), problems
 
 
 async def test_what_the_checks_refuse() -> None:
-    """A row that would be billed for something else is refused, and so is a model of the other generation."""
+    """A row whose model belongs to the other generation, or would be billed differently, is refused."""
     wrong = current.TextToVideo("x", model="kling-2.6", audio="native")
     jobs = rows_of([wrong, {"image": "https://files.example/c.png", "model_name": "kling-3.0-turbo"}])
-    said = " ".join(map(str, await problems_of(jobs.rows, 0)))
-    assert "native needs resolution 1080p" in said
-    assert "kling-3.0-turbo is a model of the current generation; use current.ImageToVideo" in said
+    texts = " ".join(map(str, await problems_of(jobs.rows, 0)))
+    assert "native needs resolution 1080p" in texts
+    assert "kling-3.0-turbo is a model of the current generation; use current.ImageToVideo" in texts
 
 
 def test_records_in_code() -> None:
-    """A record is a row too, and has an id of its own contents."""
+    """A record is also a row, with an id derived from its contents."""
     one, other = (current.TextToVideo("x", model=name) for name in ("kling-3.0", "kling-2.6"))
     rows = rows_of([one, other]).rows
     assert [row.endpoint for row in rows] == ["current.text_to_video"] * 2
@@ -137,7 +137,7 @@ def test_records_in_code() -> None:
 
 
 def test_schemas() -> None:
-    """Each has one, in which the model is required, whatever text it is."""
+    """Each has a schema, in which the model is required and may be any text."""
     found = {name: row_schema(name) for name in names() if name.startswith("current.")}
     assert len(found) == 4
     for name, schema in found.items():
@@ -148,7 +148,7 @@ def test_schemas() -> None:
 
 
 async def test_the_example() -> None:
-    """The file that is shipped passes all checks."""
+    """The shipped example passes all checks."""
     jobs = read_jobs(EXAMPLE)
     assert (jobs.problems, await problems_of(jobs.rows, 0)) == ((), [])
     assert {row.endpoint.partition(".")[0] for row in jobs.rows} == {"current", "image_to_video"}

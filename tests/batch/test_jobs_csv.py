@@ -1,4 +1,4 @@
-"""Tables of CSV, as spreadsheets and tired people write them."""
+"""CSV as written by spreadsheets and by hand."""
 
 from pathlib import Path
 from typing import Any
@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 
 from kling_async import BatchError, ImageToVideo
 from kling_async.batch.jobs import Jobs, read_jobs
-from tests.batch.writing import asked, ids, joined, lines, said, table
+from tests.batch.writing import ids, joined, lines, parameters, problem_texts, table
 
 
 def read(folder: Path, text: str | bytes, **more: Any) -> Jobs:
-    """What is read of a table."""
+    """Reads a table."""
     return read_jobs(table(folder, text), **more)
 
 
 def test_the_header_names_the_parameters(tmp_path: Path) -> None:
-    """Each row is a request; an empty cell leaves its parameter out, blank and empty rows are none."""
+    """Each row is a request; an empty cell omits its parameter; blank and empty rows are skipped."""
     text = "id,image,prompt,mode,endpoint\ncat,cat.png,it jumps,pro,\n\n,,,,\n,,waves,,text-to-video\n"
     jobs = read(tmp_path, text)
-    assert said(jobs) == []
+    assert problem_texts(jobs) == []
     assert jobs.rows[0].request == ImageToVideo(str(tmp_path / "cat.png"), prompt="it jumps", mode="pro")
     assert [row.endpoint for row in jobs.rows] == ["image_to_video", "text_to_video"]
     assert (ids(jobs)[0], lines(jobs)) == ("cat", [2, 5])
@@ -63,20 +63,20 @@ NEEDED = {
 def test_a_cell_is_read_as_the_kind_of_its_parameter(
     tmp_path: Path, endpoint: str, name: str, cell: str, value: object
 ) -> None:
-    """Numbers, switches, lists and text, each as the endpoint of its row has them."""
+    """Numbers, switches, lists and text, each as the row's endpoint requires."""
     quoted = cell.replace('"', '""')
     jobs = read(tmp_path, f'{name}\n"{quoted}"\n', endpoint=endpoint, defaults=NEEDED.get(endpoint, {}))
-    assert said(jobs) == []
-    assert asked(jobs, name) == [value]
-    assert type(asked(jobs, name)[0]) is type(value)
+    assert problem_texts(jobs) == []
+    assert parameters(jobs, name) == [value]
+    assert type(parameters(jobs, name)[0]) is type(value)
 
 
 def test_objects_are_json(tmp_path: Path) -> None:
-    """A cell can hold what has no form of its own, with paths that begin at the table."""
+    """A cell can contain JSON, with paths relative to the table."""
     text = 'image,camera_control,dynamic_masks\na.png,"{""type"": ""down_back""}",\n,,"[{""mask"": ""m.png"", '
     jobs = read(tmp_path, text + '""trajectories"": [{""x"": 1, ""y"": 2}]}]"\n')
-    assert said(jobs) == []
-    assert asked(jobs, "camera_control")[0].type == "down_back"
+    assert problem_texts(jobs) == []
+    assert parameters(jobs, "camera_control")[0].type == "down_back"
     assert jobs.rows[1].pictures == (str(tmp_path / "m.png"),)
 
 
@@ -115,28 +115,28 @@ WRONG = {
 
 
 @pytest.mark.parametrize("text", WRONG)
-def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str) -> None:
-    """Cells, rows and the header; without a right header no row is read, as no cell is what it seems."""
+def test_problems_are_reported_with_their_lines(tmp_path: Path, text: str) -> None:
+    """Problems of cells, rows and the header; with an invalid header no row is read."""
     jobs = read(tmp_path, text.encode("latin-1"))
     assert jobs.rows == ()
-    [problem] = said(jobs)
+    [problem] = problem_texts(jobs)
     assert problem.startswith(WRONG[text])
 
 
 def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
-    """A row that goes over several lines is told by its first, blank lines before the header count."""
+    """A row of several lines is reported by its first; blank lines before the header count."""
     text = '\n\nimage,prompt\na.png,"one\ntwo\r\n\nthree"\nb.png,\n\n c.png,"x\ny"\nd.png\n'
     jobs = read(tmp_path, text)
     assert lines(jobs) == [4, 8, 10]
-    assert said(jobs)[0].startswith("line 12: row: has 1 cells")
-    assert asked(jobs, "prompt")[0] == "one\ntwo\r\n\nthree"
+    assert problem_texts(jobs)[0].startswith("line 12: row: has 1 cells")
+    assert parameters(jobs, "prompt")[0] == "one\ntwo\r\n\nthree"
 
 
-def test_a_line_that_tells_the_separator_counts(tmp_path: Path) -> None:
-    """It says how cells are separated, whatever the header looks like, and lines after it keep their numbers."""
+def test_a_line_that_names_the_delimiter(tmp_path: Path) -> None:
+    """It specifies the delimiter, whatever the header looks like, and the following lines keep their numbers."""
     jobs = read(tmp_path, "\nSEP=;\n\nimage;prompt\na.png;one\nb.png\n")
     assert lines(jobs) == [5]
-    assert said(jobs)[0].startswith("line 6: row: has 1 cells")
+    assert problem_texts(jobs)[0].startswith("line 6: row: has 1 cells")
 
 
 FORMS = {
@@ -144,8 +144,8 @@ FORMS = {
     "mark": "\ufeffimage,duration,prompt\na.png,5,é\n",
     "mark and quotes": '\ufeff"image","duration","prompt"\n"a.png","5","é"\n',
     "semicolon": "image;duration;prompt\na.png;5;é\n",
-    "separator told": "\ufeffsep=;\r\nimage;duration;prompt\r\na.png;5;é\r\n",
-    "separator told in quotes": '"sep=\t"\nimage\tduration\tprompt\na.png\t5\té\n',
+    "separator named": "\ufeffsep=;\r\nimage;duration;prompt\r\na.png;5;é\r\n",
+    "separator named in quotes": '"sep=\t"\nimage\tduration\tprompt\na.png\t5\té\n',
     "tab": "image\tduration\tprompt\na.png\t5\té\n",
     "old": "image,duration,prompt\ra.png,5,é\r",
     "spaces": " image , duration , prompt \na.png,5,é\n",
@@ -157,32 +157,32 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_what_spreadsheets_write_is_read(tmp_path: Path, form: str) -> None:
-    """Separators of all countries, byte order marks, line ends of all systems, columns that were used once."""
+    """Delimiters of all countries, byte order marks, line ends of all systems, empty trailing columns."""
     jobs = read(tmp_path, FORMS[form])
-    assert said(jobs) == []
+    assert problem_texts(jobs) == []
     assert [row.request for row in jobs.rows] == [ImageToVideo(str(tmp_path / "a.png"), duration=5, prompt="é")]
 
 
 def test_a_comma_is_decimal_where_it_does_not_separate(tmp_path: Path) -> None:
-    """Countries that separate with semicolons write numbers with a comma."""
-    assert asked(read(tmp_path, "image;cfg_scale\na.png;0,5\nb.png;0.25\n"), "cfg_scale") == [0.5, 0.25]
+    """Countries that use semicolons as delimiters write numbers with a comma."""
+    assert parameters(read(tmp_path, "image;cfg_scale\na.png;0,5\nb.png;0.25\n"), "cfg_scale") == [0.5, 0.25]
 
 
 def test_a_header_alone_has_no_row(tmp_path: Path) -> None:
-    """A table without a row is nothing that could be done."""
+    """A table without rows is an error."""
     with pytest.raises(BatchError, match="there is no row"):
         read(tmp_path, "image,prompt\n,\n")
 
 
 def test_a_table_is_known_by_its_contents(tmp_path: Path) -> None:
-    """Whatever its name ends in; and JSONL in a file called CSV is still JSONL."""
+    """It is recognized whatever its suffix; JSONL in a file named .csv is still JSONL."""
     (tmp_path / "jobs.txt").write_text("image\na.png\n")
     assert lines(read_jobs(tmp_path / "jobs.txt")) == [2]
     assert lines(read(tmp_path, '{"image": "a.png"}\n')) == [1]
 
 
 def test_rows_after_a_broken_one_are_read(tmp_path: Path) -> None:
-    """One problem each, and all others are rows."""
+    """There is one problem for each of them, and the others are rows."""
     jobs = read(tmp_path, joined(["image,duration", "a.png,5", "b.png", 'c"c.png,5', "d.png,x", "e.png,10"]))
     assert [problem.line for problem in jobs.problems] == [3, 5]
     assert lines(jobs) == [2, 4, 6]
@@ -190,7 +190,7 @@ def test_rows_after_a_broken_one_are_read(tmp_path: Path) -> None:
 
 @given(st.text(st.sampled_from('ab,;\t"\n\r{[1 \0'), max_size=60), st.sampled_from(["", "image,prompt\n", "id;n\n"]))
 def test_garbage_raises_nothing_else(tmp_path_factory: pytest.TempPathFactory, text: str, header: str) -> None:
-    """Whatever stands in a table, there are rows, problems, or the documented error."""
+    """Any table gives rows, problems, or the documented error."""
     try:
         jobs = read(tmp_path_factory.getbasetemp(), header + text)
     except BatchError:

@@ -1,4 +1,4 @@
-"""Folders of pictures, with parameters for all."""
+"""Folders of pictures, with parameters for all rows."""
 
 import os
 from pathlib import Path
@@ -7,20 +7,20 @@ import pytest
 
 from kling_async import BatchError, ImageToVideo
 from kling_async.batch.jobs import read_jobs
-from tests.batch.writing import ids, said
+from tests.batch.writing import ids, problem_texts
 
 
 def fill(folder: Path, *names: str) -> None:
-    """Makes files with these names."""
+    """Creates files with these names."""
     for name in names:
         (folder / name).write_bytes(b"")
 
 
 def test_each_picture_is_a_row(tmp_path: Path) -> None:
-    """With the parameters for all, called after its picture, in the order in which people count."""
+    """Each row has the common parameters and is named after its picture, in natural order."""
     fill(tmp_path, "shot10.png", "shot9.jpg", "Shot1.JPEG", "a.webp", "猫.png")
     jobs = read_jobs(tmp_path, defaults={"prompt": "it jumps", "duration": 10})
-    assert said(jobs) == []
+    assert problem_texts(jobs) == []
     assert ids(jobs) == ["a", "Shot1", "shot9", "shot10", "猫"]
     assert jobs.rows[1].request == ImageToVideo(str(tmp_path / "Shot1.JPEG"), prompt="it jumps", duration=10)
     assert jobs.rows[1].pictures == (str(tmp_path / "Shot1.JPEG"),)
@@ -28,7 +28,7 @@ def test_each_picture_is_a_row(tmp_path: Path) -> None:
 
 
 def test_what_is_no_picture_is_left_out(tmp_path: Path) -> None:
-    """Hidden files, other files, and what is in subfolders; a folder that is called as a picture is none."""
+    """Skips hidden files, other files, subfolders, and a folder named like a picture."""
     fill(tmp_path, "a.png", ".hidden.png", "._a.png", ".DS_Store", "notes.txt", "README", "b.png.part", "jobs.csv")
     (tmp_path / "more").mkdir()
     fill(tmp_path / "more", "b.png")
@@ -43,17 +43,17 @@ def test_pictures_of_one_name_are_called_in_full(tmp_path: Path) -> None:
 
 
 def test_what_is_called_as_another_picture_is_counted_apart(tmp_path: Path) -> None:
-    """However strange the names are, no two rows share an id."""
+    """However unusual the names, no two rows share an id."""
     fill(tmp_path, "cat.png", "cat.jpg", "cat.png.png")
     assert len({*ids(read_jobs(tmp_path))}) == 3
 
 
 def test_a_name_that_is_no_id_gets_one(tmp_path: Path) -> None:
-    """A name with a line break, of bytes that are no text, or too long, does not keep a picture from being sent."""
+    """A name with a line break, undecodable bytes or excessive length does not keep a picture from being sent."""
     for name in [b"a\nb.png", b"\xe9.png", b"x" * 240 + b".png"]:
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"")
     jobs = read_jobs(tmp_path)
-    assert said(jobs) == []
+    assert problem_texts(jobs) == []
     assert [id_.startswith("row-") for id_ in ids(jobs)] == [True] * 3
 
 
@@ -70,7 +70,7 @@ def test_a_name_that_is_no_id_gets_one(tmp_path: Path) -> None:
     ],
 )
 def test_the_picture_goes_where_the_endpoint_takes_one(tmp_path: Path, endpoint: str, field: str) -> None:
-    """In its first parameter that takes one, alone or as a list of one."""
+    """The first parameter that takes a picture gets it, alone or as a list."""
     fill(tmp_path, "a.png")
     more = {"motion_control": {"character_orientation": "image", "mode": "std"}, "video_effect": {"effect_scene": "x"}}
     prompt = {} if endpoint == "video_effect" else {"prompt": "x"}
@@ -80,7 +80,7 @@ def test_the_picture_goes_where_the_endpoint_takes_one(tmp_path: Path, endpoint:
 
 
 def test_what_cannot_be_a_batch_is_an_error(tmp_path: Path) -> None:
-    """A folder without pictures, and an endpoint that takes none."""
+    """A folder without pictures, and an endpoint without a picture parameter, are errors."""
     with pytest.raises(BatchError, match="there is no picture in the folder"):
         read_jobs(tmp_path)
     fill(tmp_path, "a.png")
@@ -89,7 +89,7 @@ def test_what_cannot_be_a_batch_is_an_error(tmp_path: Path) -> None:
 
 
 def test_ids_stay_when_pictures_come_and_go(tmp_path: Path) -> None:
-    """A folder that grows is gone on with: what was made has the same id."""
+    """A growing folder can be continued: existing rows keep their ids."""
     fill(tmp_path, "a.png", "c.png")
     before = ids(read_jobs(tmp_path))
     fill(tmp_path, "b.png")

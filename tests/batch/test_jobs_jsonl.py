@@ -1,4 +1,4 @@
-"""Files of JSONL, as a tired person writes them too."""
+"""JSONL files, also as written by hand."""
 
 import os
 from pathlib import Path
@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from kling_async import BatchError, ImageToVideo, InvalidRequest, TextToVideo
 from kling_async.batch.jobs import Jobs, read_jobs
-from tests.batch.writing import asked, jsonl, lines, read, said
+from tests.batch.writing import jsonl, lines, parameters, problem_texts, read
 
 CAT = {"image": "cat.png"}
 
 
 def test_a_row_is_an_object_on_a_line(tmp_path: Path) -> None:
-    """Each line becomes the record of its endpoint, with its line, its id and its pictures."""
+    """Each line becomes a record of its endpoint, with its line, id and pictures."""
     [first, second] = read(
         tmp_path,
         {"id": "cat", "image": "cat.png", "image_tail": "end.png", "prompt": "it jumps", "duration": 10},
@@ -29,16 +29,16 @@ def test_a_row_is_an_object_on_a_line(tmp_path: Path) -> None:
 
 
 def test_a_name_of_an_endpoint_may_have_dashes(tmp_path: Path) -> None:
-    """The subcommand is called with dashes, and so may a row name it."""
+    """A row may name the endpoint with dashes, like the subcommand."""
     jobs = read(tmp_path, {"endpoint": "text-to-video", "prompt": "waves"}, {"endpoint": None, **CAT})
     assert [row.endpoint for row in jobs.rows] == ["text_to_video", "image_to_video"]
 
 
 def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
-    """They are skipped and counted, with a byte order mark and line ends of Windows and of old."""
+    """They are skipped but counted, also with a byte order mark and Windows or old Mac line ends."""
     text = b'\xef\xbb\xbf\r\n{"image": "a.png"}\r\n  \t \r\n\r\n{"image": "b.png"}\r{"image": "c.png"}'
     jobs = read(tmp_path, text)
-    assert (lines(jobs), said(jobs)) == ([2, 5, 6], [])
+    assert (lines(jobs), problem_texts(jobs)) == ([2, 5, 6], [])
     assert lines(read(tmp_path, b'\xef\xbb\xbf{"image": "a.png"}')) == [1]
 
 
@@ -68,17 +68,17 @@ BROKEN = {
 
 @pytest.mark.parametrize("line", BROKEN)
 def test_a_line_that_is_no_row_is_a_problem_of_its_line(tmp_path: Path, line: bytes) -> None:
-    """It says what is wrong, and the rows around it are read."""
+    """The problem states what is wrong, and the rows around it are read."""
     jobs = read(tmp_path, {"image": "before.png"}, line, {"image": "after.png"})
-    assert said(jobs)[0] == BROKEN[line]
+    assert problem_texts(jobs)[0] == BROKEN[line]
     assert lines(jobs)[0] == 1
     assert lines(jobs)[-1] == 3 + line.count(b"\n")
 
 
 def test_a_file_is_jsonl_by_its_name_too(tmp_path: Path) -> None:
-    """A first line that is no object is a problem of that line, and not the header of a table."""
+    """An invalid first line is a problem of that line, and not taken for a table's header."""
     jobs = read(tmp_path, "# my jobs", CAT)
-    assert said(jobs) == ["line 1: row: is no JSON: Expecting value (column 1)"]
+    assert problem_texts(jobs) == ["line 1: row: is no JSON: Expecting value (column 1)"]
     assert lines(jobs) == [2]
 
 
@@ -132,17 +132,17 @@ WRONG = {
 
 
 @pytest.mark.parametrize("line", WRONG)
-def test_all_that_is_wrong_with_a_row_is_told(tmp_path: Path, line: str) -> None:
-    """Each problem names its line and its parameter, and what was probably meant."""
+def test_all_problems_of_a_row_are_reported(tmp_path: Path, line: str) -> None:
+    """Each problem names its line and parameter, and suggests what was probably meant."""
     jobs = read(tmp_path, line)
-    found = said(jobs)
+    found = problem_texts(jobs)
     assert len(found) == len(WRONG[line])
     assert all(text.startswith(f"line 1: {start}") for text, start in zip(found, WRONG[line], strict=True))
     assert len(jobs.rows) == (not WRONG[line])
 
 
-def test_problems_of_all_rows_are_told_at_once(tmp_path: Path) -> None:
-    """In the order of their lines, with the id where a row has one; the rows between them are read."""
+def test_problems_of_all_rows_are_reported_at_once(tmp_path: Path) -> None:
+    """They are ordered by line, with the id if the row has one; the rows between them are read."""
     jobs = read(tmp_path, {"id": "a", "promt": "x"}, CAT, "x", {"id": 7, "mode": "q"}, CAT)
     assert [(each.line, each.id, each.problem.field) for each in jobs.problems] == [
         (1, "a", "promt"),
@@ -153,21 +153,21 @@ def test_problems_of_all_rows_are_told_at_once(tmp_path: Path) -> None:
 
 
 def test_forms_of_the_documentation_are_read(tmp_path: Path) -> None:
-    """What official examples send is taken as it is, and so is what is shorter."""
+    """Values from official examples are accepted unchanged, and so are short forms."""
     jobs = read(
         tmp_path,
         {"image": "a.png", "duration": "10", "sound": "on", "watermark_info": {"enabled": True}, "callback_url": ""},
         {"image": "a.png", "duration": 10.0, "sound": True, "voice_list": ["v", {"voice_id": "w"}]},
         {"endpoint": "omni_image", "prompt": "x", "image_list": [{"image": "a.png"}, "b.png"]},
     )
-    assert said(jobs) == []
-    assert asked(Jobs(rows=jobs.rows[:2]), "duration") == [10, 10]
-    assert asked(Jobs(rows=jobs.rows[:2]), "sound") == [True, True]
+    assert problem_texts(jobs) == []
+    assert parameters(Jobs(rows=jobs.rows[:2]), "duration") == [10, 10]
+    assert parameters(Jobs(rows=jobs.rows[:2]), "sound") == [True, True]
     assert jobs.rows[2].pictures == (str(tmp_path / "a.png"), str(tmp_path / "b.png"))
 
 
 def test_null_is_left_out(tmp_path: Path) -> None:
-    """Of a row that has all members, as programs write them, those of null do not count."""
+    """In a row with all members, as programs write them, null members are ignored."""
     assert read(tmp_path, {"id": None, **CAT, "prompt": None, "duration": None}).rows[0].request == ImageToVideo(
         str(tmp_path / "cat.png")
     )
@@ -177,7 +177,7 @@ def test_null_is_left_out(tmp_path: Path) -> None:
 
 
 def test_paths_begin_at_the_file_of_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever the program runs; at any depth of a row, in any field of files. What is no path stays."""
+    """Paths are relative to the jobs wherever the program runs, at any depth and in any field; other values stay."""
     monkeypatch.chdir(os.sep)
     jobs = read(
         tmp_path,
@@ -193,7 +193,7 @@ def test_paths_begin_at_the_file_of_jobs(tmp_path: Path, monkeypatch: pytest.Mon
             "element_image_list": {"frontal_image": "f.png", "refer_images": [{"image_url": "r.png"}, "q.png"]},
         },
     )
-    assert said(jobs) == []
+    assert problem_texts(jobs) == []
     within = [str(tmp_path / name) for name in ("a.png", "m.png", "f.png", "r.png", "q.png")]
     assert [row.pictures for row in jobs.rows] == [
         (within[0], within[1]),
@@ -208,7 +208,7 @@ def test_paths_begin_at_the_file_of_jobs(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_jobs_beside_the_program_keep_their_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of jobs that is given by its name alone needs nothing before its paths."""
+    """A file of jobs given without a directory adds nothing to its paths."""
     jsonl(tmp_path, CAT)
     monkeypatch.chdir(tmp_path)
     assert read_jobs("jobs.jsonl").rows[0].pictures == ("cat.png",)
@@ -218,7 +218,7 @@ def test_jobs_beside_the_program_keep_their_paths(tmp_path: Path, monkeypatch: p
 
 
 def test_defaults_are_for_rows_of_the_default_endpoint(tmp_path: Path) -> None:
-    """A row's own values win, null leaves a default out, and rows of other endpoints get none."""
+    """A row's own values take precedence, null removes a default, and rows of other endpoints get none."""
     path = jsonl(
         tmp_path,
         {"prompt": "own"},
@@ -228,18 +228,18 @@ def test_defaults_are_for_rows_of_the_default_endpoint(tmp_path: Path) -> None:
     )
     jobs = read_jobs(path, endpoint="text-to-video", defaults={"prompt": "all", "aspect_ratio": "1:1"})
     assert [row.endpoint for row in jobs.rows] == ["text_to_video"] * 3 + ["image_to_video"]
-    assert asked(jobs, "prompt") == ["own", None, "all", None]
-    assert asked(Jobs(rows=jobs.rows[:3]), "aspect_ratio") == ["1:1"] * 3
+    assert parameters(jobs, "prompt") == ["own", None, "all", None]
+    assert parameters(Jobs(rows=jobs.rows[:3]), "aspect_ratio") == ["1:1"] * 3
 
 
 def test_paths_of_defaults_begin_where_the_program_runs(tmp_path: Path) -> None:
-    """They are typed at the shell, or written in a program, and not in the file of jobs."""
+    """Their paths are relative to the current directory, as they come from the shell or a program, not the file."""
     jobs = read_jobs(jsonl(tmp_path, CAT), defaults={"image_tail": "end.png"})
     assert jobs.rows[0].pictures == (str(tmp_path / "cat.png"), "end.png")
 
 
-def test_wrong_defaults_are_told_once(tmp_path: Path) -> None:
-    """All of them, before any row is read; what only a row must have may be missing."""
+def test_invalid_defaults_are_reported_once(tmp_path: Path) -> None:
+    """All problems are reported before any row is read; required parameters may be missing."""
     path = jsonl(tmp_path, CAT, CAT)
     with pytest.raises(InvalidRequest, match=r"(?s)external_task_id: leave it out.*promt: .*prompt\?.*mode: 'x'"):
         read_jobs(path, defaults={"promt": 1, "mode": "x", "external_task_id": "y"})
@@ -248,7 +248,7 @@ def test_wrong_defaults_are_told_once(tmp_path: Path) -> None:
     assert len(read_jobs(path, endpoint="avatar", defaults={"mode": "std"}).rows) == 2
 
 
-# ------------------------------------------------------------------------------------------- what is no file of jobs
+# ------------------------------------------------------------------------------------------------ other files
 
 OTHER = {
     b"": "is empty",
@@ -269,14 +269,14 @@ OTHER = {
 @pytest.mark.parametrize("content", OTHER)
 @pytest.mark.parametrize("name", ["jobs.jsonl", "jobs.csv", "jobs"])
 def test_what_is_no_file_of_jobs_is_called_what_it_is(tmp_path: Path, content: bytes, name: str) -> None:
-    """One error says what was probably done, instead of a problem for each line."""
+    """One error suggests the probable mistake, instead of a problem for each line."""
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BatchError, match=OTHER[content]):
         read_jobs(tmp_path / name)
 
 
 def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
-    """A path that leads nowhere, or to what is no file, is told as that."""
+    """A missing path, or one that is no file, is reported as such."""
     with pytest.raises(BatchError, match=r"there is no file or folder '.*gone\.jsonl'"):
         read_jobs(tmp_path / "gone.jsonl")
     with pytest.raises(BatchError, match="cannot be read"):
@@ -286,29 +286,29 @@ def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BatchError, match="is no regular file"):
         read_jobs(os.devnull)
     with pytest.raises(BatchError, match="expected the path"):
-        read_jobs(None)  # type: ignore[arg-type]  # wrong on purpose
+        read_jobs(None)  # type: ignore[arg-type]  # invalid on purpose
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="it has no named pipes")
 def test_a_named_pipe_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipe that nobody writes to is refused, as it would be opened for ever."""
+    """A pipe without a writer is refused, as opening it would block forever."""
     os.mkfifo(tmp_path / "jobs.jsonl")
-    asked = []
+    opened = []
 
     def open_(path: str, flags: int, *_: object) -> int:
-        asked.append(flags)
-        return os_open(path, flags | os.O_NONBLOCK)  # a test that fails must not hang
+        opened.append(flags)
+        return os_open(path, flags | os.O_NONBLOCK)  # a failing test must not hang
 
     os_open = os.open
     monkeypatch.setattr(os, "open", open_)
     with pytest.raises(BatchError, match="is no regular file"):
         read_jobs(tmp_path / "jobs.jsonl")
-    assert [flags & os.O_NONBLOCK for flags in asked] == [os.O_NONBLOCK]
+    assert [flags & os.O_NONBLOCK for flags in opened] == [os.O_NONBLOCK]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads all")
 def test_a_file_that_may_not_be_read_is_an_error(tmp_path: Path) -> None:
-    """The system's reason is in the message."""
+    """The message contains the system's reason."""
     path = jsonl(tmp_path, CAT)
     path.chmod(0)
     with pytest.raises(BatchError, match="Permission denied"):
@@ -317,7 +317,7 @@ def test_a_file_that_may_not_be_read_is_an_error(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=300) | st.text(max_size=200).map(lambda text: ("{" + text).encode("utf-8", "replace")))
 def test_garbage_raises_nothing_else(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    """Whatever stands in a file, there are rows, problems, or the documented error."""
+    """Any file gives rows, problems, or the documented error."""
     for name in ("jobs.jsonl", "jobs.csv"):
         path = tmp_path_factory.getbasetemp() / name
         path.write_bytes(content)

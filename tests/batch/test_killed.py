@@ -1,4 +1,4 @@
-"""A batch that is killed at random moments, and started again; the emulator's ledger is the judge."""
+"""A batch that is killed at random moments and restarted; the emulator's ledger is checked."""
 
 import asyncio
 import contextlib
@@ -19,20 +19,20 @@ from kling_async.journal.files import are_whole
 from tests.repeatable import same_draws
 
 KILLS = int(os.environ.get("KLING_ASYNC_KILLS", "5"))
-"""How often: more in a session of its own."""
+"""Number of rounds; more in a dedicated run."""
 ROWS = 6 * KILLS
-"""So that each life has some to do."""
+"""Ensures that each run has something to do."""
 KINDS = (
     {"image": "cat.png"},
     {"endpoint": "text_to_video"},
     {"endpoint": "current.image_to_video", "model": "kling-3.0-turbo", "first_frame": "cat.png"},
     {"endpoint": "current.text_to_video", "model": "kling-3.0"},
 )
-"""What rows are of."""
+"""The endpoints of rows."""
 
 
 def write_jobs(directory: Path, rows: int) -> Path:
-    """Rows of two endpoints in either generation, every third of them with an id of its own."""
+    """Rows of two endpoints in either generation, every third one with a given id."""
     jobs = directory / "jobs.jsonl"
     picture = directory / "cat.png"
     picture.write_bytes(Path("examples/images/cat.png").read_bytes())
@@ -45,7 +45,7 @@ def write_jobs(directory: Path, rows: int) -> Path:
 
 
 async def started(*arguments: str) -> asyncio.subprocess.Process:
-    """A process that runs the batch."""
+    """Starts a process that runs the batch."""
     script = Path(__file__).with_name("batch_loop.py")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error", script, *arguments, stdout=asyncio.subprocess.PIPE
@@ -56,32 +56,32 @@ async def started(*arguments: str) -> asyncio.subprocess.Process:
 
 
 async def lives(arguments: list[str], kills: int, rng: random.Random) -> AsyncIterator[int]:
-    """Kills one process after the other; at last one ends by itself."""
+    """Kills one process after the other, until one ends by itself."""
     for number in range(kills):
         process = await started(*arguments)
         await asyncio.sleep(rng.random() * 1.5)
-        with contextlib.suppress(ProcessLookupError):  # it was quicker
+        with contextlib.suppress(ProcessLookupError):  # it has already ended
             process.kill()
         await process.communicate()
         yield number
     process = await started(*arguments)
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
     assert process.returncode == 0
-    assert said.count(b"done") == 1
+    assert output.count(b"done") == 1
 
 
 async def whole(emulator: Emulator, out: Path, rows: int) -> None:
-    """All is paid once, all is there, and the report says so."""
+    """Everything is paid once and saved, and the report contains it."""
     assert emulator.ledger.created == rows
     entries = [entry async for entry in Journal(out / "journal.sqlite").entries()]
     assert {entry.state for entry in entries} == {EntryState.SAVED}
     assert len(entries) == len({entry.key for entry in entries}) == rows
     assert all(are_whole(entry.files) for entry in entries)
-    told = [*csv.DictReader((out / "report.csv").read_text("utf-8").splitlines())]
-    assert {each["status"] for each in told} == {"done"}
-    assert len({each["id"] for each in told}) == rows
-    assert sum(float(each["units"]) for each in told) == emulator.ledger.charged
-    assert sorted(path.name for path in out.glob("*.mp4")) == sorted(each["files"] for each in told)
+    reported = [*csv.DictReader((out / "report.csv").read_text("utf-8").splitlines())]
+    assert {each["status"] for each in reported} == {"done"}
+    assert len({each["id"] for each in reported}) == rows
+    assert sum(float(each["units"]) for each in reported) == emulator.ledger.charged
+    assert sorted(path.name for path in out.glob("*.mp4")) == sorted(each["files"] for each in reported)
     assert not [*out.glob("*.part*")]
 
 
@@ -92,7 +92,7 @@ async def whole(emulator: Emulator, out: Path, rows: int) -> None:
     ids=["few", "many"],
 )
 async def test_killed_at_random_moments(tmp_path: Path, kills: int, rows: int, lost: float) -> None:
-    """However often a batch is killed, it pays for each row once, has each file whole, and reports them all."""
+    """However often a batch is killed, it pays for each row once, saves each file completely, and reports all rows."""
     arguments = [str(write_jobs(tmp_path, rows)), str(tmp_path / "out")]
     async with Emulator(render=False, speed=400, concurrency=8) as emulator:
         if lost:
@@ -105,7 +105,7 @@ async def test_killed_at_random_moments(tmp_path: Path, kills: int, rows: int, l
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, which takes a few megabytes."""
+    """A separate file system of a few megabytes."""
     place = tmp_path / "disk"
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={8 * KILLS + 32}m", "tmpfs", str(place)]
@@ -116,12 +116,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode:
         pytest.skip("mounting is not allowed here")
     yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)  # noqa: S607  (wherever the system has it)
+    subprocess.run(["umount", "-l", str(place)], check=True)  # noqa: S607  (found via PATH)
 
 
 @pytest.mark.slow
 async def test_a_disk_that_is_full_for_a_while(tmp_path: Path, small_disk: Path) -> None:
-    """A full disk costs nothing but time: what could not be noted was not sent, what could not be saved is saved."""
+    """A full disk costs only time: nothing is sent that could not be recorded, and everything is saved later."""
     rows = 4 * KILLS
     out, filler = small_disk / "out", small_disk / "filler"
     arguments = [str(write_jobs(tmp_path, rows)), str(out)]
@@ -137,7 +137,7 @@ async def test_a_disk_that_is_full_for_a_while(tmp_path: Path, small_disk: Path)
 
 
 def fill(path: Path) -> None:
-    """Takes all that is left of a disk, to the last byte."""
+    """Fills the rest of a disk, to the last byte."""
     with path.open("ab", buffering=0) as file, contextlib.suppress(OSError):
         for size in (2**16, 2**8, 1):
             with contextlib.suppress(OSError):

@@ -31,29 +31,29 @@ BARE = result("dog", RowStatus.OVER_BUDGET, error="it would cost 1.5 units, 0.5 
 
 
 def table(*results: RowResult) -> list[dict[str, str]]:
-    """The CSV, as a program reads it."""
+    """Reads the CSV."""
     return list(csv.DictReader(io.StringIO(as_csv(results, OUT))))
 
 
 def names(directory: Path) -> list[str]:
-    """What is in a directory."""
+    """The names in a directory."""
     return sorted(path.name for path in directory.iterdir())
 
 
 def objects(*results: RowResult) -> list[dict[str, Any]]:
-    """The JSON, likewise."""
+    """Reads the JSONL."""
     return [json.loads(line) for line in as_jsonl(results, OUT).splitlines()]
 
 
 def test_the_columns() -> None:
-    """Both tables have the same members in one order, which programs rely on."""
+    """Both tables have the same members in the same order, which programs rely on."""
     assert COLUMNS == ("id", "status", "task_id", "files", "units", "usd", "amount", "currency", "seconds", "error")
     assert as_csv([], OUT) == ",".join(f'"{name}"' for name in COLUMNS) + "\n"
     assert list(objects(FULL)[0]) == list(COLUMNS)
 
 
 def test_a_row_as_csv() -> None:
-    """Numbers are plain, files are named from the report's directory on, and what is not known is empty."""
+    """Numbers are plain, files are named relative to the report's directory, and unknown values are empty."""
     files = "cat.mp4|cat-2.mp4|/elsewhere/cat.png"
     known = {"task_id": "123", "files": files, "units": "1.5", "usd": "0.21", "seconds": "151.235"}
     known |= {"amount": "", "currency": "", "error": ""}
@@ -65,7 +65,7 @@ def test_a_row_as_csv() -> None:
 
 
 def test_a_row_as_json() -> None:
-    """Numbers are numbers, files a list, and what is not known is null."""
+    """Numbers are numbers, files a list, and unknown values null."""
     files = ["cat.mp4", "cat-2.mp4", "/elsewhere/cat.png"]
     known = {"task_id": "123", "files": files, "units": 1.5, "usd": 0.21, "seconds": 151.235}
     known |= {"amount": None, "currency": None, "error": None}
@@ -79,7 +79,7 @@ def test_a_row_as_json() -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\n", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
 def test_a_spreadsheet_computes_nothing(start: str) -> None:
-    """A text of a stranger that begins as a formula does is a text to every spreadsheet; the JSON has it as it is."""
+    """Untrusted text that begins like a formula is text in every spreadsheet; the JSON does not change it."""
     formula = f"{start}cmd|' /C calc'!A0"
     shown = table(result(formula, error=formula, task_id=formula))[0]
     assert all(not shown[name].startswith(start) for name in ("id", "error", "task_id"))
@@ -87,41 +87,41 @@ def test_a_spreadsheet_computes_nothing(start: str) -> None:
 
 
 def test_a_file_name_is_no_formula_either() -> None:
-    """The list of files is a text too."""
+    """The same holds for the list of files."""
     assert table(result(files=(OUT / "=1+1.mp4",)))[0]["files"] == "'=1+1.mp4"
 
 
 @pytest.mark.parametrize("name", ['quo"te', "com,ma", "two\nlines", "a;b|c", "名前", "\u202eevil", "\x85\u2028"])
 def test_any_id_stays_in_its_cell(name: str) -> None:
-    """Whatever an id holds, both tables still have one row for it, and its neighbours are where they were."""
+    """Whatever an id contains, both tables have one row for it, and the adjacent rows are unchanged."""
     shown = table(result(name), BARE)
     assert [each["id"] for each in shown] == [name.replace("\x85", "\ufffd"), "dog"]
     assert [each["id"] for each in objects(result(name), BARE)] == [name, "dog"]
 
 
 def test_what_no_file_can_hold() -> None:
-    """A lone surrogate and a NUL do not stop a report: the JSON spells them out, elsewhere they are replaced."""
+    """A lone surrogate and a NUL do not prevent a report: the JSON escapes them, the others replace them."""
     odd = result("a\0b\ud800c")
     assert table(odd)[0]["id"] == "a\ufffdb\ufffdc"
     assert objects(odd)[0]["id"] == "a\0b\ud800c"
 
 
-def test_no_signature_of_an_address_is_told() -> None:
-    """An address in an error loses its query, in which signatures are."""
+def test_no_signature_of_an_address_is_shown() -> None:
+    """An address in an error loses its query, which may contain signatures."""
     failed = result("cat", RowStatus.FAILED, error="no answer of https://cdn.example/a.mp4?sign=SECRET, twice")
     assert "SECRET" not in as_csv([failed], OUT) + as_jsonl([failed], OUT)
     assert "https://cdn.example/a.mp4" in as_jsonl([failed], OUT)
 
 
 def test_three_files_are_written(tmp_path: Path) -> None:
-    """The directory is made, and nothing but the three files is in it."""
+    """The directory is created, and contains only the three files."""
     write_report(tmp_path / "new" / "out", [FULL, BARE], title="jobs.jsonl")
     assert names(tmp_path / "new" / "out") == NAMES
     assert "jobs.jsonl" in (tmp_path / "new" / "out" / "report.html").read_text("utf-8")
 
 
 def test_anything_can_be_written(tmp_path: Path) -> None:
-    """Texts that UTF-8 cannot hold are written all the same."""
+    """Text that cannot be encoded as UTF-8 is still written."""
     odd = result("a\0b\ud800c", row=row("x", "\udce9.png", prompt="\udfff"), files=(tmp_path / "caf\udce9.mp4",))
     write_report(tmp_path, [odd], title="\ud800")
     assert "\ufffd" in (tmp_path / "report.html").read_text("utf-8")
@@ -130,7 +130,7 @@ def test_anything_can_be_written(tmp_path: Path) -> None:
 
 
 def test_pictures_are_found_from_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A picture that is named from where the batch runs is linked from where the report is."""
+    """A picture with a path relative to the current directory is linked from the report's directory."""
     monkeypatch.chdir(tmp_path)
     write_report(Path("out"), [result(row=row("cat", "pictures/cat.png"))], title="")
     assert 'src="../pictures/cat.png"' in (tmp_path / "out" / "report.html").read_text("utf-8")
@@ -139,7 +139,7 @@ def test_pictures_are_found_from_the_report(tmp_path: Path, monkeypatch: pytest.
 def test_a_report_is_written_where_the_working_directory_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pictures of whole paths are linked, and others, which are gone with the directory, hinder nothing."""
+    """Pictures with absolute paths are linked; others, which were deleted with the directory, are ignored."""
 
     def gone() -> str:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory")
@@ -153,7 +153,7 @@ def test_a_report_is_written_where_the_working_directory_is_gone(
 
 
 def test_permissions(tmp_path: Path) -> None:
-    """A report is for others too, as far as the user's mask allows."""
+    """A report is readable by other users, as far as the umask allows."""
     before = os.umask(0o027)
     try:
         write_report(tmp_path, [FULL], title="")
@@ -163,7 +163,7 @@ def test_permissions(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_old_report(tmp_path: Path) -> None:
-    """Where the new one does not fit, all three files are the old ones, no draft stays, and the error says why."""
+    """If the new report does not fit, the three old files and no draft stay, and the error names the cause."""
     write_report(tmp_path, [FULL], title="old")
     before = {name: (tmp_path / name).read_bytes() for name in NAMES}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -179,7 +179,7 @@ def test_a_full_disk_leaves_the_old_report(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_disk_that_is_full_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Whichever of the three does not fit any more, none of the older ones has given way."""
+    """Whichever of the three no longer fits, none of the older ones was replaced."""
     write_report(tmp_path, [FULL], title="old")
     before = {name: (tmp_path / name).read_bytes() for name in NAMES}
     calls = iter(range(1, 4))
@@ -195,7 +195,7 @@ def test_a_disk_that_is_full_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_reader_never_sees_half_of_it(tmp_path: Path) -> None:
-    """While two write the same report over and over, each file is whole whenever it is read, and no draft stays."""
+    """While two writers write the same report repeatedly, each file is complete at every read, and no draft stays."""
     many = [result(str(number), error="x" * 100) for number in range(50)]
 
     def write() -> None:
@@ -213,15 +213,15 @@ def test_a_reader_never_sees_half_of_it(tmp_path: Path) -> None:
     assert names(tmp_path) == NAMES
 
 
-def test_a_directory_that_is_none(tmp_path: Path) -> None:
-    """A file in place of the directory is told as what cannot be written."""
+def test_a_target_that_is_not_a_directory(tmp_path: Path) -> None:
+    """A file in place of the directory is reported as an unwritable target."""
     (tmp_path / "out").write_text("")
     with pytest.raises(TargetError, match="cannot be written"):
         write_report(tmp_path / "out", [FULL], title="")
 
 
 def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
-    """A draft of long ago is removed, that of a process which may still write stays."""
+    """An old draft is removed; that of a process which may still be writing stays."""
     old, young = (tmp_path / f"report.html.{name}.new" for name in ("01234567", "89abcdef"))
     old.write_text("")
     young.write_text("")

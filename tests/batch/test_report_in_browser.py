@@ -24,8 +24,8 @@ PLAYING = "const media = document.querySelector('{}'); return media && !media.er
 
 
 @pytest.fixture
-async def asked() -> AsyncIterator[tuple[str, list[str]]]:
-    """Give the address of a server, and what it is asked for."""
+async def server() -> AsyncIterator[tuple[str, list[str]]]:
+    """Starts a server; gives its address and the list of requests to it."""
     paths: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -42,8 +42,8 @@ async def asked() -> AsyncIterator[tuple[str, list[str]]]:
 
 
 @pytest.fixture
-def report(tmp_path: Path, asked: tuple[str, list[str]]) -> Path:
-    """Give a report of a video, a sound, pictures, a failure and a row with an address for a picture."""
+def report(tmp_path: Path, server: tuple[str, list[str]]) -> Path:
+    """A report of a video, a sound, pictures, a failure and a row whose picture is an address."""
     out, pictures = tmp_path / "out", tmp_path / "in"
     out.mkdir()
     pictures.mkdir()
@@ -55,7 +55,7 @@ def report(tmp_path: Path, asked: tuple[str, list[str]]) -> Path:
         (out / name).write_bytes(picture.read_bytes())
     (out / "broken.mp4").write_text("no video")
     money: dict[str, Any] = {"units": Decimal("1.5"), "usd": Decimal("0.21")}
-    address = f"{asked[0]}/picture.png"
+    address = f"{server[0]}/picture.png"
     results = [
         result("video", row=row("video", str(picture), prompt=SCRIPT), files=(video,), **money, seconds=100),
         result("sound", files=(out / "sound.wav",), usd=Decimal("0.5"), seconds=300),
@@ -69,19 +69,19 @@ def report(tmp_path: Path, asked: tuple[str, list[str]]) -> Path:
 
 @pytest.fixture
 async def browser(tmp_path: Path, report: Path) -> AsyncIterator[Browser]:
-    """Give a browser that has the report open."""
+    """A browser that has the report open."""
     async with Browser(tmp_path / "profile") as browser:
         await browser.open(report.as_uri())
         yield browser
 
 
 async def click(browser: Browser, selector: str) -> None:
-    """Clicks as a user does."""
+    """Clicks like a user."""
     await browser.run("document.querySelector(arguments[0]).click()", selector)
 
 
-async def test_it_opens_from_disk_and_plays(browser: Browser, asked: tuple[str, list[str]]) -> None:
-    """Pictures are seen, a click plays video and sound in place, one at a time, and nothing leaves the machine."""
+async def test_it_opens_from_disk_and_plays(browser: Browser, server: tuple[str, list[str]]) -> None:
+    """Pictures are visible, a click plays video and sound in place, one at a time, without network requests."""
     await browser.until("return document.querySelector('.shot img').naturalWidth === 320")
     assert await browser.run("return document.querySelectorAll('video, audio').length") == 0
 
@@ -97,13 +97,13 @@ async def test_it_opens_from_disk_and_plays(browser: Browser, asked: tuple[str, 
 
     assert await browser.run("return document.title") == SCRIPT
     assert await browser.run("return document.querySelectorAll('tbody b, tbody script').length") == 0
-    assert asked[1] == []
+    assert server[1] == []
     assert await browser.complaints() == []
 
 
 @pytest.mark.slow
 async def test_it_works_by_keyboard(browser: Browser) -> None:
-    """The picture can be reached and opened by keys, the player has the focus then, and Escape gives it back."""
+    """The picture can be reached and opened by keyboard, the player then has the focus, and Escape returns it."""
     await browser.run("document.querySelector('a.shot').focus()")
     await browser.press("Enter")
     await browser.until("return document.activeElement.tagName === 'VIDEO'")
@@ -113,14 +113,14 @@ async def test_it_works_by_keyboard(browser: Browser) -> None:
 
 
 @pytest.mark.slow
-async def test_a_file_that_cannot_be_played_says_so(browser: Browser) -> None:
-    """A broken or missing file is no empty box."""
+async def test_a_file_that_cannot_be_played(browser: Browser) -> None:
+    """A broken or missing file does not leave an empty box."""
     await browser.run("document.querySelectorAll('a.shot.video')[1].click()")
     await browser.until("return document.querySelector('.viewer')?.textContent.includes('cannot be played')")
 
 
 async def test_rows_are_filtered_searched_and_ordered(browser: Browser) -> None:
-    """Buttons show one status, the search looks into id, prompt and error, and rows go by cost or time."""
+    """Buttons filter by status, the search covers id, prompt and error, and rows can be sorted by cost or time."""
     assert await browser.run("return document.getElementById('tools').offsetHeight") > 0
     assert await browser.run(SHOWN) == 5
     await click(browser, "button[data-status=failed]")
@@ -145,7 +145,7 @@ async def test_rows_are_filtered_searched_and_ordered(browser: Browser) -> None:
 
 @pytest.mark.slow
 async def test_what_is_not_seen_is_not_loaded(tmp_path: Path, browser: Browser) -> None:
-    """Of hundreds of rows only those near the screen are laid out, and only their pictures are read."""
+    """Of hundreds of rows only visible ones are laid out, and only their pictures are loaded."""
     for number in range(300):
         (tmp_path / f"{number}.png").write_bytes(painted(64, 40, "1", []))
     rows = [result(str(number), row=row(str(number), str(tmp_path / f"{number}.png"))) for number in range(300)]
@@ -162,7 +162,7 @@ async def test_what_is_not_seen_is_not_loaded(tmp_path: Path, browser: Browser) 
 
 @pytest.mark.slow
 async def test_it_fits_a_phone(browser: Browser) -> None:
-    """Nothing lies beside the screen, on a wide one, a narrow one or a phone, with a player open or without."""
+    """Nothing overflows a wide screen, a narrow one or a phone, with or without an open player."""
     fits = (
         "return document.documentElement.scrollWidth <= innerWidth && [...document.querySelectorAll('main *')]"
         ".every((each) => each.getBoundingClientRect().right <= innerWidth)"

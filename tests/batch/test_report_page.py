@@ -25,7 +25,7 @@ SCRIPT = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;
 
 
 class Parsed(HTMLParser):
-    """A page as a browser reads it: its elements with their attributes, its text, and its inline style and script."""
+    """A page as parsed by a browser: its elements with attributes, its text, and its inline style and script."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -37,42 +37,42 @@ class Parsed(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keeps it."""
+        """Records a start tag."""
         self.elements.append((tag, dict(attrs)))
-        self._inside = tag if tag in self.raw else ""  # the three that hold text of their own
+        self._inside = tag if tag in self.raw else ""  # the three elements with raw text
 
-    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002  (as the base has it)
-        """Text is text again."""
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002  (named as in the base class)
+        """Ends raw text."""
         self._inside = ""
 
     def handle_data(self, data: str) -> None:
-        """Keeps it."""
+        """Records text."""
         if self._inside:
             self.raw[self._inside] += data
         else:
             self.text += data
 
     def all(self, tag: str, **wanted: str) -> list[dict[str, str | None]]:
-        """The elements of a name."""
+        """The elements with this tag."""
         found = [attributes for name, attributes in self.elements if name == tag]
         return [each for each in found if wanted.items() <= {k: v or "" for k, v in each.items()}.items()]
 
 
 def written(*results: RowResult, title: str = "jobs") -> str:
-    """The page of some results."""
+    """Renders the page of some results."""
     return page(results, OUT, title=title, written=WHEN)
 
 
 def parsed(*results: RowResult, title: str = "jobs") -> Parsed:
-    """The same, read."""
+    """Renders and parses it."""
     return Parsed(written(*results, title=title))
 
 
-# ---------------------------------------------------------------------------------------------- nothing gets in
+# ---------------------------------------------------------------------------------------------- no injection
 
 
 def test_a_strangers_text_stays_text() -> None:
-    """Whatever id, prompt, error, task, title, model and file name hold: no element or script comes of it."""
+    """Whatever id, prompt, error, task, title, model and file names contain, no element or script results from it."""
     odd = result(
         SCRIPT,
         RowStatus.FAILED,
@@ -91,7 +91,7 @@ def test_a_strangers_text_stays_text() -> None:
 
 
 def test_the_policy_allows_only_what_is_in_the_page() -> None:
-    """Script and style are allowed by their digests, pictures and videos from files, and nothing else at all."""
+    """Scripts and styles are allowed by their digests, pictures and media from files, and nothing else."""
     found = parsed(result())
     [policy] = [str(each["content"]) for each in found.all("meta") if "http-equiv" in each]
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
@@ -108,7 +108,7 @@ def test_the_policy_allows_only_what_is_in_the_page() -> None:
 
 
 def test_the_page_is_one_file() -> None:
-    """There is one script and one style, both in the page, no handler in an attribute, and no address of the web."""
+    """There is one script and one style, both inline, no event handler attribute, and no web address."""
     text = written(result(row=row("cat", "/batch/in/cat.png"), files=(OUT / "cat.mp4",)))
     found = Parsed(text)
     assert [found.all("script"), found.all("style"), found.all("link")] == [[{}], [{}], []]
@@ -117,13 +117,13 @@ def test_the_page_is_one_file() -> None:
 
 
 def test_text_in_attributes() -> None:
-    """What is put between quotes cannot end them."""
+    """Text in quotes cannot end them."""
     assert report_text.escaped("\"'<&>") == "&quot;&#x27;&lt;&amp;&gt;"
 
 
 @pytest.mark.parametrize("picture", ["https://example.com/a.png?sign=SECRET", "http://h/a.png", "data:image/png,x"])
 def test_pictures_of_the_web_are_not_loaded(picture: str) -> None:
-    """A picture that is given by its address is not shown: the page works without a network, and tells nobody."""
+    """A picture given by its address is not shown: the page works offline, and contacts no server."""
     text = written(result(row=row("cat", picture)))
     assert "<img" not in text
     assert "SECRET" not in text
@@ -137,14 +137,14 @@ def test_an_error_has_no_signature() -> None:
 
 
 def test_overrides_of_direction_end_with_the_text() -> None:
-    """A text that turns the direction of writing stands isolated; in the title, where nothing isolates, it cannot."""
+    """Text that changes the writing direction is isolated; in the title, where that is impossible, it is removed."""
     turned = "\u202egpj.tac"
     text = written(result(turned, RowStatus.FAILED, error=turned, row=row(turned, prompt=turned)), title=turned)
     assert text.count(turned) == text.count(f"<bdi>{turned}</bdi>") == 4
     assert "<title>gpj.tac</title>" in text
 
 
-# ---------------------------------------------------------------------------------------------- where files are
+# ---------------------------------------------------------------------------------------------- links to files
 
 
 @pytest.mark.parametrize(
@@ -165,17 +165,17 @@ def test_overrides_of_direction_end_with_the_text() -> None:
     ],
 )
 def test_ways_to_files(path: str, way: str | None) -> None:
-    """A file in or near the report's directory is linked from there, each letter that a link could misread encoded."""
+    """A file in or near the report's directory is linked relatively, with special characters encoded."""
     assert report_text.href(path, OUT) == way
 
 
 def test_what_is_far_away_is_linked_by_its_whole_path() -> None:
-    """Where the two would not be moved together, the link stays right when the report is moved alone."""
+    """A file that would not be moved with the report has a link that stays valid when the report is moved."""
     assert report_text.href("/pictures/my cat.png", Path("/a/b/c")) == "file:///pictures/my%20cat.png"
 
 
 def test_links_lead_to_the_files() -> None:
-    """Each file has a link by its name, and one that plays in place says what it is."""
+    """Each file has a link by its name, and a playable one has its kind."""
     names = ["cat.mp4", "cat-2.PNG", "cat.mp3", "cat.zip", "../../else/x y.mp4"]
     files = (*(OUT / name for name in names[:4]), Path("/else/x y.mp4"))
     links = [each for each in parsed(result(files=files)).all("a") if "class" not in each]
@@ -187,22 +187,22 @@ def test_links_lead_to_the_files() -> None:
 
 
 def test_the_picture_is_small_and_waits() -> None:
-    """The first picture is shown, loaded when it is seen, and is the way to the video."""
+    """The first picture is shown, loaded lazily, and links to the video."""
     found = parsed(result(row=row("cat", "/batch/in/a.png", "/batch/in/b.png"), files=(OUT / "cat.mp4",)))
     assert found.all("img") == [{"src": "../in/a.png", "alt": "", "loading": "lazy", "decoding": "async"}]
     assert [each["href"] for each in found.all("a") if each.get("class") == "shot video"] == ["cat.mp4"]
 
 
 def test_without_a_picture_what_was_made_is_shown() -> None:
-    """A picture that was made from words is its own picture; where there is none the box is empty."""
+    """A picture made from text is its own thumbnail; without a picture the box is empty."""
     assert parsed(result(files=(OUT / "a.png",))).all("img", src="a.png")
     assert parsed(result(files=(OUT / "a.mp4",))).all("img") == []
     assert parsed(result()).all("div", **{"class": "shot"})
 
 
-def test_what_a_row_tells() -> None:
-    """Id, prompt, endpoint, model, mode, length, line, attempts, task, status, cost and time are there as text."""
-    told = result(
+def test_contents_of_a_row() -> None:
+    """Id, prompt, endpoint, model, mode, length, line, attempts, task, status, cost and time appear as text."""
+    full = result(
         line=7,
         row=row(mode="pro", duration=10),
         task_id="987",
@@ -211,14 +211,14 @@ def test_what_a_row_tells() -> None:
         seconds=3725.4,
         attempts=2,
     )
-    text = parsed(told).text
+    text = parsed(full).text
     parts = ["cat", "slow push in", "image_to_video · kling-v2-6 · pro · 10 s · line 7 · 2 attempts · task 987"]
     assert [part for part in [*parts, "done", "1,234.5 units", "$172.83", "1:02:05"] if part not in text] == []
 
 
 @pytest.mark.parametrize(("estimated", "shown"), [(True, "~1.5 units~$0.21"), (False, "1.5 units$0.21")])
 def test_estimates_are_marked(*, estimated: bool, shown: str) -> None:
-    """A cost that the service did not say has a ~ before it."""
+    """A cost that the service did not report is prefixed with ~."""
     assert shown in parsed(result(units=Decimal("1.5"), usd=Decimal("0.21"), estimated=estimated)).text
 
 
@@ -239,18 +239,18 @@ def test_estimates_are_marked(*, estimated: bool, shown: str) -> None:
     ],
 )
 def test_numbers_as_people_read_them(shown: str, value: str) -> None:
-    """Money has cents and more only where it needs more, units no zeros behind, time no part that is not needed."""
+    """Money has cents, or more digits if needed; units have no trailing zeros, times no unneeded parts."""
     assert value == shown
 
 
-def test_a_reason_is_told_in_full() -> None:
-    """However long, and over however many lines, an error is not shortened."""
+def test_an_error_is_shown_in_full() -> None:
+    """An error is not shortened, however long, and however many lines it has."""
     error = "2 problems:\n" + "\n".join(f"  - {number}: {'x' * 80}" for number in range(50))
     assert error in parsed(result("cat", RowStatus.INVALID, error=error)).text
 
 
 def test_a_long_prompt_opens() -> None:
-    """Of a long prompt the beginning is seen, and the rest is in the page."""
+    """The beginning of a long prompt is visible, and the rest is in the page."""
     prompt = " ".join(f"word{number}" for number in range(60))
     found = parsed(result(row=row(prompt=prompt)))
     assert len(found.all("details")) == 1
@@ -259,29 +259,29 @@ def test_a_long_prompt_opens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "said"),
+    ("request_", "prompt"),
     [
         (TextToSpeech(text="hello", voice_id="v", voice_language="en"), "hello"),
         (VideoEffect("pet_dance", image="cat.png"), "pet_dance"),
         (OmniVideo(multi_prompt=[{"index": 1, "prompt": "one shot", "duration": 5}]), "one shot"),
         (RawTask("/v1/x/y", {"prompt": "raw words"}), "raw words"),
-        (OmniVideo(multi_prompt=7), ""),  # type: ignore[arg-type]  # what cannot be read is no reason for no report
+        (OmniVideo(multi_prompt=7), ""),  # type: ignore[arg-type]  # an invalid value must not prevent a report
         (None, ""),
         (GenerateImages(prompt=""), ""),
     ],
 )
-def test_what_was_asked_for(request_: Any, said: str) -> None:
-    """Whatever a record calls its words, they are shown; a row without any has no line for them."""
+def test_the_prompt_is_shown(request_: Any, prompt: str) -> None:
+    """The prompt is shown whatever the record's name for it; rows without one have no line for it."""
     found = parsed(result(row=Row(id="x", endpoint="e", request=request_)))
-    assert said in found.text
-    assert bool(found.all("p", **{"class": "prompt"})) is bool(said)
+    assert prompt in found.text
+    assert bool(found.all("p", **{"class": "prompt"})) is bool(prompt)
 
 
 # ------------------------------------------------------------------------------------------------- the top
 
 
 def test_sums() -> None:
-    """What was sent is added up, each pack by itself; what was not sent costs nothing, whatever it would cost."""
+    """Sent rows are added up, separately for each pack; unsent ones cost nothing, whatever their price."""
     picture = Row(id="p", endpoint="e", request=GenerateImages(prompt="x"))
     sums = sums_of(
         [
@@ -308,8 +308,8 @@ def test_sums() -> None:
     ]
 
 
-def test_the_top_tells_the_sums() -> None:
-    """Rows by status, units, dollars, median and whole time, and when it was written."""
+def test_the_totals_at_the_top() -> None:
+    """Rows by status, units, dollars, median and total time, and when it was written."""
     done = result(row=row(), units=Decimal("1.5"), usd=Decimal("0.21"), seconds=100)
     text = parsed(done, done, result("x", RowStatus.UNKNOWN, units=Decimal("1.5"), estimated=True)).text
     parts = ["2 done, 1 unknown", "~$0.42", "~4.5 units", "1:40", "3:20 in all", "written 2026-11-30 02:25 UTC"]
@@ -317,13 +317,13 @@ def test_the_top_tells_the_sums() -> None:
 
 
 def test_nothing_was_sent() -> None:
-    """A batch without rows, or of wrong rows only, has a report too."""
+    """A batch without rows, or with only invalid ones, has a report, too."""
     assert "nothing was paid" in parsed().text
     assert "nothing was paid" in parsed(result("x", RowStatus.INVALID, error="no")).text
 
 
 def test_each_status_has_a_button_and_a_colour() -> None:
-    """All statuses are in the order of the page, in the style and in the filter, with their counts."""
+    """All statuses appear in the page's order, the style and the filter, with their counts."""
     found = parsed(*(result(status.value, status) for status in RowStatus))
     words = [each["data-status"] for each in found.all("button")]
     assert sorted(map(str, words)) == sorted(["", *(status.value.replace(" ", "-") for status in RowStatus)])
@@ -331,7 +331,7 @@ def test_each_status_has_a_button_and_a_colour() -> None:
 
 
 def test_without_its_script_all_is_there() -> None:
-    """The rows are in the page and not hidden; what needs the script is hidden until it runs."""
+    """The rows are in the page and visible; controls that need the script are hidden until it runs."""
     found = parsed(result(row=row(), files=(OUT / "cat.mp4",)))
     hidden = [each.get("id") for _, each in found.elements if "hidden" in each]
     assert hidden == ["tools", "nothing"]
@@ -339,7 +339,7 @@ def test_without_its_script_all_is_there() -> None:
 
 
 def luminance(colour: str) -> float:
-    """How light a colour is, as WCAG 2 has it."""
+    """The relative luminance of a colour, as defined by WCAG 2."""
     digits = colour.removeprefix("#")
     digits = "".join(2 * digit for digit in digits) if len(digits) == 3 else digits
     parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
@@ -348,7 +348,7 @@ def luminance(colour: str) -> float:
 
 
 def test_texts_can_be_read() -> None:
-    """Each colour of text has a contrast of at least 4.5 on both grounds: in the light, in the dark and on paper."""
+    """Each text colour has a contrast of at least 4.5 on both backgrounds: in light and dark mode, and in print."""
     schemes = re.findall(r":root \{(.*?)\}", parsed().raw["style"], re.DOTALL)
     assert len(schemes) == 3
     for scheme in schemes:

@@ -17,14 +17,14 @@ from kling_async.protocol.catalog import all_endpoints
 from kling_async.protocol.converters import Malformed
 from kling_async.protocol.record_fields import fields_of
 from kling_async.protocol.rules.nested import values_in
-from tests.batch.writing import read, said
+from tests.batch.writing import problem_texts, read
 
 NAMES = endpoints.names()
 EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "batch"
 
 
 def nodes(schema: Any) -> Iterator[dict[str, Any]]:
-    """A schema and all within it."""
+    """Yields a schema and all nested ones."""
     if isinstance(schema, dict):
         yield schema
         for name, value in schema.items():
@@ -34,14 +34,14 @@ def nodes(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_each_endpoint_that_makes_tasks_has_one() -> None:
-    """A new endpoint has it without a line of code."""
+    """A new endpoint needs no code for it."""
     assert {endpoints.record(name) for name in NAMES} == {each.record for each in all_endpoints()}
     assert all(json.loads(json.dumps(row_schema(name))) == row_schema(name) for name in NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_made_of_known_words(name: str) -> None:
-    """No word is used that the reader of rows does not look at, but for limits and what describes."""
+    """It uses only keywords that the reader checks, except for limits and annotations."""
     checked = {"type", "enum", "const", "pattern", "anyOf", "properties", "required", "additionalProperties", "items"}
     limits = {"minLength", "maxLength", "minimum", "maximum", "minProperties", "maxProperties"}
     found = {word for node in nodes(row_schema(name)) for word in node}
@@ -52,8 +52,8 @@ def test_it_is_made_of_known_words(name: str) -> None:
     assert all({*node.get("required", [])} <= {*node.get("properties", [])} for node in objects)
 
 
-def test_a_schema_says_what_is_documented() -> None:
-    """Kinds, words, limits and descriptions come from the record; what needs a file or a model is for the checks."""
+def test_a_schema_contains_the_documentation() -> None:
+    """Kinds, words, limits and descriptions come from the record; rules on files or models are left to the checks."""
     schema = row_schema("image-to-video")
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert (schema["type"], schema["additionalProperties"], schema["required"]) == ("object", False, [])
@@ -87,18 +87,18 @@ def test_a_schema_says_what_is_documented() -> None:
 
 
 def test_there_is_none_of_what_is_no_endpoint_of_rows() -> None:
-    """A name that is unknown, and an endpoint that answers at once, are refused as in a row."""
+    """An unknown name, and an endpoint without tasks, are refused as in a row."""
     with pytest.raises(InvalidRequest, match=r"did you mean avatar\?"):
         row_schema("avatr")
     with pytest.raises(InvalidRequest, match="answers at once"):
         row_schema("text_to_speech")
 
 
-# ------------------------------------------------------------------------------ the schema and the reader, by hand
+# ------------------------------------------------------------------------------ an independent reading of the schema
 
 
 def fits(value: Any, schema: dict[str, Any]) -> bool:
-    """Whether a value is as a schema says, read a second time: names and kinds, without limits."""
+    """Whether a value matches a schema, implemented independently: names and kinds, without limits."""
     if "anyOf" in schema:
         return any(fits(value, each) for each in schema["anyOf"])
     if "const" in schema:
@@ -135,7 +135,7 @@ plain = (
 
 
 def near(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """Values that are as a schema says, or nearly."""
+    """Values that match a schema, or nearly."""
     if "anyOf" in schema:
         return st.one_of([near(each) for each in schema["anyOf"]])
     if "const" in schema or "enum" in schema:
@@ -156,8 +156,8 @@ def near(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=25)
 @given(st.data())
-def test_a_row_is_read_where_it_is_as_the_schema_says(name: str, data: st.DataObject) -> None:
-    """Names and kinds are judged alike by the schema and by the reader; and what is read, its record can read."""
+def test_reader_and_schema_agree(name: str, data: st.DataObject) -> None:
+    """Schema and reader agree on names and kinds; and the record accepts every value that is read."""
     schema = row_schema(name)
     parameters = {each: inner for each, inner in schema["properties"].items() if each not in {"id", "endpoint"}}
     drawn = data.draw(near({"type": "object", "properties": parameters, "required": schema["required"][1:]}))
@@ -170,8 +170,8 @@ def test_a_row_is_read_where_it_is_as_the_schema_says(name: str, data: st.DataOb
 
 
 @pytest.mark.parametrize("line", (EXAMPLES / "jobs.jsonl").read_text().splitlines())
-def test_the_examples_are_as_the_schema_says(line: str) -> None:
-    """Each row of the example, by the schema of its endpoint."""
+def test_the_examples_match_the_schema(line: str) -> None:
+    """Each row of the example matches the schema of its endpoint."""
     row = json.loads(line)
     assert fits(row, row_schema(row.get("endpoint", "image_to_video")))
 
@@ -184,14 +184,14 @@ def test_examples_of_all_kinds_ship() -> None:
 
 
 def test_null_of_a_parameter_that_is_needed_is_a_problem(tmp_path: Path) -> None:
-    """It is left out, and then missing."""
-    assert said(read(tmp_path, {"endpoint": "text_to_audio", "prompt": None, "duration": 5})) == [
+    """It is omitted, and then reported as missing."""
+    assert problem_texts(read(tmp_path, {"endpoint": "text_to_audio", "prompt": None, "duration": 5})) == [
         "line 1: prompt: is required"
     ]
 
 
 def test_the_current_generation_can_be_described() -> None:
-    """The parameters of its records have schemas too: what has a name is an object, and without one it is text."""
+    """Parameters that are records have schemas, too: a named one is an object, otherwise it is text."""
     made = {
         record.__name__: {field.name: schema._parameter(field) for field in fields_of(record)}
         for record in (current.TextToVideo, current.ImageToVideo, current.OmniVideo, current.MotionControl)

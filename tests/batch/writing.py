@@ -1,4 +1,4 @@
-"""Writes files of jobs for tests, and shows what was read of them."""
+"""Writes files of jobs for tests, and extracts what was read from them."""
 
 import json
 from collections.abc import Iterable
@@ -9,26 +9,26 @@ from kling_async.batch.jobs import Jobs, read_jobs
 
 
 def jsonl(folder: Path, *rows: dict[str, Any] | str | bytes) -> Path:
-    """A file of jobs with these lines; what is no text already is written as JSON."""
+    """Writes a file of jobs with these lines; values other than text are written as JSON."""
     path = folder / "jobs.jsonl"
     path.write_bytes(b"".join(_line(row) + b"\n" for row in rows))
     return path
 
 
 def table(folder: Path, text: str | bytes) -> Path:
-    """A file of CSV."""
+    """Writes a CSV file."""
     path = folder / "jobs.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
 
 
 def read(folder: Path, *rows: dict[str, Any] | str | bytes) -> Jobs:
-    """What is read of a file with these lines."""
+    """Reads a file with these lines."""
     return read_jobs(jsonl(folder, *rows))
 
 
-def said(jobs: Jobs) -> list[str]:
-    """The problems, as they are shown."""
+def problem_texts(jobs: Jobs) -> list[str]:
+    """The problems, as text."""
     return [str(problem) for problem in jobs.problems]
 
 
@@ -42,13 +42,13 @@ def ids(jobs: Jobs) -> list[str]:
     return [row.id for row in jobs.rows]
 
 
-def asked(jobs: Jobs, name: str) -> list[Any]:
-    """One parameter of each row."""
+def parameters(jobs: Jobs, name: str) -> list[Any]:
+    """The values of one parameter in all rows."""
     return [getattr(row.request, name) for row in jobs.rows]
 
 
 def joined(parts: Iterable[str]) -> str:
-    """The lines of a text."""
+    """Joins lines to a text."""
     return "".join(f"{part}\n" for part in parts)
 
 

@@ -35,7 +35,7 @@ EMPTY: Final = """
         INSERT INTO kling_fleet.queues (name, credentials, tasks_most) VALUES ('default', 'default', 5);
     END $$
 """
-"""All that tests write, but for what is made with the tables; few rows are deleted faster than tables truncated."""
+"""All tables that tests write to, except configuration; deleting a few rows is faster than truncating tables."""
 
 
 def request(prompt: str = "the cat turns its head") -> TextToVideo:
@@ -45,7 +45,7 @@ def request(prompt: str = "the cat turns its head") -> TextToVideo:
 
 @pytest.fixture(scope="session")
 def fleet_template(shared_cluster: Cluster) -> str:
-    """A database with a fleet, whose only queue is an account of 5 tasks at once; nobody uses it."""
+    """A database with a fleet whose only queue allows 5 concurrent tasks; no test writes to it."""
     name = shared_cluster.create()
     asyncio.run(Fleet.init(shared_cluster.dsn(name), limit=5))
     return name
@@ -53,7 +53,7 @@ def fleet_template(shared_cluster: Cluster) -> str:
 
 @pytest.fixture
 def own_dsn(shared_cluster: Cluster, fleet_template: str) -> Iterator[str]:
-    """The same, of the test's own, whose tables it may change."""
+    """A copy of it for one test alone, which may change its tables."""
     name = shared_cluster.create(fleet_template)
     yield shared_cluster.dsn(name)
     shared_cluster.drop(name)
@@ -61,13 +61,13 @@ def own_dsn(shared_cluster: Cluster, fleet_template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def fleet_database(shared_cluster: Cluster, fleet_template: str) -> str:
-    """The same, for one test after the other: making a database takes longer than most of them."""
+    """A copy of it that tests share one after the other, as creating a database takes longer than most tests."""
     return shared_cluster.dsn(shared_cluster.create(fleet_template))
 
 
 @pytest.fixture
 def dsn(fleet_database: str) -> str:
-    """The same, as if it were new."""
+    """The shared copy, emptied."""
     with psycopg.connect(fleet_database, autocommit=True) as connection:
         connection.execute(ALONE)
         connection.execute(EMPTY)
@@ -76,26 +76,26 @@ def dsn(fleet_database: str) -> str:
 
 @pytest.fixture
 async def fleet(dsn: str) -> AsyncIterator[Fleet]:
-    """That fleet."""
+    """A fleet in that database."""
     async with Fleet(dsn) as opened:
         yield opened
 
 
 @pytest.fixture
 async def worker(dsn: str) -> AsyncIterator[Connection]:
-    """A connection for what a worker does."""
+    """A connection with the settings of a worker."""
     connection = await connected(dsn)
     yield connection
     await connection.close()
 
 
 async def connected(dsn: str) -> Connection:
-    """A connection of a worker."""
+    """A worker's connection."""
     return await Connection.connect(dsn, autocommit=True, row_factory=dict_row)
 
 
 async def begin(worker: Connection, key: str) -> bool:
-    """What a worker writes directly before it sends a job; whether it may."""
+    """Does what a worker writes before it sends a job; returns whether it may send it."""
     cursor = await worker.execute(
         "UPDATE kling_fleet.jobs SET begun_at = coalesce(begun_at, now()) WHERE key = %s AND outcome IS NULL", [key]
     )
@@ -103,14 +103,14 @@ async def begin(worker: Connection, key: str) -> bool:
 
 
 async def one(worker: Connection, query: str, *values: object) -> DictRow:
-    """The only row of an answer."""
+    """Returns the only row of a query."""
     cursor = await worker.execute(query.encode(), values)
     (row,) = await cursor.fetchall()
     return row
 
 
 async def settled(*tasks: "asyncio.Task[object]") -> None:
-    """Lets tasks run until they wait for something of the outside world."""
+    """Runs tasks until they wait for I/O."""
     for _ in range(5):
         await asyncio.sleep(0.01)
     assert not any(task.done() for task in tasks)

@@ -1,4 +1,4 @@
-"""When a worker claims, which is the dearest thing that it asks of the database."""
+"""When a worker claims, which is its most expensive query."""
 
 import uuid
 
@@ -13,26 +13,26 @@ from tests.fleet.conftest import Connection, request
 
 @pytest.fixture
 def claims(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The entrypoints of each claim, as they come."""
+    """The entrypoints of each claim, in order."""
     found, dequeue = list[list[str]](), Queries.dequeue
 
     async def counted(self: Queries, most: int, entrypoints: dict[str, object], *arguments: object) -> object:
         found.append([*entrypoints])
-        return await dequeue(self, most, entrypoints, *arguments)  # type: ignore[arg-type]  # handed on as they came
+        return await dequeue(self, most, entrypoints, *arguments)  # type: ignore[arg-type]  # passed on unchanged
 
     monkeypatch.setattr(Queries, "dequeue", counted)
     return found
 
 
 async def claim(worker: Connection, rows: Rows) -> int:
-    """As a session does it."""
+    """Claims like a session."""
     state = await rows.state(worker)
     assert state is not None
     return await rows.claim(worker, state.lines, 30.0, saves=4, new=True, most=100)
 
 
 async def test_nothing_is_claimed_where_nothing_is(worker: Connection, fleet: Fleet, claims: list[list[str]]) -> None:
-    """Neither without jobs that wait, nor without free seats; a job whose worker is silent is claimed all the same."""
+    """Nothing is claimed without waiting jobs or without free seats; an abandoned job is claimed regardless."""
     rows = Rows("default", uuid.uuid4())
     assert await claim(worker, rows) == 0
     await fleet.submit_all([NewJob(request(), key=f"clip {number}") for number in range(7)])
@@ -47,7 +47,7 @@ async def test_nothing_is_claimed_where_nothing_is(worker: Connection, fleet: Fl
 
 
 async def test_a_value_that_cannot_be_read(worker: Connection, fleet: Fleet) -> None:
-    """One job with a time that Python has no word for, as somebody may write by hand, stops no other one."""
+    """One job with a timestamp that Python cannot represent, as written by hand, does not block others."""
     await fleet.submit_all([NewJob(request(), key="odd"), NewJob(request(), key="plain")])
     await worker.execute("UPDATE kling_fleet.jobs SET not_before = '-infinity' WHERE key = 'odd'")
     rows = Rows("default", uuid.uuid4())

@@ -1,4 +1,4 @@
-"""`kling-async fleet`: what it prints, and what it says where something is wrong."""
+"""`kling-async fleet`: its output and its error messages."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from .test_database import SECRET
 
 @attrs.frozen
 class Ran:
-    """What a command did."""
+    """Result of a command."""
 
     code: int
     out: str
@@ -30,7 +30,7 @@ class Ran:
 
     @property
     def data(self) -> Any:
-        """Its JSON: one object, and nothing else on stdout."""
+        """Its JSON: a single object, with nothing else on stdout."""
         return json.loads(self.out)
 
 
@@ -54,13 +54,13 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 
 @pytest.fixture
 def at(dsn: str, monkeypatch: pytest.MonkeyPatch, run: Run) -> Run:
-    """The same, of a fleet."""
+    """Runs a command on a fleet."""
     monkeypatch.setenv("KLING_FLEET_DSN", dsn)
     return run
 
 
 def jobs(*rows: dict[str, Any], name: str = "jobs.jsonl") -> str:
-    """A file of jobs."""
+    """Writes a file of jobs."""
     Path(name).write_text("".join(json.dumps({"endpoint": "text-to-video", **row}) + "\n" for row in rows))
     return name
 
@@ -69,7 +69,7 @@ TWO = ({"id": "a", "prompt": "a cat"}, {"id": "b", "prompt": "a dog"})
 
 
 def test_jobs_are_submitted_once(at: Run) -> None:
-    """The ids of rows are the keys: the same file again submits nothing, and both say what is there."""
+    """Ids of rows are keys: submitting the same file again adds nothing, and both runs report the jobs."""
     first = at("submit", jobs(*TWO), "--save-to", "{date}/{key}.mp4", "--priority", "2")
     assert (first.code, first.out) == (0, "2 jobs in the queue default: 2 queued\n")
     again = at("submit", "jobs.jsonl", "--json")
@@ -80,22 +80,22 @@ def test_jobs_are_submitted_once(at: Run) -> None:
 
 
 def test_parameters_of_all_rows(at: Run) -> None:
-    """What rows do not give is given by options, as with a batch."""
+    """Options set parameters that rows omit, as with a batch."""
     Path("jobs.jsonl").write_text('{"id": "a"}\n')
     ran = at("submit", "jobs.jsonl", "--endpoint", "text-to-video", "--prompt", "a cat")
     assert ran.code == 0, ran.err
 
 
 def test_problems_of_rows(at: Run) -> None:
-    """All of them at once, each with its line and its id, and nothing is submitted."""
+    """All problems are reported at once, each with its line and id, and nothing is submitted."""
     rows = ({"id": "a", "prompt": "a cat"}, {"id": "b", "prompt": ""}, {"id": "c", "prompt": "x", "mode": "best"})
     ran = at("submit", jobs(*rows))
     assert ran.code == 2
     assert "line 2 (b): prompt: is required" in ran.err
     assert "line 3 (c): mode: " in ran.err
     assert "2 problems in the jobs; nothing was submitted" in ran.err
-    told = at("submit", "jobs.jsonl", "--json").data
-    assert [(each["line"], each["id"], each["field"]) for each in told["problems"]] == [
+    report = at("submit", "jobs.jsonl", "--json").data
+    assert [(each["line"], each["id"], each["field"]) for each in report["problems"]] == [
         (3, "c", "mode"),
         (2, "b", "prompt"),
     ]
@@ -106,7 +106,7 @@ def test_problems_of_rows(at: Run) -> None:
 
 
 def test_a_conflict(at: Run) -> None:
-    """It is told in what the requests differ."""
+    """The error lists the differences between the requests."""
     at("submit", jobs(*TWO))
     ran = at("submit", jobs({"id": "a", "prompt": "another"}))
     assert ran.code == 1
@@ -114,7 +114,7 @@ def test_a_conflict(at: Run) -> None:
 
 
 def test_status(at: Run) -> None:
-    """Queues with their slots and workers, for people and for programs."""
+    """Queues with slots and workers, as text and as JSON."""
     assert at("init", "--limit", "20", "--queue", "other", "--credentials", "second", "--budget", "8.40usd").code == 0
     at("submit", jobs(*TWO))
     ran = at("status")
@@ -131,19 +131,19 @@ def test_status(at: Run) -> None:
 
 
 def test_status_of_one_queue(at: Run) -> None:
-    """The one that is named is shown alone; one that is not there is an error, as elsewhere."""
+    """Only the named queue is shown; a missing one is an error, as in other commands."""
     assert at("init", "--limit", "2", "--queue", "other").code == 0
     shown = at("status", "--queue", "other", "--json").data["queues"]
     assert [queue["name"] for queue in shown] == ["other"]
-    told = "the fleet has no queue 'nope' (it has default, other); `kling-async fleet init --queue nope --limit N`"
+    expected = "the fleet has no queue 'nope' (it has default, other); `kling-async fleet init --queue nope --limit N`"
     for words in (["status"], ["drain"], ["submit", jobs(*TWO)]):
         ran = at(*words, "--queue", "nope")
         assert (ran.code, ran.out) == (1, "")
-        assert told in ran.err
+        assert expected in ran.err
 
 
 def test_init_of_a_drained_queue(at: Run) -> None:
-    """A new limit begins nothing that was stopped: the queue stays drained, which is told, until that is taken back."""
+    """Setting a new limit does not resume a drained queue, and the output states that."""
     assert at("drain").code == 0
     ran = at("init", "--limit", "6")
     back = "`kling-async fleet drain --queue default --off` takes that back"
@@ -153,7 +153,7 @@ def test_init_of_a_drained_queue(at: Run) -> None:
 
 
 def test_drain(at: Run) -> None:
-    """A queue where nothing is under way is drained at once; --off takes it back."""
+    """A queue without running jobs is drained at once; --off resumes it."""
     ran = at("drain")
     assert ran.out == "the queue default is drained: nothing is under way\n"
     assert "draining: nothing new is begun" in at("status").out
@@ -162,7 +162,7 @@ def test_drain(at: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("heard", "told"),
+    ("last_seen", "expected"),
     [
         (0, ""),
         (3600, "none of its workers was heard for 36"),
@@ -170,9 +170,9 @@ def test_drain(at: Run) -> None:
     ],
 )
 def test_a_drain_that_is_interrupted(
-    at: Run, dsn: str, monkeypatch: pytest.MonkeyPatch, heard: int | None, told: str
+    at: Run, dsn: str, monkeypatch: pytest.MonkeyPatch, last_seen: int | None, expected: str
 ) -> None:
-    """It tells that the queue stays drained, how many tasks go on and are billed, and whether anybody follows them."""
+    """The output states that the queue stays drained, how many tasks are still billed, and whether a worker follows."""
 
     def stopped(metrics: Metrics, name: str) -> int:
         signal.raise_signal(signal.SIGTERM)
@@ -182,24 +182,24 @@ def test_a_drain_that_is_interrupted(
     assert at("submit", jobs(*TWO)).code == 0
     with psycopg.connect(dsn) as connection:
         connection.execute("UPDATE kling_fleet.pgqueuer SET status = 'picked'")
-        if heard is not None:
+        if last_seen is not None:
             connection.execute(
                 "INSERT INTO kling_fleet.workers (id, name, version, queues, seen_at) VALUES (gen_random_uuid(), 'a', "
                 "'1', '{default}', now() - make_interval(secs => %s))",
-                [heard],
+                [last_seen],
             )
     ran = at("drain")
     assert ran.code == 143
     assert "interrupted: the queue default stays drained (`kling-async fleet drain --queue default --off`" in ran.err
     assert "2 under way go on, and are billed" in ran.err
     assert "nothing is billed" not in ran.err
-    assert ("nobody follows them" in ran.err) == bool(told)
-    assert told in ran.err
+    assert ("nobody follows them" in ran.err) == bool(expected)
+    assert expected in ran.err
     assert "draining: nothing new is begun" in at("status").out
 
 
 def test_a_submit_that_is_interrupted(at: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It does not tell that nothing is billed: all jobs may be in the queue already."""
+    """The output does not claim that nothing is billed, as all jobs may already be in the queue."""
     submit_all = Fleet.submit_all
 
     async def stopped(self: Fleet, given: Iterable[NewJob]) -> list[Job]:
@@ -217,7 +217,7 @@ def test_a_submit_that_is_interrupted(at: Run, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_drained_and_not_saved(at: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing is under way, results that are paid for and not saved yet are told of."""
+    """With no running jobs, results that are paid for but not saved yet are reported."""
     measured = Fleet.metrics
 
     async def metrics(self: Fleet) -> Metrics:
@@ -230,7 +230,7 @@ def test_drained_and_not_saved(at: Run, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (["status"], "which database? set KLING_FLEET_DSN, or give --dsn"),
         (["statsu"], "there is no command fleet statsu; did you mean status?"),
@@ -255,16 +255,16 @@ def test_drained_and_not_saved(at: Run, monkeypatch: pytest.MonkeyPatch) -> None
         (["submit", f"postgresql://u:{SECRET}@host/db", "--dsn", "host=x", "--json"], ""),
     ],
 )
-def test_mistakes(run: Run, words: list[str], told: str) -> None:
-    """A mistake ends with exit code 2 and what would be right, and without the password."""
+def test_mistakes(run: Run, words: list[str], expected: str) -> None:
+    """A mistake ends with exit code 2 and a correction, without the password."""
     ran = run(*words)
     assert ran.code == 2, ran.err
-    assert told in ran.err
+    assert expected in ran.err
     assert SECRET not in ran.err + ran.out
 
 
 def test_a_server_that_is_not_there(run: Run) -> None:
-    """It is an error, and tells where it was looked for."""
+    """An error that names the server's address."""
     ran = run("status", "--dsn", f"postgresql://u:{SECRET}@127.0.0.1:1/clips", "--json")
     assert (ran.code, ran.data["error"]) == (1, "FleetError")
     assert "clips on 127.0.0.1:1 cannot be reached" in ran.data["message"]
@@ -272,13 +272,13 @@ def test_a_server_that_is_not_there(run: Run) -> None:
 
 
 def test_an_unknown_job(at: Run) -> None:
-    """It is told that there is none."""
+    """The error states that there is no such job."""
     ran = at("status", "cat", "--json")
     assert (ran.code, ran.data["message"]) == (2, "the queue default has no job 'cat'")
 
 
 def test_without_the_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told how it is installed."""
+    """The error explains how to install the extra."""
 
     def driver() -> None:
         raise ConfigurationError(f"Postgres needs what an extra installs: {io_postgres.EXTRA}")
@@ -298,15 +298,15 @@ def test_help_names_all_commands(run: Run) -> None:
 
 
 def test_a_worker_without_a_key(at: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that can serve no queue ends at once, and names the variable that it lacks."""
+    """A worker that can serve no queue ends at once, and names the missing variable."""
     monkeypatch.delenv("KLING_API_KEY", raising=False)
     ran = at("worker", "--out", "clips")
     assert ran.code == 2
     assert "set KLING_API_KEY of the queue default" in ran.err
 
 
-def test_a_worker_with_a_key_that_is_none(at: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key that cannot be one ends it at once, too, and is not shown."""
+def test_a_worker_with_an_invalid_key(at: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invalid key ends the worker at once, too, and is not shown."""
     monkeypatch.setenv("KLING_API_KEY", "my secret\nkey")
     ran = at("worker", "--out", "clips")
     assert ran.code == 2

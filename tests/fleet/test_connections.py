@@ -1,4 +1,4 @@
-"""Connections of a fleet, as Postgres sees them."""
+"""Connections of a fleet and their settings in Postgres."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -14,21 +14,21 @@ from kling_async.fleet import worker as worker_module
 from kling_async.fleet.database import Connection, Database
 from kling_async.fleet.fleet import Fleet
 from kling_async.fleet.worker import Worker
-from kling_async.fleet.worker_database import Line
+from kling_async.fleet.worker_database import WorkerDatabase
 from kling_async.io.postgres import SESSION
 from tests.fleet.conftest import request
 from tests.postgres import Relay
 
 
 async def test_claims_are_not_compiled(postgres: str) -> None:
-    """Postgres would compile the engine's long statement anew for each claim, whenever it expects many rows."""
+    """Without the setting, Postgres would compile the engine's long statement at each claim if it expects many rows."""
     async with await Database(postgres).connect() as connection:
         found = await (await connection.execute("SHOW jit")).fetchone()
     assert found == {"jit": "off"}
 
 
 async def test_a_pooler_that_gives_connections_to_others(postgres: str) -> None:
-    """In a session that has become another client's nothing is done: what was prepared there is not ours."""
+    """A session taken over by another client is refused, as its prepared statements belong to that client."""
 
     async def spoil(connection: Connection) -> None:
         await connection.execute(f"SET {SESSION} TO 'another'".encode())
@@ -44,14 +44,14 @@ async def test_a_pooler_that_gives_connections_to_others(postgres: str) -> None:
 
 
 def read_only(dsn: str, value: str) -> None:
-    """Sets it for all connections that are made from now on."""
+    """Sets it for all new connections."""
     with psycopg.connect(dsn, autocommit=True, options="-c default_transaction_read_only=off") as connection:
         setting = f"SET default_transaction_read_only TO {value}"
         connection.execute(f"ALTER DATABASE {dsn.rpartition('/')[2]} {setting}".encode())
 
 
 class Promoted(Database):
-    """A database that is read-only, as while one server takes another's place, until somebody connects again."""
+    """A database that is read-only, as during a failover, until a later connection."""
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
@@ -60,7 +60,7 @@ class Promoted(Database):
         read_only(dsn, "on")
 
     async def connect(self) -> Connection:
-        """To the other server from the third one on."""
+        """Makes it writable from the third connection on."""
         self._connections += 1
         if self._connections == 3:
             read_only(self._dsn, "off")
@@ -68,20 +68,20 @@ class Promoted(Database):
 
 
 async def drained(connection: Connection) -> int:
-    """Writes something; how many rows."""
+    """Writes something; returns the number of rows."""
     cursor = await connection.execute("UPDATE kling_fleet.queues SET draining = TRUE")
     return cursor.rowcount
 
 
 async def test_a_worker_waits_for_the_next_server(own_dsn: str) -> None:
-    """A server that takes no writes is away like one that does not answer: the next connection can lead to another."""
-    line = Line(Promoted(own_dsn).connect, 10.0)
-    assert await line.surely(drained) == 1
+    """A read-only server counts as unavailable: the next connection may reach its successor."""
+    line = WorkerDatabase(Promoted(own_dsn).connect, 10.0)
+    assert await line.until_committed(drained) == 1
     await line.close()
 
 
-async def test_who_submits_waits_for_the_next_server(own_dsn: str) -> None:
-    """The same with what a client asks for; where there is no other server in time, it is told why."""
+async def test_a_client_waits_for_the_next_server(own_dsn: str) -> None:
+    """The same for a client's calls; if no successor appears in time, the error contains the reason."""
     async with Promoted(own_dsn) as database:
         assert await database.step(drained) == 1
     read_only(own_dsn, "on")
@@ -104,7 +104,7 @@ HABITS: Final = {
 
 
 async def test_a_database_with_habits_of_its_own(own_dsn: str) -> None:
-    """However it writes moments and bytes, jobs are found by their keys, with the times that they were given."""
+    """Whatever the database's time zone, date format and escaping, jobs keep their keys and times."""
     with psycopg.connect(own_dsn, autocommit=True) as connection:
         for name, value in HABITS.items():
             connection.execute(f"ALTER DATABASE {own_dsn.rpartition('/')[2]} SET {name} TO {value}".encode())
@@ -124,7 +124,7 @@ async def test_a_database_with_habits_of_its_own(own_dsn: str) -> None:
 
 
 async def test_a_server_that_stands_still(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends no connection, and is away all the same after a while; nobody waits for it for ever."""
+    """A frozen server closes no connections, but counts as lost after a while."""
     with Relay(dsn) as relay:
         async with Fleet(relay.dsn) as fleet:
             monkeypatch.setattr(fleet._database, "_patience", 0.0)
@@ -137,19 +137,19 @@ async def test_a_server_that_stands_still(dsn: str, monkeypatch: pytest.MonkeyPa
             assert await fleet.status("cat") is None
 
 
-async def test_who_listens_waits_for_no_answer(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long nothing is told, a connection that listens stays."""
+async def test_a_listening_connection_has_no_timeout(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listening connection stays open, however long no notification arrives."""
     async with await Database(dsn).connect() as connection:
         await connection.execute("LISTEN kling_fleet")
         monkeypatch.setattr(connection, "answer_seconds", 0.0)
-        assert [told async for told in connection.notifies(timeout=0.3)] == []
+        assert [notification async for notification in connection.notifies(timeout=0.3)] == []
         assert not connection.closed
 
 
 async def test_a_worker_ends_while_the_server_stands_still(
     dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it asks for at that moment is no reason to stay."""
+    """A pending query does not keep the worker from ending."""
     monkeypatch.setattr(worker_module, "_LOOK_SECONDS", 0.01)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("DELETE FROM kling_fleet.queues")
@@ -158,7 +158,7 @@ async def test_a_worker_ends_while_the_server_stands_still(
         monkeypatch.setattr(working._database, "_answer", 0.2)
         monkeypatch.setattr(working._database, "_patience", 0.0)
         running = asyncio.create_task(working.run())
-        while working._database.closed:  # noqa: ASYNC110  (it has no event)
+        while working._database.closed:  # noqa: ASYNC110  (there is no event for it)
             await asyncio.sleep(0.01)
         relay.cut()
         while not working._database._turn.locked():  # noqa: ASYNC110  (as above)

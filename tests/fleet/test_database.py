@@ -1,4 +1,4 @@
-"""The database of a fleet: what is said where it cannot be used, what waits until it can, and its versions."""
+"""The database of a fleet: its errors, waiting for an unavailable server, and versions."""
 
 import asyncio
 import logging
@@ -32,8 +32,8 @@ SECRET = "s3cret"
         f"password={SECRET} more host=x",
     ],
 )  # fmt: skip
-async def test_addresses_that_are_none(dsn: str) -> None:
-    """They are refused with what would be right, and none of what may be a password is said again."""
+async def test_invalid_addresses(dsn: str) -> None:
+    """They are refused with a correction, without repeating anything that may be a password."""
     with pytest.raises(ConfigurationError, match="postgresql://user:password@host/database") as caught:
         Fleet(dsn)
     assert SECRET not in str(caught.value)
@@ -42,7 +42,7 @@ async def test_addresses_that_are_none(dsn: str) -> None:
 
 
 async def test_a_server_that_is_not_there(caplog: pytest.LogCaptureFixture) -> None:
-    """It is told which one, why, and what to look at; never the password."""
+    """The error names the server, the reason and what to check; never the password."""
     caplog.set_level(logging.DEBUG)
     fleet = Fleet(f"postgresql://kling:{SECRET}@127.0.0.1:1/clips")
     with pytest.raises(
@@ -55,13 +55,13 @@ async def test_a_server_that_is_not_there(caplog: pytest.LogCaptureFixture) -> N
 
 
 async def test_a_database_that_is_not_there(postgres: str) -> None:
-    """The server's own word is told."""
+    """The error contains the server's message."""
     with pytest.raises(FleetError, match='cannot be reached: database "nothing" does not exist'):
         await Fleet(f"{postgres.rpartition('/')[0]}/nothing").__aenter__()
 
 
 async def test_a_database_without_a_fleet(postgres: str) -> None:
-    """It is told how one is made, and nothing is made by looking."""
+    """The error explains how to create a fleet; looking for one creates nothing."""
     with pytest.raises(
         FleetError, match=r"there is no fleet in test_\d+ on .*; `kling-async fleet init --limit N` makes one"
     ):
@@ -71,8 +71,8 @@ async def test_a_database_without_a_fleet(postgres: str) -> None:
     await worker.close()
 
 
-async def test_a_user_who_may_not(postgres: str) -> None:
-    """It is told what the user must be allowed to do."""
+async def test_a_user_without_permissions(postgres: str) -> None:
+    """The error states which permissions are missing."""
     worker = await connected(postgres)
     await worker.execute("DROP ROLE IF EXISTS nobody_much")
     await worker.execute("CREATE ROLE nobody_much LOGIN")
@@ -85,7 +85,7 @@ async def test_a_user_who_may_not(postgres: str) -> None:
 
 
 async def test_the_fleet_has_to_be_open(dsn: str) -> None:
-    """Before and after, it says so; who still waits when it is closed is told, too."""
+    """Calls before and after fail with an explanation; so do waits that are pending at the close."""
     fleet = Fleet(dsn)
     with pytest.raises(FleetError, match="use it in `async with"):
         await fleet.status("cat")
@@ -100,7 +100,7 @@ async def test_the_fleet_has_to_be_open(dsn: str) -> None:
 
 
 async def test_init_again_changes_what_is_given(dsn: str) -> None:
-    """The limit is that of the last time; what is not given stays, a budget above all, and that a queue is drained."""
+    """The last limit counts; other settings, above all the budget and being drained, stay unchanged."""
     await Fleet.init(dsn, limit=7, credentials="second", budget=Budget(usd="8.40", per="day", assume=1))
     async with Fleet(dsn) as fleet:
         await fleet.drain()
@@ -113,9 +113,9 @@ async def test_init_again_changes_what_is_given(dsn: str) -> None:
 
 
 async def test_a_budget_is_that_of_the_last_init(dsn: str, worker: Connection) -> None:
-    """Its terms are at once those of all workers, also of those that run; who read older ones does not bring them back.
+    """New terms apply at once to all workers, even running ones; a worker with older terms does not restore them.
 
-    A budget that counts something else would begin anew, and is refused.
+    A budget in another unit would start from zero, and is refused.
     """
     await Fleet.init(dsn, limit=5, budget=Budget(units=1000))
     before = (await queues.all_of(worker, "default"))[0].budget
@@ -133,14 +133,14 @@ async def test_a_budget_is_that_of_the_last_init(dsn: str, worker: Connection) -
 
 
 @pytest.mark.parametrize("limit", [0, -1, 100_001, True, 2.5, "5", None])
-async def test_limits_that_are_none(dsn: str, limit: int) -> None:
-    """A limit is a whole number of tasks."""
+async def test_invalid_limits(dsn: str, limit: int) -> None:
+    """A limit is an integer."""
     with pytest.raises(ConfigurationError, match="limit must be"):
         await Fleet.init(dsn, limit=limit)
 
 
 async def test_no_secret_is_kept(dsn: str, worker: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of credentials the name alone is in the database, and of the database's address nothing."""
+    """The database contains only the name of the credentials, and nothing of the database's address."""
     monkeypatch.setenv("KLING_API_KEY", "the-api-key")
     secret = dsn.replace("postgres@", f"postgres:{SECRET}@")
     await Fleet.init(secret, limit=3, queue="other")
@@ -161,7 +161,7 @@ async def test_no_secret_is_kept(dsn: str, worker: Connection, monkeypatch: pyte
 
 
 async def test_a_server_that_is_killed_and_comes_back(own_cluster: Cluster) -> None:
-    """What is asked meanwhile waits for it; what was submitted is there, and is there once."""
+    """Calls wait for the server; submitted jobs are there exactly once."""
     dsn = own_cluster.dsn(own_cluster.create())
     await Fleet.init(dsn, limit=5)
     async with Fleet(dsn) as fleet:
@@ -179,7 +179,7 @@ async def test_a_server_that_is_killed_and_comes_back(own_cluster: Cluster) -> N
 
 
 async def test_a_server_that_does_not_come_back(own_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is waited for as long as is said, and then told."""
+    """Calls wait as long as configured, then fail."""
     dsn = own_cluster.dsn(own_cluster.create())
     await Fleet.init(dsn, limit=5)
     async with Fleet(dsn) as fleet:
@@ -190,8 +190,8 @@ async def test_a_server_that_does_not_come_back(own_cluster: Cluster, monkeypatc
 
 
 @pytest.mark.parametrize("arrives", [False, True])
-async def test_a_commit_whose_answer_is_lost(dsn: str, worker: Connection, *, arrives: bool) -> None:
-    """Whether the database had it or not, the jobs are there once."""
+async def test_a_commit_whose_response_is_lost(dsn: str, worker: Connection, *, arrives: bool) -> None:
+    """The jobs are there exactly once, whether the commit arrived or not."""
     with Relay(dsn) as relay:
         async with Fleet(relay.dsn) as fleet:
             relay.lose(b"COMMIT", arrives=arrives)
@@ -203,10 +203,10 @@ async def test_a_commit_whose_answer_is_lost(dsn: str, worker: Connection, *, ar
     assert found == {"jobs": 2, "seats": 2}
 
 
-async def test_who_is_stopped_within_a_step_does_not_hold_up_others(
+async def test_a_client_suspended_within_a_step_does_not_block_others(
     dsn: str, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database ends a transaction in which nothing happens, so that a queue's numbers go on."""
+    """The database ends an idle transaction, so that the queue can assign numbers again."""
     monkeypatch.setattr(database, "_IDLE_SECONDS", 1)
     await fleet.submit_all([NewJob(request(key), key) for key in ("a", "b")])
     stopped = await Database(dsn).connect()
@@ -221,7 +221,7 @@ async def test_who_is_stopped_within_a_step_does_not_hold_up_others(
 
 
 async def test_an_older_fleet_is_brought_forward(own_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A newer version adds what it needs when it comes, however many come at once; the older one works on beside it."""
+    """A newer version migrates the tables, even if several start at once; the older one continues to work with them."""
     fleet = Fleet(own_dsn)
     await fleet.__aenter__()
     await fleet.submit(request("before"), key="before")
@@ -246,7 +246,7 @@ async def test_an_older_fleet_is_brought_forward(own_dsn: str, monkeypatch: pyte
 
 
 async def test_a_fleet_that_is_too_new(own_dsn: str) -> None:
-    """A version that cannot work with the tables says so, and changes nothing."""
+    """A version that is incompatible with the tables reports that and changes nothing."""
     worker = await connected(own_dsn)
     await worker.execute("UPDATE kling_fleet.facts SET value = '99'")
     with pytest.raises(FleetError, match=r"of version 99, .*pip install -U 'kling-async\[fleet\]'"):
@@ -261,7 +261,7 @@ async def test_a_fleet_that_is_too_new(own_dsn: str) -> None:
     "change", ["DELETE FROM", "UPDATE kling_fleet.facts SET value = 'x' WHERE name = 'version' --"]
 )
 async def test_a_fleet_that_does_not_say_its_version(own_dsn: str, change: str) -> None:
-    """Whatever somebody has done there, nobody works with it, and what is to be done is told."""
+    """Whatever happened to the table, all calls are refused with instructions."""
     worker = await connected(own_dsn)
     await worker.execute(f"{change} kling_fleet.facts".encode())
     for attempt in (Fleet(own_dsn).__aenter__(), Fleet.init(own_dsn, limit=3)):
@@ -273,7 +273,7 @@ async def test_a_fleet_that_does_not_say_its_version(own_dsn: str, change: str) 
 async def test_the_engine_of_a_fleet_that_is_too_new_is_left_alone(
     own_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An older version does not bring PgQueuer's tables to what it knows before it has seen that it may not."""
+    """An older version checks the fleet's version before it migrates PgQueuer's tables to its own."""
     worker = await connected(own_dsn)
     await worker.execute("UPDATE kling_fleet.facts SET value = '99'")
     await worker.close()
@@ -290,7 +290,7 @@ async def test_the_engine_of_a_fleet_that_is_too_new_is_left_alone(
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
 async def test_a_database_that_cannot_keep_all_letters(postgres: str, encoding: str) -> None:
-    """It is told before anything is made there, with what makes one that can."""
+    """This is reported before anything is created, together with the command for a suitable database."""
     worker = await connected(postgres)
     name = f"letters_{encoding.lower()}"
     await worker.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'".encode())
@@ -306,7 +306,7 @@ async def test_a_database_that_cannot_keep_all_letters(postgres: str, encoding: 
 
 
 async def test_a_queue_whose_name_is_misspelt(dsn: str) -> None:
-    """The queue is missing, and not the fleet: what reads is told the same as what submits."""
+    """The error is about the queue and not the fleet, for reads as for submits."""
     async with Fleet(dsn, "defualt") as fleet:
         for reading in (fleet.status("cat"), fleet.wait("cat"), fleet.cancel("cat"), anext(fleet.finished())):
             with pytest.raises(
@@ -316,7 +316,7 @@ async def test_a_queue_whose_name_is_misspelt(dsn: str) -> None:
 
 
 async def test_two_queues_of_one_account(dsn: str, caplog: pytest.LogCaptureFixture) -> None:
-    """They are told of: each has the account's limit for itself."""
+    """A warning states that each of them uses the account's full limit."""
     await Fleet.init(dsn, limit=5, queue="second", credentials="theirs")
     assert not caplog.records
     await Fleet.init(dsn, limit=5, queue="third")
@@ -325,7 +325,7 @@ async def test_two_queues_of_one_account(dsn: str, caplog: pytest.LogCaptureFixt
 
 
 async def test_an_installation_that_was_broken_off(postgres: str) -> None:
-    """What an earlier one left is completed, also by several at once."""
+    """A later installation completes it, even several at once."""
     worker = await connected(postgres)
     await install(worker)
     await worker.execute(
@@ -338,5 +338,5 @@ async def test_an_installation_that_was_broken_off(postgres: str) -> None:
 
 
 def test_all_errors_are_of_the_tree() -> None:
-    """One `except` catches them."""
+    """One `except` clause catches all of them."""
     assert issubclass(FleetError, KlingError)

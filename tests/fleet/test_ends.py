@@ -1,4 +1,4 @@
-"""Ends of jobs: numbered without gaps in the order in which they are seen, heard of, and cancelled against begun."""
+"""Ends of jobs: gapless numbers in the order of visibility, notifications, and cancelling while beginning."""
 
 import asyncio
 import itertools
@@ -8,14 +8,14 @@ import pytest
 
 from kling_async import FleetError
 from kling_async.fleet import Fleet, JobState, NewJob
-from kling_async.fleet.bell import Bell
+from kling_async.fleet.finish_watcher import FinishWatcher
 from kling_async.fleet.statements import FINISH
 
 from .conftest import Connection, begin, connected, one, request, settled
 
 
 async def finish(worker: Connection, key: str, outcome: str = "saved", error: str = "") -> int | None:
-    """What a worker writes at the end of a job; its number, if it had none."""
+    """Writes the end of a job as a worker; returns its number, or None if it had one."""
     row = await one(worker, "SELECT id FROM kling_fleet.jobs WHERE key = %s", key)
     cursor = await worker.execute(FINISH, {"id": row["id"], "outcome": outcome, "error": error})
     found = await cursor.fetchone()
@@ -23,14 +23,14 @@ async def finish(worker: Connection, key: str, outcome: str = "saved", error: st
 
 
 async def begun(fleet: Fleet, worker: Connection, *keys: str) -> None:
-    """Jobs that may have been sent."""
+    """Submits jobs and marks them as begun."""
     await fleet.submit_all([NewJob(request(key), key) for key in keys])
     for key in keys:
         assert await begin(worker, key)
 
 
 async def test_a_job_is_finished_once(fleet: Fleet, worker: Connection) -> None:
-    """Whoever sees the end second changes nothing, and takes no number."""
+    """Finishing a job a second time changes nothing and uses no number."""
     await begun(fleet, worker, "a", "b")
     assert await finish(worker, "a") == 1
     assert await finish(worker, "a", "lost") is None
@@ -40,7 +40,7 @@ async def test_a_job_is_finished_once(fleet: Fleet, worker: Connection) -> None:
 
 
 async def test_ends_are_seen_in_the_order_of_their_numbers(dsn: str, fleet: Fleet, worker: Connection) -> None:
-    """Concurrent finishers, some of which give up: who goes on after the last number that he saw misses none."""
+    """With concurrent finishers, some rolling back, a reader that resumes after the last seen number misses none."""
     keys = [f"key {number}" for number in range(60)]
     await begun(fleet, worker, *keys)
     left = iter(keys)
@@ -48,7 +48,7 @@ async def test_ends_are_seen_in_the_order_of_their_numbers(dsn: str, fleet: Flee
     async def finisher(number: int) -> None:
         connection = await connected(dsn)
         for count, key in enumerate(left):
-            if count % 3 == number % 3:  # its transaction does not come to its end
+            if count % 3 == number % 3:  # its transaction is rolled back
                 async with connection.transaction(force_rollback=True):
                     await finish(connection, key)
             async with connection.transaction():
@@ -59,7 +59,7 @@ async def test_ends_are_seen_in_the_order_of_their_numbers(dsn: str, fleet: Flee
     async def reader() -> list[int]:
         seen: list[int] = []
         async with Fleet(dsn) as reading:
-            while len(seen) < len(keys):  # one that dies after each few, and begins again
+            while len(seen) < len(keys):  # a reader that dies after a few jobs each time, and restarts
                 async for job in reading.finished(after=seen[-1] if seen else 0):
                     assert job.number is not None
                     seen.append(job.number)
@@ -72,7 +72,7 @@ async def test_ends_are_seen_in_the_order_of_their_numbers(dsn: str, fleet: Flee
 
 
 async def test_a_number_waits_for_the_one_before_it(dsn: str, fleet: Fleet, worker: Connection) -> None:
-    """As long as it is open how one end comes out, no later one is seen."""
+    """While one end is uncommitted, no later one is visible."""
     await begun(fleet, worker, "a", "b")
     other = await connected(dsn)
     async with worker.transaction():
@@ -84,9 +84,9 @@ async def test_a_number_waits_for_the_one_before_it(dsn: str, fleet: Fleet, work
     await other.close()
 
 
-async def test_who_waits_is_woken(fleet: Fleet, worker: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An end is heard of at once, however rarely one looks."""
-    monkeypatch.setattr(fleet._bell, "_look_seconds", 1000.0)
+async def test_a_waiter_is_woken(fleet: Fleet, worker: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An end wakes waiters at once, however rare the regular queries."""
+    monkeypatch.setattr(fleet._finish_watcher, "_look_seconds", 1000.0)
     await begun(fleet, worker, "a", "b")
     waiting = [asyncio.create_task(fleet.wait(key)) for key in ("a", "a", "b")]
     await settled(*waiting)
@@ -99,16 +99,16 @@ async def test_who_waits_is_woken(fleet: Fleet, worker: Connection, monkeypatch:
     assert (await waiting[2]).number == 2
 
 
-async def test_who_waits_sees_an_end_that_nobody_told(
+async def test_a_waiter_sees_an_end_without_a_notification(
     fleet: Fleet, worker: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without notifications everything works, only later."""
+    """Everything works without notifications, with more delay."""
 
-    async def deaf(_: Bell) -> None:
+    async def deaf(_: FinishWatcher) -> None:
         await asyncio.sleep(1000)
 
-    monkeypatch.setattr(Bell, "_listen", deaf)
-    monkeypatch.setattr(fleet._bell, "_look_seconds", 0.05)
+    monkeypatch.setattr(FinishWatcher, "_listen", deaf)
+    monkeypatch.setattr(fleet._finish_watcher, "_look_seconds", 0.05)
     await begun(fleet, worker, "a")
     waiting = asyncio.create_task(fleet.wait("a"))
     await settled(waiting)
@@ -119,37 +119,37 @@ async def test_who_waits_sees_an_end_that_nobody_told(
 async def test_an_end_between_the_look_and_the_wait_is_not_missed(
     fleet: Fleet, worker: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is told while one looks counts: the next look comes at once."""
-    monkeypatch.setattr(fleet._bell, "_look_seconds", 1000.0)
+    """A notification during a query counts: the next query follows at once."""
+    monkeypatch.setattr(fleet._finish_watcher, "_look_seconds", 1000.0)
     await begun(fleet, worker, "a")
-    look, ends = fleet._bell._look, itertools.count()
+    look, ends = fleet._finish_watcher._look, itertools.count()
 
     async def looked() -> set[bytes]:
         found = await look()
         if next(ends) == 0:
-            heard = fleet._bell.next
+            change = fleet._finish_watcher.next_change
             await finish(worker, "a")
-            await heard.wait()
+            await change.wait()
         return found
 
-    monkeypatch.setattr(fleet._bell, "_look", looked)
+    monkeypatch.setattr(fleet._finish_watcher, "_look", looked)
     assert (await fleet.wait("a")).state is JobState.SAVED
 
 
-async def test_many_who_wait_look_once(fleet: Fleet, worker: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A piece of news costs one question, not one for each who waits."""
+async def test_many_waiters_cause_one_query(fleet: Fleet, worker: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One notification causes one query, not one for each waiter."""
     keys = [f"key {number}" for number in range(50)]
     await begun(fleet, worker, *keys)
     looks: list[int] = []
-    look = fleet._bell._look
+    look = fleet._finish_watcher._look
 
     async def counted() -> set[bytes]:
         looks.append(1)
         return await look()
 
-    monkeypatch.setattr(fleet._bell, "_look", counted)
+    monkeypatch.setattr(fleet._finish_watcher, "_look", counted)
     waiting = [asyncio.create_task(fleet.wait(key)) for key in keys]
-    while fleet._bell._awaited.total() < len(keys):  # noqa: ASYNC110  (nobody says so)
+    while fleet._finish_watcher._awaited.total() < len(keys):  # noqa: ASYNC110  (there is no event for it)
         await asyncio.sleep(0.01)
     await settled(*waiting)
     looks.clear()
@@ -161,7 +161,7 @@ async def test_many_who_wait_look_once(fleet: Fleet, worker: Connection, monkeyp
 
 
 async def test_a_wait_that_is_given_up(fleet: Fleet, worker: Connection) -> None:
-    """Who gives up is forgotten; others go on."""
+    """A cancelled wait is forgotten; others continue."""
     await begun(fleet, worker, "a")
     one_, other = (asyncio.create_task(fleet.wait("a")) for _ in range(2))
     await settled(one_, other)
@@ -169,11 +169,11 @@ async def test_a_wait_that_is_given_up(fleet: Fleet, worker: Connection) -> None
     await asyncio.gather(one_, return_exceptions=True)
     await finish(worker, "a")
     assert (await other).number == 1
-    assert fleet._bell._awaited.total() == 0
+    assert fleet._finish_watcher._awaited.total() == 0
 
 
 async def test_an_unknown_job(fleet: Fleet) -> None:
-    """Nobody waits for what was never submitted, and nobody cancels it."""
+    """Waiting for a job that was never submitted fails, and so does cancelling it."""
     assert await fleet.status("cat") is None
     with pytest.raises(FleetError, match="has no job 'cat'; submit it first"):
         await fleet.wait("cat")
@@ -182,7 +182,7 @@ async def test_an_unknown_job(fleet: Fleet) -> None:
 
 
 async def test_cancelling(fleet: Fleet, worker: Connection) -> None:
-    """What was not begun is cancelled, and the engine has it no more; what was begun is not."""
+    """A job that was not begun is cancelled and removed from the engine; one that was begun is not."""
     await fleet.submit_all([NewJob(request(key), key) for key in ("a", "b")])
     assert await begin(worker, "b")
     assert await fleet.cancel("a")
@@ -200,7 +200,7 @@ async def test_cancelling(fleet: Fleet, worker: Connection) -> None:
 
 
 async def test_cancelled_against_begun(dsn: str, fleet: Fleet, worker: Connection) -> None:
-    """Of both at the same moment exactly one comes true, and both know which."""
+    """When both happen at the same time, exactly one succeeds, and both callers know which."""
     keys = [f"key {number}" for number in range(50)]
     await fleet.submit_all([NewJob(request(key), key) for key in keys])
 
@@ -217,7 +217,7 @@ async def test_cancelled_against_begun(dsn: str, fleet: Fleet, worker: Connectio
 
 
 async def test_a_cancel_that_waits_for_a_begin(dsn: str, fleet: Fleet, worker: Connection) -> None:
-    """Where a worker is just about to begin, the cancel waits for how that comes out."""
+    """If a worker is just beginning the job, the cancel waits for the outcome."""
     await fleet.submit(request(), key="a")
     async with Fleet(dsn) as other:
         async with worker.transaction():

@@ -1,4 +1,4 @@
-"""How a fleet is: every number by hand."""
+"""Metrics of a fleet, with all numbers checked by hand."""
 
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ from .conftest import Connection, begin, one, request
 
 
 async def test_counts_and_slots(fleet: Fleet, worker: Connection) -> None:
-    """Each job is counted in its state, each picked seat as used, and a learned limit is what is known of the slots."""
+    """Each job counts in its state, each picked seat as used, and a learned limit as the number of slots."""
     await fleet.submit_all([NewJob(request(key), key) for key in ("queued", "sending", "refused", "cancelled")])
     await fleet.cancel("cancelled")
     for key in ("sending", "refused"):
@@ -39,14 +39,14 @@ async def test_counts_and_slots(fleet: Fleet, worker: Connection) -> None:
 
 
 async def test_what_waits_for_its_time_is_no_lag(fleet: Fleet, worker: Connection) -> None:
-    """A job that may not be sent yet does not wait for a slot."""
+    """A job that is not due yet is not waiting for a slot."""
     await fleet.submit(request(), key="later")
     await worker.execute("UPDATE kling_fleet.pgqueuer SET execute_after = now() + interval '1 hour'")
     assert (await fleet.metrics()).queues[0].lag is None
 
 
 async def test_states_and_money_of_what_was_sent(dsn: str, fleet: Fleet, worker: Connection) -> None:
-    """How far a job is that was sent, and what it took, the journal knows; a budget is that of the queue."""
+    """State and cost of a sent job come from the journal; the budget is that of the queue."""
     await Fleet.init(dsn, limit=5, budget=Budget(units=60))
     await fleet.submit_all([NewJob(request(key), key) for key in ("one", "two")])
     for key in ("one", "two"):
@@ -59,7 +59,7 @@ async def test_states_and_money_of_what_was_sent(dsn: str, fleet: Fleet, worker:
         ) as kling:
             for key in ("one", "two"):
                 await kling.submit(request(key), key=key)
-            await journal.last_of(["one"])  # behind all that was to be written
+            await journal.last_of(["one"])  # after all queued writes
             (queue,) = (await fleet.metrics()).queues
             assert queue.states == {JobState.GENERATING: 2}
             assert queue.spending is not None
@@ -81,7 +81,7 @@ async def test_states_and_money_of_what_was_sent(dsn: str, fleet: Fleet, worker:
 
 
 async def test_workers(fleet: Fleet, worker: Connection) -> None:
-    """Each with what it takes from, and how long ago it was heard."""
+    """Each with its queues and the time since its last heartbeat."""
     await worker.execute(
         "INSERT INTO kling_fleet.workers (id, name, version, queues, seen_at) VALUES "
         "(gen_random_uuid(), 'b:2', '1.0', '{default}', now()), "

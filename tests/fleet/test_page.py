@@ -1,4 +1,4 @@
-"""The page about fleets in the documentation."""
+"""The documentation page about fleets."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.fleet.workers import working
 async def test_its_python(
     postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its code submits jobs that a worker carries out, and prints what stands below it."""
+    """Its code submits jobs, which a worker runs, and prints the documented output."""
     monkeypatch.setenv("KLING_FLEET_DSN", postgres)
     await Fleet.init(postgres, limit=4)
     block, text = (next(block for block in blocks_of(FLEET) if block.kind == kind) for kind in ("python", "text"))

@@ -1,4 +1,4 @@
-"""What workers write about jobs whose rows in the engine are not what those are worked on by any more."""
+"""What workers write about jobs whose engine job is no longer the current one."""
 
 import contextlib
 import errno
@@ -16,7 +16,7 @@ from kling_async.fleet import Fleet, JobState, worker_saving
 from kling_async.fleet.database import Database
 from kling_async.fleet.worker_account import AccountRows
 from kling_async.fleet.worker_client import WorkerClient
-from kling_async.fleet.worker_database import Line
+from kling_async.fleet.worker_database import WorkerDatabase
 from kling_async.fleet.worker_saving import Saves
 from kling_async.fleet.worker_values import Row
 from kling_async.journal.decisions import OwnerState
@@ -27,7 +27,7 @@ from .conftest import Connection, one, request
 
 
 async def claimed(rows: AccountRows, worker: Connection, *known: int) -> Row:
-    """The one job that a session gets, which has those that are known."""
+    """Returns the only job that a session gets, besides known ones."""
     state = await rows.state(worker)
     assert state is not None
     await rows.claim(worker, state.lines, 30.0, saves=1, new=True, most=1)
@@ -38,13 +38,13 @@ async def claimed(rows: AccountRows, worker: Connection, *known: int) -> Row:
 
 @pytest.fixture
 def rows() -> AccountRows:
-    """Those of a session."""
+    """The rows of a session."""
     return AccountRows("default", uuid.uuid4())
 
 
 @pytest.fixture
 async def old(fleet: Fleet, worker: Connection, rows: AccountRows) -> Row:
-    """A job that a session has, and that was cancelled and submitted anew, as another request, meanwhile."""
+    """A job claimed by a session, and meanwhile cancelled and submitted again with another request."""
     await fleet.submit(request("the old one"), key="cat")
     old = await claimed(rows, worker)
     assert await fleet.cancel("cat")
@@ -53,7 +53,7 @@ async def old(fleet: Fleet, worker: Connection, rows: AccountRows) -> Row:
 
 
 async def engine_has(worker: Connection) -> list[int]:
-    """The rows of the engine."""
+    """The engine's rows."""
     cursor = await worker.execute("SELECT id FROM kling_fleet.pgqueuer ORDER BY id")
     return [row["id"] for row in await cursor.fetchall()]
 
@@ -61,7 +61,7 @@ async def engine_has(worker: Connection) -> list[int]:
 async def test_what_was_cancelled_is_not_sent_for_what_was_submitted_instead(
     old: Row, fleet: Fleet, worker: Connection, rows: AccountRows
 ) -> None:
-    """A session that has the old request may not send it, and forgets it; the new one waits untouched."""
+    """A session with the old request may not send it, and drops it; the new one is unchanged."""
     assert not await rows.begin(worker, old)
     await rows.drop(worker, old)
     new = await claimed(rows, worker)
@@ -74,7 +74,7 @@ async def test_what_was_cancelled_is_not_sent_for_what_was_submitted_instead(
 async def test_what_was_cancelled_is_not_given_back_for_what_runs(
     old: Row, fleet: Fleet, worker: Connection, rows: AccountRows
 ) -> None:
-    """However a session ends with the old request, what was begun of the new one stays begun, and unfinished."""
+    """However a session ends the old request, the new one stays begun and unfinished."""
     new = await claimed(rows, worker, old.engine)
     assert await rows.begin(worker, new)
     seat = [new.engine]
@@ -97,7 +97,7 @@ async def test_what_was_cancelled_is_not_given_back_for_what_runs(
 
 
 async def test_what_was_cancelled_is_known_as_such(old: Row, worker: Connection, rows: AccountRows) -> None:
-    """Who takes the old request over sees that there is nothing to do: it has the final state that it had."""
+    """A session that takes over the old request finds nothing to do: it was already finished."""
     (again,) = await rows.look(worker, [])
     assert isinstance(again, Row)
     assert (again.engine, again.outcome) == (old.engine, JobState.CANCELLED)
@@ -108,7 +108,7 @@ async def test_what_was_cancelled_is_known_as_such(old: Row, worker: Connection,
 async def test_what_is_paid_for_is_not_cancelled(
     fleet: Fleet, worker: Connection, rows: AccountRows, state: str, *, can_be: bool
 ) -> None:
-    """A job that is given back can be cancelled if nothing of it can be at the service."""
+    """A requeued job can be cancelled if nothing of it can be at the service."""
     await fleet.submit(TextToVideo("a cat"), key="cat\uf8ff")
     row = await claimed(rows, worker)
     assert await rows.begin(worker, row)
@@ -123,27 +123,27 @@ async def test_what_is_paid_for_is_not_cancelled(
 
 
 class NoJournal:
-    """A client whose journal is away."""
+    """A client whose journal is unavailable."""
 
     def __init__(self, error: KlingError) -> None:
         self.error = error
 
     async def taken(self, _key: str) -> None:
-        """As `WorkerClient.taken`."""
+        """Like `WorkerClient.taken`."""
         raise self.error
 
 
 class Unsaved:
-    """A client whose file host is away."""
+    """A client whose file host is unavailable."""
 
     def __init__(self, worker: Connection, owner: OwnerState = OwnerState.OURS) -> None:
         self._worker = worker
         self._owner = owner
         self.let_go: list[object] = []
-        """What the engine had of the job whenever its work was let go."""
+        """The engine's rows of the job at each release of its entry."""
 
     async def taken(self, key: str) -> tuple[Entry, OwnerState]:
-        """As `WorkerClient.taken`."""
+        """Like `WorkerClient.taken`."""
         now, nothing = datetime.now(UTC), Estimate(units=None, usd=None)
         entry = Entry(
             id=1,
@@ -160,18 +160,18 @@ class Unsaved:
         return entry, self._owner
 
     async def save(self, *_: object) -> None:
-        """As `WorkerClient.save`."""
+        """Like `WorkerClient.save`."""
         raise DownloadError("the file host answered 404")
 
     async def release(self, _entry: Entry) -> None:
-        """As `WorkerClient.release`."""
+        """Like `WorkerClient.release`."""
         row = await one(self._worker, "SELECT status::text FROM kling_fleet.pgqueuer")
         self.let_go.append(row["status"])
 
 
 @pytest.fixture
 async def save(fleet: Fleet, worker: Connection, rows: AccountRows) -> Row:
-    """A job that a session has, to save its files."""
+    """A job claimed by a session to save its files."""
     await fleet.submit(request(), key="cat")
     job = await claimed(rows, worker)
     assert await rows.begin(worker, job)
@@ -181,8 +181,8 @@ async def save(fleet: Fleet, worker: Connection, rows: AccountRows) -> Row:
 
 @contextlib.asynccontextmanager
 async def saves(dsn: str, client: object, rows: AccountRows, out: Path) -> AsyncIterator[Saves]:
-    """Those of a session with such a client."""
-    line = Line(Database(dsn).connect, 10.0)
+    """The saves of a session with such a client."""
+    line = WorkerDatabase(Database(dsn).connect, 10.0)
     try:
         yield Saves(cast("WorkerClient", client), line, rows, out)
     finally:
@@ -190,7 +190,7 @@ async def saves(dsn: str, client: object, rows: AccountRows, out: Path) -> Async
 
 
 @pytest.mark.parametrize(("attempts", "status"), [(8, "queued"), (1, "failed")])
-async def test_what_is_not_saved_is_nobodys(
+async def test_an_unsaved_entry_is_released(
     dsn: str,
     worker: Connection,
     rows: AccountRows,
@@ -201,7 +201,7 @@ async def test_what_is_not_saved_is_nobodys(
     attempts: int,
     status: str,
 ) -> None:
-    """Before others can have a job that could not be saved, its work is let go: else they had to wait for this one."""
+    """The journal entry is released before the job is requeued, so that the next session need not wait for it."""
     monkeypatch.setattr(worker_saving, "ATTEMPTS", attempts)
     client = Unsaved(worker)
     async with saves(dsn, client, rows, tmp_path) as them:
@@ -213,7 +213,7 @@ async def test_what_is_not_saved_is_nobodys(
 async def test_what_another_one_has_is_not_waited_for(
     dsn: str, worker: Connection, rows: AccountRows, save: Row, tmp_path: Path
 ) -> None:
-    """A job whose work another living client has is given back, which is no attempt: that one may need it to go on."""
+    """A job whose entry a living client owns is requeued without counting an attempt, as that client may need it."""
     client = Unsaved(worker, OwnerState.LIVING)
     async with saves(dsn, client, rows, tmp_path) as them:
         await them.run(save)
@@ -229,7 +229,7 @@ async def test_what_another_one_has_is_not_waited_for(
 async def test_a_disk_that_takes_nothing(
     dsn: str, worker: Connection, rows: AccountRows, save: Row, *, tmp_path: Path, number: int, closed: bool
 ) -> None:
-    """A full disk takes no attempts of a job, and gets no more for a while; the rest is the job's own matter."""
+    """A full disk counts no attempts and gets no jobs for a while; other errors belong to the job."""
 
     async def refuses(*_: object) -> None:
         try:
@@ -238,7 +238,7 @@ async def test_a_disk_that_takes_nothing(
             raise TargetError(f"it cannot be written: {error.strerror}") from None
 
     client = Unsaved(worker)
-    client.save = refuses  # type: ignore[method-assign]  # of a stand-in, in this test
+    client.save = refuses  # type: ignore[method-assign]  # a stand-in of this test
     async with saves(dsn, client, rows, tmp_path) as them:
         assert them.room(1, 4) == 3
         await them.run(save)
@@ -251,13 +251,13 @@ async def test_a_disk_that_takes_nothing(
 async def test_an_out_that_it_may_not_write_to(
     dsn: str, worker: Connection, rows: AccountRows, save: Row, *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that may write nothing below its directory takes no attempts of a job, and gets no more for a while."""
+    """A worker without write access to its directory counts no attempts and gets no jobs for a while."""
 
     def refused(*_: object, **_more: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(Path, "mkdir", refused)
-    monkeypatch.setattr(os, "access", lambda *_: False)  # as it is for all users but one
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as for all users but root
     async with saves(dsn, Unsaved(worker), rows, tmp_path / "out") as them:
         await them.run(save)
         assert them.room(0, 4) == 0
@@ -274,8 +274,8 @@ async def test_a_disk_is_tried_by_one_save(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """After a while one save tries a disk that took nothing, which is told of once, until one has succeeded."""
-    monkeypatch.setattr(worker_saving, "_PLACE_SECONDS", 0.0)
+    """After a while, a single save tries the failed disk; the failure is logged once until a save succeeds."""
+    monkeypatch.setattr(worker_saving, "_DISK_SECONDS", 0.0)
     out = tmp_path / "out"
     out.write_text("no folder")
     full, client = [True], Unsaved(worker)
@@ -290,11 +290,11 @@ async def test_a_disk_is_tried_by_one_save(
     async def saved(*_: object) -> list[Path]:
         return [out]
 
-    async def told(_key: str) -> None:
+    async def last(_key: str) -> None:
         pass
 
     monkeypatch.setattr(worker_saving, "_make_folder", make)
-    client.save, client.last = saved, told  # type: ignore[attr-defined,method-assign,assignment]  # as above
+    client.save, client.last = saved, last  # type: ignore[attr-defined,method-assign,assignment]  # as above
     async with saves(dsn, client, rows, out) as them:
         await them.run(save)
         assert (them.room(0, 4), them.room(1, 4)) == (1, 0)
@@ -309,7 +309,7 @@ async def test_a_disk_is_tried_by_one_save(
 async def test_waiting_is_no_attempt(
     dsn: str, worker: Connection, rows: AccountRows, save: Row, *, error: KlingError, attempts: int
 ) -> None:
-    """Saves have so many attempts; what a save has to wait for, such as a journal that is away, takes none of them."""
+    """Saves have a limited number of attempts; temporary obstacles, such as an unavailable journal, do not count."""
     async with saves(dsn, NoJournal(error), rows, Path()) as them:
         await them.run(save)
     assert await one(worker, "SELECT status::text, attempts FROM kling_fleet.pgqueuer") == {

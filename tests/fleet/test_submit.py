@@ -1,4 +1,4 @@
-"""Jobs put into a fleet: each key once, all of them or none, and checked as a client checks them."""
+"""Submitting jobs: each key once, all or none, with the checks of a client."""
 
 import asyncio
 import uuid
@@ -33,7 +33,7 @@ CAT = Path(__file__).parents[2] / "examples" / "images" / "cat.png"
 
 
 async def test_an_equal_submit_gives_the_same_job(fleet: Fleet, worker: Connection) -> None:
-    """The same request under a known key submits nothing, whatever else it says."""
+    """Submitting the same request under a known key adds nothing, whatever the other options."""
     first = await fleet.submit(request(), key="cat", save_to="{key}.mp4", priority=3)
     again = await fleet.submit(request(), key="cat", save_to="elsewhere/", priority=5)
     assert again == first
@@ -43,7 +43,7 @@ async def test_an_equal_submit_gives_the_same_job(fleet: Fleet, worker: Connecti
 
 
 async def test_another_request_under_a_key_is_a_conflict(fleet: Fleet) -> None:
-    """It is refused with what differs, and changes nothing."""
+    """It is refused with the differences, and changes nothing."""
     first = await fleet.submit(request(), key="cat")
     with pytest.raises(KeyConflict, match="'cat' belongs to another request") as caught:
         await fleet.submit(request("another"), key="cat")
@@ -52,10 +52,10 @@ async def test_another_request_under_a_key_is_a_conflict(fleet: Fleet) -> None:
 
 
 async def test_two_submitters_of_one_key_make_one_job(dsn: str, worker: Connection) -> None:
-    """However many submit the same at once, in whatever order, there is one job for each key."""
+    """If many submit the same jobs concurrently, in any order, there is one job for each key."""
     jobs = [NewJob(request(str(number)), f"key {number}") for number in range(40)]
 
-    async def submit(backwards: bool) -> list[Any]:  # noqa: FBT001  (a test's own)
+    async def submit(backwards: bool) -> list[Any]:  # noqa: FBT001  (local to the test)
         async with Fleet(dsn) as fleet:
             return await fleet.submit_all(jobs[::-1] if backwards else jobs)
 
@@ -68,7 +68,7 @@ async def test_two_submitters_of_one_key_make_one_job(dsn: str, worker: Connecti
 
 
 async def test_a_thousand_are_submitted_together_or_not_at_all(fleet: Fleet, worker: Connection) -> None:
-    """One conflict among a thousand leaves none of them; without it all are there, in the order in which they came."""
+    """One conflict among a thousand jobs rejects all of them; without it all are added in order."""
     await fleet.submit(request("mine"), key="key 500")
     jobs = [NewJob(request(str(number)), f"key {number}") for number in range(1000)]
     with pytest.raises(KeyConflict, match="'key 500' belongs to another"):
@@ -82,15 +82,15 @@ async def test_a_thousand_are_submitted_together_or_not_at_all(fleet: Fleet, wor
     assert [row["key"] for row in await cursor.fetchall()] == ["key 500", *(job.key for job in jobs)]
 
 
-async def test_several_conflicts_are_told_together(fleet: Fleet) -> None:
-    """The first one's differences, and how many there are besides."""
+async def test_several_conflicts_are_reported_together(fleet: Fleet) -> None:
+    """The error contains the differences of the first one, and the number of others."""
     await fleet.submit_all([NewJob(request("a"), "a"), NewJob(request("b"), "b"), NewJob(request("c"), "c")])
     with pytest.raises(KeyConflict, match="and 1 more such keys; nothing was submitted"):
         await fleet.submit_all([NewJob(request("a"), "a"), NewJob(request("x"), "b"), NewJob(request("y"), "c")])
 
 
 async def test_a_key_twice_in_one_call(fleet: Fleet) -> None:
-    """The same job twice is one; two different requests under one key are refused before anything is asked."""
+    """The same job twice counts once; two different requests under one key are refused before any query."""
     twice = await fleet.submit_all([NewJob(request(), "cat"), NewJob(request(), "cat")])
     assert twice[0] == twice[1]
     with pytest.raises(InvalidBatch, match=r"\(dog\): key: is given to two different requests"):
@@ -98,7 +98,7 @@ async def test_a_key_twice_in_one_call(fleet: Fleet) -> None:
 
 
 async def test_jobs_of_one_place(fleet: Fleet) -> None:
-    """Jobs of which only one could be saved are refused together; one of its own, and a folder, are nobody else's."""
+    """Jobs of which only one could be saved are refused together; unique targets and folders are allowed."""
     with pytest.raises(InvalidBatch, match=r"'{date}.mp4' is the place of 2 jobs, .* put {key} or {task_id}") as caught:
         await fleet.submit_all([NewJob(request(), key, save_to="{date}.mp4") for key in ("a", "b", "a")])
     assert [each.id for each in caught.value.problems] == ["a"]
@@ -107,15 +107,15 @@ async def test_jobs_of_one_place(fleet: Fleet) -> None:
     await fleet.submit_all([NewJob(request(), "alone", save_to="alone.mp4")])
 
 
-async def test_all_problems_are_told_at_once(fleet: Fleet, worker: Connection) -> None:
-    """Of the request, its files and its options together, and nothing is submitted."""
+async def test_all_problems_are_reported_at_once(fleet: Fleet, worker: Connection) -> None:
+    """Problems of request, files and options are reported together, and nothing is submitted."""
     with pytest.raises(InvalidRequest) as caught:
         await fleet.submit(
             ImageToVideo(image="missing.png", prompt="x" * 3000, external_task_id="mine"),
             key="",
             save_to="/etc/{key}",
             priority=2**40,
-            not_before=datetime(2026, 1, 1),  # noqa: DTZ001  (that is the mistake)
+            not_before=datetime(2026, 1, 1),  # noqa: DTZ001  (the mistake under test)
         )
     assert {each.field for each in caught.value.problems} == {
         "image", "prompt", "key", "save_to", "priority", "not_before",
@@ -127,8 +127,8 @@ async def test_all_problems_are_told_at_once(fleet: Fleet, worker: Connection) -
 
 
 @pytest.mark.parametrize("key", [None, 3, b"x", "", "a\0b", "half \ud800", "x" * 1001])
-async def test_keys_that_are_none(fleet: Fleet, key: Any) -> None:
-    """What a database could not keep is refused with what would be right, and is found nowhere."""
+async def test_invalid_keys(fleet: Fleet, key: Any) -> None:
+    """Keys that a database cannot store are refused with a correction."""
     with pytest.raises(InvalidRequest, match="key: must be text of 1 to 1000 letters"):
         await fleet.submit(request(), key=key)
     assert await fleet.status(key) is None
@@ -139,7 +139,7 @@ HOSTILE = ["'; DROP TABLE kling_fleet.jobs; --", '"', "%s %(x)s", "{key}", "\uf8
 
 @pytest.mark.parametrize("text", HOSTILE)
 async def test_strange_keys_and_texts(fleet: Fleet, text: str) -> None:
-    """Any text is a key, and any text can be asked for: none of it is taken for something else."""
+    """Any text is possible as key and prompt, without being interpreted."""
     job = await fleet.submit(request(text[:200] + "\0" * 3), key=text)
     assert await fleet.status(text) == job
     assert (await fleet.submit(request(text[:200] + "\0" * 3), key=text)).key == text
@@ -149,7 +149,7 @@ async def test_strange_keys_and_texts(fleet: Fleet, text: str) -> None:
 
 
 async def test_a_model_with_a_strange_name(fleet: Fleet) -> None:
-    """A line is called whatever a model is called: it has an entrypoint all the same."""
+    """A line is named after its model, whatever its name, and still has a valid entrypoint."""
     job = await fleet.submit(TextToVideo(prompt="x", model_name="kling-v2-5-turbo"), key="cat")
     assert job.line == "kling-v2-5-turbo"
     metrics = await fleet.metrics()
@@ -157,14 +157,14 @@ async def test_a_model_with_a_strange_name(fleet: Fleet) -> None:
 
 
 async def test_what_takes_several_slots_is_refused(fleet: Fleet) -> None:
-    """Seats are counted one by one; the reason is told."""
+    """Each job takes exactly one seat; the error contains the reason."""
     with pytest.raises(InvalidRequest, match="takes 3 slots of the account; a fleet sends what takes one"):
         await fleet.submit(GenerateImages(prompt="a cat", n=3), key="cats")
     assert (await fleet.submit(GenerateImages(prompt="a cat", n=1), key="cat")).state is JobState.QUEUED
 
 
 async def test_an_unknown_queue(dsn: str) -> None:
-    """It is told which there are, and how one is made."""
+    """The error lists the existing queues, and explains how to create one."""
     async with Fleet(dsn, "other") as fleet:
         with pytest.raises(
             FleetError, match=r"no queue 'other' \(it has default\); `kling-async fleet init --queue other"
@@ -185,7 +185,7 @@ async def test_queues_have_keys_of_their_own(dsn: str, fleet: Fleet) -> None:
 
 
 async def test_when_a_job_may_be_sent(fleet: Fleet, worker: Connection) -> None:
-    """The engine gives it to nobody before its time, whatever zone that is told in; one in the past is due at once."""
+    """The engine hands out a job only when it is due, whatever the time zone; one in the past is due at once."""
     now = datetime.now(timezone(timedelta(hours=5)))
     await fleet.submit(request("1"), key="later", not_before=now + timedelta(days=1))
     await fleet.submit(request("2"), key="past", not_before=datetime(1970, 1, 1, tzinfo=UTC))
@@ -221,7 +221,7 @@ async def test_moments_that_are_a_mistake(fleet: Fleet, worker: Connection, mome
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati"])
 async def test_a_database_with_a_zone_of_its_own(own_dsn: str, zone: str) -> None:
-    """Moments at both ends are told as they were given, whatever zone the database has."""
+    """Times at both limits are returned as given, whatever the database's time zone."""
     moments = [datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 12, 31, 23, tzinfo=UTC)]
     with psycopg.connect(own_dsn, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {own_dsn.rpartition('/')[2]} SET TimeZone TO '{zone}'".encode())
@@ -234,7 +234,7 @@ async def test_a_database_with_a_zone_of_its_own(own_dsn: str, zone: str) -> Non
 
 
 async def test_a_refused_job_is_queued_again(fleet: Fleet, worker: Connection) -> None:
-    """An equal submit, or another request, queues anew what was refused; what the engine held of it is gone."""
+    """An equal submit, or another request, queues a refused job again; its old engine job is deleted."""
     await fleet.submit(request(), key="cat")
     await begin(worker, "cat")
     row = await one(worker, "SELECT id, seat FROM kling_fleet.jobs")
@@ -252,7 +252,7 @@ async def test_a_refused_job_is_queued_again(fleet: Fleet, worker: Connection) -
 
 
 async def test_a_key_that_the_journal_knows(dsn: str, fleet: Fleet) -> None:
-    """What a client has made under a key in the queue's journal is what that key means; the same request may follow."""
+    """A key used by a client in the queue's journal belongs to that request; only the same request may be submitted."""
     async with Emulator(speed=2000) as emulator:
         journal = PostgresJournal(dsn)
         async with KlingClient(api_key=emulator.api_key, base_url=emulator.base_url, journal=journal) as kling:
@@ -267,7 +267,7 @@ async def test_a_key_that_the_journal_knows(dsn: str, fleet: Fleet) -> None:
 
 
 async def test_a_failed_job_stays_failed(fleet: Fleet, worker: Connection) -> None:
-    """What was paid for and failed is not made again by an equal submit."""
+    """An equal submit does not repeat a task that was paid for and failed."""
     await fleet.submit(request(), key="cat")
     await begin(worker, "cat")
     row = await one(worker, "SELECT id FROM kling_fleet.jobs")
@@ -276,7 +276,7 @@ async def test_a_failed_job_stays_failed(fleet: Fleet, worker: Connection) -> No
 
 
 async def test_what_was_not_saved_is_saved_again(fleet: Fleet, worker: Connection) -> None:
-    """An equal submit puts it among what is to be saved, where and when it says, and nothing is made again."""
+    """An equal submit queues its save with the new target and priority, and generates nothing again."""
     await fleet.submit(request(), key="cat")
     await begin(worker, "cat")
     row = await one(worker, "SELECT id FROM kling_fleet.jobs")
@@ -297,7 +297,7 @@ async def test_what_was_not_saved_is_saved_again(fleet: Fleet, worker: Connectio
 
 
 async def files_of(worker: Connection) -> tuple[int, int]:
-    """How many files are kept, and how many times somebody has one."""
+    """The number of stored files, and of their holders."""
     row = await one(
         worker,
         "SELECT (SELECT count(*) FROM kling_journal_default.kept) AS files, "
@@ -307,7 +307,7 @@ async def files_of(worker: Connection) -> tuple[int, int]:
 
 
 async def test_a_place_that_no_disk_has(fleet: Fleet) -> None:
-    """It is refused before anything is paid, as with a client; the key counts as the name that it becomes."""
+    """It is refused before anything is paid, as with a client; the key counts with its safe file name."""
     with pytest.raises(InvalidRequest, match="save_to: makes a name that is too long for a disk"):
         await fleet.submit(request(), key="k" * 90, save_to="{key}" * 3)
     assert await fleet.status("k" * 90) is None
@@ -315,7 +315,7 @@ async def test_a_place_that_no_disk_has(fleet: Fleet) -> None:
 
 
 async def test_files_go_into_the_database(fleet: Fleet, worker: Connection) -> None:
-    """The bytes of a file are kept once, by whatever way they were given; the same bytes are the same request."""
+    """The contents of a file are stored once, however they were given; equal contents are equal requests."""
     await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="by path")
     await fleet.submit(ImageToVideo(image=CAT.read_bytes(), prompt="x"), key="as bytes")
     await fleet.submit(ImageToVideo(image=CAT.read_bytes(), prompt="x"), key="by path")
@@ -325,7 +325,7 @@ async def test_files_go_into_the_database(fleet: Fleet, worker: Connection) -> N
 
 
 async def test_files_of_a_refused_submit_are_not_left(fleet: Fleet, worker: Connection, tmp_path: Path) -> None:
-    """Where nothing was submitted, nothing stays; and what others need does."""
+    """If nothing was submitted, no file stays, except those that other jobs need."""
     await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="cat")
     other = tmp_path / "other.png"
     other.write_bytes(CAT.read_bytes() + b"more")
@@ -335,7 +335,7 @@ async def test_files_of_a_refused_submit_are_not_left(fleet: Fleet, worker: Conn
 
 
 async def test_files_are_swept_once_no_job_needs_them(fleet: Fleet, worker: Connection) -> None:
-    """A finished job needs none, one that is queued does; workers take away what is not needed."""
+    """A finished job needs no files, a queued one does; workers delete those not needed."""
     await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="one")
     await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="two")
     await fleet.cancel("one")
@@ -350,7 +350,7 @@ async def test_files_are_swept_once_no_job_needs_them(fleet: Fleet, worker: Conn
 async def test_what_is_old_is_forgotten_bit_by_bit(
     fleet: Fleet, worker: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However much there is to delete, a step takes little of it and tells that there is more; others go in between."""
+    """However much there is to delete, a step deletes only a part and reports that there is more, to let others run."""
     for name, value in {"_FORGOTTEN_AT_ONCE": 5, "_SWEPT_AT_MOST": 3}.items():
         monkeypatch.setattr(worker_rows, name, value)
     monkeypatch.setattr(kept, "SWEPT", 2)
@@ -372,7 +372,7 @@ async def test_what_is_old_is_forgotten_bit_by_bit(
     rows = Rows("default", uuid.uuid4())
     assert await rows.tidy(worker)
     assert (swept, await files_of(worker)) == ([2, 1], (1, 1))
-    assert await rows.tidy(worker)  # of the engine's log
+    assert await rows.tidy(worker)  # rows of the engine's log
     assert not await rows.tidy(worker)
     assert await files_of(worker) == (0, 0)
     old = "SELECT count(*) AS old FROM kling_fleet.pgqueuer_log WHERE created < now() - interval '1 day'"
@@ -382,7 +382,7 @@ async def test_what_is_old_is_forgotten_bit_by_bit(
 async def test_a_step_that_takes_long_leaves_the_rest(
     fleet: Fleet, worker: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What there is to delete may be large: after some seconds others have their turn."""
+    """Deletions may be large: after some seconds the step stops, so that others can run."""
     monkeypatch.setattr(worker_rows, "_TIDY_SECONDS", -1.0)
     await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="cat")
     await fleet.cancel("cat")
@@ -393,7 +393,7 @@ async def test_a_step_that_takes_long_leaves_the_rest(
 async def test_files_that_are_swept_while_they_are_submitted_are_brought_again(
     dsn: str, worker: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sweep between the file and its job takes the file; the job is there only with it."""
+    """A sweep between storing a file and adding its job deletes the file; the job is added only with it."""
     looked: list[bool] = []
     are_held = kept.are_held
 
@@ -411,8 +411,8 @@ async def test_files_that_are_swept_while_they_are_submitted_are_brought_again(
     assert await files_of(worker) == (1, 1)
 
 
-async def test_a_sweep_waits_for_who_is_about_to_submit(dsn: str, fleet: Fleet, worker: Connection) -> None:
-    """Who has looked that a file is there, and then has a job, keeps it: the sweep sees the job."""
+async def test_a_sweep_waits_for_pending_submits(dsn: str, fleet: Fleet, worker: Connection) -> None:
+    """A job added after checking that its file is stored keeps the file: the sweep sees the job."""
     await fleet.submit(ImageToVideo(image=CAT, prompt="x"), key="cat")
     await fleet.cancel("cat")
     held = await one(worker, "SELECT holder, sha256 FROM kling_journal_default.kept_for")
@@ -439,7 +439,7 @@ async def test_a_sweep_waits_for_who_is_about_to_submit(dsn: str, fleet: Fleet, 
 
 
 async def test_the_environment_does_not_name_the_tables(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PgQueuer reads names of tables from variables, of which some are called as anybody's; the fleet has its own."""
+    """PgQueuer reads table names from environment variables, some with generic names; the fleet ignores them."""
     for name in ("PREFIX", "CHANNEL", "FUNCTION", "QUEUE_TABLE", "PGQUEUER_SCHEMA", "PGQUEUER_DURABILITY"):
         monkeypatch.setenv(name, "volatile" if "DURABILITY" in name else "other")
     assert engine.settings() == engine.SETTINGS

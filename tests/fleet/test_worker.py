@@ -1,4 +1,4 @@
-"""Workers of a fleet, on a real Postgres and the emulator, whose ledger is the judge."""
+"""Workers of a fleet, on a real Postgres and the emulator, whose ledger is checked."""
 
 import asyncio
 import logging
@@ -24,27 +24,27 @@ CAT = Path(__file__).parents[2] / "examples" / "images" / "cat.png"
 
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
-    """The account: tasks take a moment, and four may run."""
+    """The account: tasks take a moment, and four may run at once."""
     async with Emulator(render=False, speed=250, concurrency=4) as emulator:
         yield emulator
 
 
 @pytest.fixture
 async def fleet(postgres: str) -> AsyncIterator[Fleet]:
-    """A fleet without jobs, which believes that four may run."""
+    """A fleet without jobs, with a limit of four."""
     await Fleet.init(postgres, limit=4)
     async with Fleet(postgres) as fleet:
         yield fleet
 
 
 def held(dsn: str) -> list[tuple[str, str]]:
-    """What the engine has: entrypoints and statuses."""
+    """The engine's rows: entrypoints and statuses."""
     with psycopg.connect(dsn) as connection:
         return connection.execute("SELECT entrypoint, status::text FROM kling_fleet.pgqueuer").fetchall()
 
 
 async def test_from_a_job_to_its_file(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
-    """Each job is paid once and saved whole where it was to go, and the engine has nothing left."""
+    """Each job is paid once and completely saved at its target, and the engine is empty."""
     jobs = clips(6)
     async with working(postgres, emulator, tmp_path, count=2):
         await fleet.submit_all(jobs)
@@ -67,7 +67,7 @@ async def test_a_database_that_goes_while_it_begins(
 
 
 async def test_the_place_of_a_file(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
-    """The template of a job is filled in, below the worker's directory, and folders are made."""
+    """The job's template is resolved below the worker's directory, and folders are created."""
     async with working(postgres, emulator, tmp_path):
         await fleet.submit(TextToVideo("a cat"), key="Köln 1", save_to="{date}/{key}-{task_id}.mp4")
         job = await fleet.wait("Köln 1")
@@ -79,7 +79,7 @@ async def test_the_place_of_a_file(postgres: str, fleet: Fleet, emulator: Emulat
 
 
 async def test_the_folder_of_a_file(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
-    """A template that ends in a slash is a folder, in which files are called by the key."""
+    """A template that ends in a slash is a folder, where files are named by the key."""
     async with working(postgres, emulator, tmp_path):
         await fleet.submit(TextToVideo("a cat"), key="cat", save_to="clips/")
         assert (await fleet.wait("cat")).state is JobState.SAVED
@@ -87,7 +87,7 @@ async def test_the_folder_of_a_file(postgres: str, fleet: Fleet, emulator: Emula
 
 
 async def test_a_limit_is_learned_once_for_all(postgres: str, fleet: Fleet, tmp_path: Path) -> None:
-    """What the account refuses is learned by all workers; refused jobs wait unsent, and none is lost."""
+    """All workers learn from the account's refusals; refused jobs wait unsent, and none is lost."""
     begun, stands_still, jobs = time.time(), asyncio.Event(), clips(4)
     stands_still.set()
 
@@ -108,7 +108,7 @@ async def test_a_limit_is_learned_once_for_all(postgres: str, fleet: Fleet, tmp_
 
 
 async def test_cancelled(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
-    """What was cancelled before it was sent is never sent."""
+    """A job cancelled before it was sent is never sent."""
     jobs = clips(2)
     await fleet.submit_all(jobs)
     assert await fleet.cancel("clip-1")
@@ -119,7 +119,7 @@ async def test_cancelled(postgres: str, fleet: Fleet, emulator: Emulator, tmp_pa
 
 
 async def test_refused_and_failed(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
-    """What the service refuses, and what it cannot make, ends with its words; the seat is free, others go on."""
+    """A job that the service refuses or cannot generate ends with its message; the seat is freed, others continue."""
     await fleet.submit(TextToVideo("a refused cat"), key="refused")
     await fleet.submit(TextToVideo("a forbidden cat"), key="failed")
     await fleet.submit(TextToVideo("a cat"), key="made")
@@ -128,14 +128,14 @@ async def test_refused_and_failed(postgres: str, fleet: Fleet, emulator: Emulato
     assert [job.state for job in (refused, failed, made)] == [JobState.REFUSED, JobState.FAILED, JobState.SAVED]
     assert "content safety" in refused.error
     assert "risk control" in failed.error
-    assert [status for _, status in held(postgres)] == ["failed"]  # where somebody can look at it
+    assert [status for _, status in held(postgres)] == ["failed"]  # kept for inspection
     assert emulator.ledger.created == 2
 
 
 async def test_an_account_that_accepts_nothing(
     postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A queue whose account is in arrears waits with the reason, and goes on by itself when it is paid."""
+    """A queue whose account is in arrears waits and shows the reason; it resumes after the payment."""
     monkeypatch.setattr(worker_account, "TRIAL_SECONDS", 0.5)
     emulator.faults.add(Fault.error(1101), on="create")
     jobs = clips(3)
@@ -152,7 +152,7 @@ async def test_an_account_that_accepts_nothing(
 async def test_an_empty_pack_stops_its_line_alone(
     postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is paid from a pack that is used up waits, with the reason; jobs of other lines are made meanwhile."""
+    """Jobs paid from an exhausted pack wait and show the reason; jobs of other lines continue."""
     monkeypatch.setattr(worker_account, "TRIAL_SECONDS", 0.5)
     emulator.faults.add(Fault.error(1102), on="create", when=lambda call: call.endpoint == "text2video")
     await fleet.submit(TextToVideo("a cat"), key="video", priority=1)
@@ -166,8 +166,8 @@ async def test_an_empty_pack_stops_its_line_alone(
     assert one(postgres, "SELECT count(*) FROM kling_fleet.lines WHERE waits_for IS NOT NULL") == 0
 
 
-async def test_a_job_that_is_too_dear(postgres: str, emulator: Emulator, tmp_path: Path) -> None:
-    """A job for which the budget has not enough left stops no other one, whatever its priority."""
+async def test_a_job_over_budget(postgres: str, emulator: Emulator, tmp_path: Path) -> None:
+    """A job that exceeds the rest of the budget blocks no other one, whatever its priority."""
     await Fleet.init(postgres, limit=1, budget=Budget(units=4))
     async with Fleet(postgres) as fleet, working(postgres, emulator, tmp_path):
         await fleet.submit(TextToVideo("a cat", model_name="kling-v2-master", duration="10"), key="dear", priority=1)
@@ -179,7 +179,7 @@ async def test_a_job_that_is_too_dear(postgres: str, emulator: Emulator, tmp_pat
     assert emulator.ledger.created == 2
 
 
-async def test_a_claim_that_fails_is_told(
+async def test_a_failed_claim_is_logged(
     postgres: str,
     fleet: Fleet,
     emulator: Emulator,
@@ -188,7 +188,7 @@ async def test_a_claim_that_fails_is_told(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A worker that can take no jobs, though its database is there, says why, and goes on when that has passed."""
+    """A worker that cannot claim jobs, though the database is available, logs the reason, and resumes later."""
     state, failures = Rows.state, [psycopg.DataError("timestamp too small"), psycopg.OperationalError("it was cut off")]
 
     async def failing(self: Rows, connection: Connection) -> QueueState | None:
@@ -200,12 +200,14 @@ async def test_a_claim_that_fails_is_told(
     await fleet.submit(TextToVideo("a cat"), key="cat")
     async with working(postgres, emulator, tmp_path):
         assert (await fleet.wait("cat")).state is JobState.SAVED
-    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [each for each in told if "jobs" in each or "claim" in each] == ["no jobs can be taken: timestamp too small"]
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [each for each in warnings if "jobs" in each or "claim" in each] == [
+        "no jobs can be taken: timestamp too small"
+    ]
 
 
 async def test_a_key_that_is_refused(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
-    """A worker whose key the account refuses lets go of its jobs, which others make at once."""
+    """A worker whose key the account refuses releases its jobs, which other workers take at once."""
     wrong = QuickWorker(postgres, out=tmp_path, keys={"default": "api-key-wrong"}, base_url=emulator.base_url)
     running = asyncio.create_task(wrong.run())
     jobs = clips(3)
@@ -219,7 +221,7 @@ async def test_a_key_that_is_refused(postgres: str, fleet: Fleet, emulator: Emul
 
 
 async def test_handed_over(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
-    """What a worker has when it ends is another one's at once, long before its heartbeat is over."""
+    """Jobs of an ended worker are available at once, long before its heartbeat expires."""
     jobs = clips(4)
     await fleet.submit_all(jobs)
     async with working(postgres, emulator, tmp_path, heartbeat=3600, grace=0):
@@ -232,7 +234,7 @@ async def test_handed_over(postgres: str, fleet: Fleet, emulator: Emulator, tmp_
 
 
 async def test_drained(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
-    """A queue that is drained begins nothing new, ends what runs, and goes on when that is taken back."""
+    """A drained queue starts nothing new, finishes what runs, and can be resumed."""
     await fleet.submit(TextToVideo("a cat"), key="first")
     async with working(postgres, emulator, tmp_path, heartbeat=0.6):
         await until(postgres, "SELECT count(*) = 1 FROM kling_journal_default.entries WHERE state = 'accepted'")
@@ -247,7 +249,7 @@ async def test_drained(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path
 async def test_a_worker_tidies_until_all_is_tidy(
     postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What one step has left is not left until the next hour."""
+    """Work left by one step is continued without waiting for the next hour."""
     monkeypatch.setattr(worker_rows, "_SWEPT_AT_MOST", 1)
     for key in "abc":
         await fleet.submit(ImageToVideo(CAT.read_bytes() + key.encode(), prompt="x"), key=key)
@@ -259,7 +261,7 @@ async def test_a_worker_tidies_until_all_is_tidy(
 async def test_a_place_that_is_taken(
     postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A job whose place has a file of somebody else is told of; the same submitted again saves it, and pays nothing."""
+    """A job whose target is another file is reported; submitting it again saves it without paying again."""
     monkeypatch.setattr(worker_saving, "ATTEMPTS", 1)
     (tmp_path / "cat.mp4").write_text("mine")
     job = NewJob(TextToVideo("a cat"), "cat", save_to="cat.mp4")
@@ -275,7 +277,7 @@ async def test_a_place_that_is_taken(
 
 
 async def test_queues_without_a_key(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
-    """A worker leaves a queue alone whose credentials it does not have, and says of which name they are."""
+    """A worker ignores a queue without credentials, and logs the name of the missing variable."""
     await Fleet.init(postgres, limit=1, queue="other", credentials="theirs")
     async with Fleet(postgres, "other") as other:
         await other.submit(TextToVideo("a cat"), key="other")
@@ -288,14 +290,14 @@ async def test_queues_without_a_key(postgres: str, fleet: Fleet, emulator: Emula
 
 
 class PatientWorker(QuickWorker):
-    """A worker that asks for a task once it has surely ended."""
+    """A worker that polls only when a task has surely ended."""
 
     _options: ClassVar[Mapping[str, Any]] = {"polling": Polling(first=6.0, maximum=6.0)}
 
 
 @pytest.mark.slow
 async def test_only_one_asks(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
-    """However many workers there are, a task is asked for by one of them, and for its files by nobody."""
+    """With any number of workers, only one polls for a task, and none requests the result again to save it."""
     jobs = clips(4)
     async with working(postgres, emulator, tmp_path, count=3, kind=PatientWorker):
         await fleet.submit_all(jobs)
@@ -305,7 +307,7 @@ async def test_only_one_asks(postgres: str, fleet: Fleet, emulator: Emulator, tm
 
 
 async def test_a_job_of_a_newer_version(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
-    """A worker leaves a job alone whose endpoint only a newer version knows."""
+    """A worker leaves a job whose endpoint only a newer version supports to others."""
     await fleet.submit(TextToVideo("a cat"), key="newer")
     one(postgres, "UPDATE kling_fleet.jobs SET endpoint = 'none yet' RETURNING id")
     async with working(postgres, emulator, tmp_path):
@@ -319,7 +321,7 @@ async def test_a_job_of_a_newer_version(postgres: str, fleet: Fleet, emulator: E
 async def test_cancelled_while_it_ends(
     postgres: str, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever does not wait for its end, others have its jobs at once."""
+    """The jobs are available to others at once, even if the end of the worker is cancelled."""
     leave, leaves = worker_account.AccountRows.leave, asyncio.Event()
 
     async def left(rows: worker_account.AccountRows, connection: Any) -> None:
@@ -341,7 +343,7 @@ async def test_cancelled_while_it_ends(
 async def test_jobs_that_cannot_be_read(
     postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """They go back, with a word that names them, unsent; all others are made, in the seats that they had."""
+    """They are requeued unsent, with a warning that names them; all others run in the seats that they had."""
     jobs = clips(7)
     await fleet.submit_all(jobs)
     with psycopg.connect(postgres) as connection:
@@ -359,8 +361,8 @@ async def test_jobs_that_cannot_be_read(
         await until(postgres, aside)
     assert {job.state for job in done} == {JobState.SAVED}
     assert emulator.ledger.created == 2
-    told = [each.getMessage() for each in caplog.records if "cannot read it" in each.getMessage()]
-    assert [sum(f"'clip-{number}'" in each for each in told) for number in range(7)] == [1, 1, 1, 1, 1, 0, 0]
+    warnings = [each.getMessage() for each in caplog.records if "cannot read it" in each.getMessage()]
+    assert [sum(f"'clip-{number}'" in each for each in warnings) for number in range(7)] == [1, 1, 1, 1, 1, 0, 0]
 
 
 async def test_a_key_of_another_account(
@@ -372,7 +374,7 @@ async def test_a_key_of_another_account(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A worker sends nothing to another account than the others do, until that is wanted; keys are not kept."""
+    """A worker sends nothing to another account than the other workers until that is requested; keys are not stored."""
     monkeypatch.setattr(worker, "_REFUSED_SECONDS", 0.2)
     async with working(postgres, emulator, tmp_path):
         await fleet.submit(TextToVideo("a cat"), key="first")

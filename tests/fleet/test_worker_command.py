@@ -1,4 +1,4 @@
-"""`kling-async fleet worker`, as a system's service runs it."""
+"""`kling-async fleet worker`, run like a system service."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from tests.fleet.workers import clips, ended, one, until, working
 
 @pytest.mark.slow
 async def test_sigterm_hands_over(postgres: str, tmp_path: Path) -> None:
-    """SIGTERM ends it well; what it had is another worker's at once, though its heartbeat is an hour."""
+    """SIGTERM ends it gracefully; other workers can take its jobs at once, though its heartbeat is an hour."""
     await Fleet.init(postgres, limit=2)
     async with Emulator(render=False, speed=250, concurrency=2) as emulator, Fleet(postgres) as fleet:
         await fleet.submit_all(clips(2))
@@ -34,7 +34,7 @@ async def test_sigterm_hands_over(postgres: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_sigterm_twice(postgres: str, tmp_path: Path) -> None:
-    """It ends at once, says that what was sent goes on and is billed, and others have its jobs before its heartbeat."""
+    """It ends at once, reports that sent tasks are still billed, and others soon get its jobs."""
     await Fleet.init(postgres, limit=2)
     async with Emulator(render=False, speed=0.1, concurrency=2) as emulator, Fleet(postgres) as fleet:
         emulator.faults.add(Fault.delay(3600, after_effect=True), on="create", times=1)
@@ -49,9 +49,9 @@ async def test_sigterm_twice(postgres: str, tmp_path: Path) -> None:
         process.terminate()
         await until(postgres, "SELECT bool_and(draining) FROM kling_fleet.workers")
         process.terminate()
-        _, told = await process.communicate()
+        _, output = await process.communicate()
         assert process.returncode in {130, 143}
-        assert b"what was sent goes on at the service, and is billed" in told
-        assert b"nothing was sent" not in told
+        assert b"what was sent goes on at the service, and is billed" in output
+        assert b"nothing was sent" not in output
         assert one(postgres, "SELECT count(*) FROM kling_fleet.workers") == 0
         assert one(postgres, "SELECT bool_and(heartbeat < now() - interval '1 hour') FROM kling_fleet.pgqueuer")

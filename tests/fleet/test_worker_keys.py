@@ -1,4 +1,4 @@
-"""What becomes of work whose queue gets another key: it is paid once, and lost by nobody."""
+"""A queue whose key changes: its work is paid once, and none is lost."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ async def fleet(postgres: str) -> AsyncIterator[Fleet]:
 
 @contextlib.asynccontextmanager
 async def way(emulator: Emulator) -> AsyncIterator[tuple[str, Callable[[], None]]]:
-    """Another address of an emulator, and what cuts it off."""
+    """Another address of an emulator, which can be disconnected."""
     port, open_ = urlsplit(emulator.base_url).port, set[asyncio.StreamWriter]()
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,7 +70,7 @@ async def test_a_queue_goes_to_another_account(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Workers with the former key send nothing more, and follow to its end what they have sent."""
+    """Workers with the former key send nothing more, and follow sent tasks to their ends."""
     monkeypatch.setattr(worker, "_REFUSED_SECONDS", 0.1)
     before, after = clips(6)[:3], clips(6)[3:]
     keys = {credentials or "default": ANOTHER}
@@ -98,7 +98,7 @@ async def test_a_queue_goes_to_another_account(
 async def test_not_found_in_another_account(
     postgres: str, fleet: Fleet, tmp_path: Path, *, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was, or may have been, paid with a former key is neither lost nor sent again: the other account has it."""
+    """Work that is, or may be, paid with a former key is neither lost nor repeated: it is in another account."""
     async with Emulator(render=False, speed=0.01) as first, working(postgres, first, tmp_path, grace=0):
         await fleet.submit_all(clips(1))
         await until(postgres, "SELECT count(*) = 1 FROM kling_journal_default.entries WHERE state <> 'intent'")
@@ -122,7 +122,7 @@ async def test_not_found_in_another_account(
 
 
 async def test_a_follower_that_is_cut_off(postgres: str, fleet: Fleet, tmp_path: Path) -> None:
-    """A worker that hears nothing of the tasks that it follows gives way to one that does."""
+    """A follower whose queries fail gives way to a worker whose queries succeed."""
     async with Emulator(render=False, speed=100) as emulator, way(emulator) as (url, cut):
         near = QuickWorker(postgres, out=tmp_path, keys=KEYS, heartbeat=1.0, base_url=url)
         running = asyncio.create_task(near.run())
@@ -139,18 +139,18 @@ async def test_a_follower_that_is_cut_off(postgres: str, fleet: Fleet, tmp_path:
 async def test_a_former_key_does_not_come_back(
     postgres: str, fleet: Fleet, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A worker that runs is not the one that a queue's new key is taken from: nothing is sent with its former one."""
+    """A queue does not adopt the former key of a running worker: nothing is sent with it."""
     async with Emulator(render=False, speed=250) as emulator, working(postgres, emulator, tmp_path):
         await fleet.submit_all(clips(1))
         await fleet.wait("clip-0")
         await Fleet.init(postgres, limit=4, new_key=True)
         await fleet.submit_all(clips(2))
-        await logged(caplog, "start this worker anew")
+        await logged(caplog, "restart this worker with")
         assert emulator.ledger.created == 1
 
 
 async def test_a_worker_goes_on_with_other_credentials(postgres: str, fleet: Fleet, tmp_path: Path) -> None:
-    """A worker that has the key of a queue's new credentials takes that one, without being started anew."""
+    """A worker that has the key of the queue's new credentials uses it without a restart."""
     async with Emulator(render=False, speed=250) as emulator:
         running = QuickWorker(
             postgres, out=tmp_path, keys={"default": "gone", "other": KEYS["default"]}, base_url=emulator.base_url

@@ -1,4 +1,4 @@
-"""Workers that die, or are stopped, or cut off: what they had is gone on with, and nothing is paid twice."""
+"""Workers that die, are suspended or disconnected: their work continues, and nothing is paid twice."""
 
 import asyncio
 import os
@@ -18,13 +18,13 @@ from tests.postgres import Cluster, Relay
 from tests.repeatable import same_draws
 
 KILLS = int(os.environ.get("KLING_ASYNC_KILLS", "5"))
-"""How often: more in a session of its own."""
+"""Number of rounds; more in a dedicated run."""
 HEARTBEAT = 1.5
 ACCEPTED = "SELECT count(*) >= {} FROM kling_journal_default.entries WHERE state = 'accepted'"
 
 
 async def all_saved(fleet: Fleet, emulator: Emulator, count: int) -> None:
-    """Each job was paid once and is whole; the account never had more than its limit at once."""
+    """Each job was paid once and is complete; the account's limit was never exceeded."""
     jobs = await ended(fleet, clips(count))
     assert {job.state for job in jobs} == {JobState.SAVED}
     assert emulator.ledger.created == count
@@ -36,7 +36,7 @@ async def all_saved(fleet: Fleet, emulator: Emulator, count: int) -> None:
 
 @pytest.mark.slow
 async def test_one_killed_for_good_and_one_stopped(postgres: str, tmp_path: Path) -> None:
-    """Two workers go on with the work of the third; one that was stopped for longer than its heartbeat pays nothing."""
+    """Two workers continue the work of a third; one suspended for longer than its heartbeat pays for nothing."""
     await Fleet.init(postgres, limit=4)
     async with Emulator(render=False, speed=100, concurrency=4) as emulator, Fleet(postgres) as fleet:
         await fleet.submit_all(clips(12))
@@ -57,7 +57,7 @@ async def test_one_killed_for_good_and_one_stopped(postgres: str, tmp_path: Path
 
 @pytest.mark.slow
 async def test_cut_off_from_the_database(own_cluster: Cluster, tmp_path: Path) -> None:
-    """A worker that reaches the service and not the database begins nothing; others go on, and it does when it can."""
+    """A worker that reaches the service but not the database starts nothing; others continue, and it resumes later."""
     dsn = own_cluster.dsn(own_cluster.create())
     await Fleet.init(dsn, limit=2)
     async with Emulator(render=False, speed=60, concurrency=2) as emulator, Fleet(dsn) as fleet:
@@ -66,7 +66,7 @@ async def test_cut_off_from_the_database(own_cluster: Cluster, tmp_path: Path) -
             async with working(relay.dsn, emulator, tmp_path, heartbeat=1.0, grace=0):
                 await until(dsn, ACCEPTED.format(2))
                 relay.cut()
-                await asyncio.sleep(4.0)  # its tasks end, and its seats would be free
+                await asyncio.sleep(4.0)  # its tasks end, which would free its seats
                 assert emulator.ledger.created == 2
                 async with working(dsn, emulator, tmp_path, heartbeat=1.0):
                     await all_saved(fleet, emulator, 4)
@@ -75,7 +75,7 @@ async def test_cut_off_from_the_database(own_cluster: Cluster, tmp_path: Path) -
 
 @pytest.mark.slow
 async def test_killed_at_random_moments(own_cluster: Cluster, tmp_path: Path) -> None:
-    """Whenever workers and Postgres die, while answers are lost, each job is paid once and ends whole."""
+    """However often workers and Postgres die, and responses are lost, each job is paid once and completed."""
     rng, faults = same_draws(16), same_draws(17)
     dsn, count = own_cluster.dsn(own_cluster.create()), 4 * KILLS
     await Fleet.init(dsn, limit=6)
@@ -99,7 +99,7 @@ async def test_killed_at_random_moments(own_cluster: Cluster, tmp_path: Path) ->
 
 
 def lost(rng: random.Random) -> Fault | None:
-    """One answer of ten is lost, before the effect or after it."""
+    """Loses one response in ten, before or after its effect."""
     return Fault.reset(after_effect=rng.random() < 0.5) if rng.random() < 0.1 else None
 
 
@@ -109,7 +109,7 @@ async def killed(
     cluster: Cluster,
     start: Callable[[], Awaitable[asyncio.subprocess.Process]],
 ) -> None:
-    """Ends a worker, which is started again, or the server; or stops a worker for longer than its heartbeat."""
+    """Kills a worker, which is restarted, or the server; or suspends a worker for longer than its heartbeat."""
     number, what = rng.randrange(3), rng.random()
     if what < 0.3:
         await asyncio.to_thread(cluster.kill)

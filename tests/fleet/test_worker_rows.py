@@ -1,4 +1,4 @@
-"""What sessions write of jobs in the fleet's tables: what they have, and nothing of what others have by now."""
+"""What sessions write about jobs: only about their own, not about those that others have taken over."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ HOUR = 3600.0
 
 @pytest.fixture
 async def connection(postgres: str) -> AsyncIterator[Connection]:
-    """To a fleet with a limit of 1, and two jobs."""
+    """A connection to a fleet with a limit of 1 and two jobs."""
     await Fleet.init(postgres, limit=1)
     async with Fleet(postgres) as fleet:
         for key in ("first", "second"):
@@ -28,12 +28,12 @@ async def connection(postgres: str) -> AsyncIterator[Connection]:
 
 
 def session() -> AccountRows:
-    """One of some worker."""
+    """The rows of a worker's session."""
     return AccountRows("default", uuid.uuid4())
 
 
 async def claimed(rows: AccountRows, connection: Connection, *, heartbeat: float = HOUR) -> list[Row]:
-    """What a session takes."""
+    """Returns the jobs that a session claims."""
     state = await rows.state(connection)
     assert state is not None
     await rows.claim(connection, state.lines, heartbeat, saves=4, new=True, most=20)
@@ -41,21 +41,21 @@ async def claimed(rows: AccountRows, connection: Connection, *, heartbeat: float
 
 
 async def test_a_seat_is_held_until_the_end(postgres: str, connection: Connection) -> None:
-    """The only seat is one job's until its task has ended; then the other gets it, and the first is to be saved."""
+    """The only seat belongs to one job until its task has ended; then the other gets it, and the first gets saved."""
     mine, others = session(), session()
     (row,) = await claimed(mine, connection)
     assert await claimed(others, connection) == []
-    for _ in range(2):  # whoever is not sure that it was done does it again
+    for _ in range(2):  # a step with an unknown outcome is repeated
         async with connection.transaction():
             await mine.made(connection, row, {"raw": {}})
     found = await claimed(others, connection)
-    told = {each.key: (each.saves, each.result) for each in found}
-    assert told == {"first": (True, {"raw": {}}), "second": (False, None)}
+    jobs = {each.key: (each.saves, each.result) for each in found}
+    assert jobs == {"first": (True, {"raw": {}}), "second": (False, None)}
     assert one(postgres, "SELECT count(*) FROM kling_fleet.pgqueuer") == 2
 
 
 async def test_what_was_left_keeps_its_seat(postgres: str, connection: Connection) -> None:
-    """What a session leaves when it ends is another one's at once, in the same seat, and nothing else is."""
+    """The jobs of an ended session are available at once, in the same seats, and no others are."""
     mine, others = session(), session()
     await mine.enter(connection, "mine", "1")
     (row,) = await claimed(mine, connection)
@@ -66,8 +66,8 @@ async def test_what_was_left_keeps_its_seat(postgres: str, connection: Connectio
     assert one(postgres, "SELECT count(*) FROM kling_fleet.workers") == 0
 
 
-async def test_nothing_is_said_of_what_others_have(connection: Connection) -> None:
-    """A session whose job was taken over neither begins it, gives it back or away, nor says that it was refused."""
+async def test_jobs_of_other_sessions_are_not_changed(connection: Connection) -> None:
+    """A session whose job was taken over can neither begin, requeue or hand it over, nor mark it as refused."""
     slow, others = session(), session()
     (row,) = await claimed(slow, connection)
     (taken,) = await claimed(others, connection, heartbeat=0.0)
@@ -86,8 +86,8 @@ async def test_nothing_is_said_of_what_others_have(connection: Connection) -> No
     assert not state.lines[0].is_limited
 
 
-async def test_what_the_journal_says_holds_whoever_sees_it(postgres: str, connection: Connection) -> None:
-    """The end of a task is an end, also where a slow session sees it first; it is said once."""
+async def test_an_end_in_the_journal_counts_in_any_session(postgres: str, connection: Connection) -> None:
+    """An end is recorded by whichever session sees it first, even an outdated one, and only once."""
     slow, others = session(), session()
     (row,) = await claimed(slow, connection)
     await claimed(others, connection, heartbeat=0.0)
@@ -100,7 +100,7 @@ async def test_what_the_journal_says_holds_whoever_sees_it(postgres: str, connec
 
 
 async def test_cancelled_or_begun(postgres: str, connection: Connection) -> None:
-    """A job that a session has begun cannot be cancelled; one that went back can, and is begun by nobody then."""
+    """A job that a session has begun cannot be cancelled; a requeued one can, and then no session begins it."""
     rows = session()
     (row,) = await claimed(rows, connection)
     async with Fleet(postgres) as fleet:
@@ -115,7 +115,7 @@ async def test_cancelled_or_begun(postgres: str, connection: Connection) -> None
 
 
 async def test_one_session_follows(connection: Connection) -> None:
-    """Of several sessions that want to ask for tasks one does; whoever comes in its place must know who it was."""
+    """Only one session becomes the follower; a successor must name its predecessor."""
     first, second = session(), session()
     assert await first.follow(connection, 1, None)
     assert not await second.follow(connection, 2, None)

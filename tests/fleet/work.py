@@ -1,4 +1,4 @@
-"""A worker in a process of its own, with little patience; its arguments are those of `Worker`, as JSON."""
+"""A worker in a separate process, with short timeouts; its arguments are those of `Worker`, as JSON."""
 
 import asyncio
 import json
@@ -9,13 +9,13 @@ from typing import Any
 from kling_async.io import transport
 from tests.fleet.workers import KEYS, QuickWorker
 
-# What a create may take at most is waited for before its work is taken over.
+# Work is taken over only after the longest time that a create may take.
 for name in ("CONNECT_SECONDS", "ANSWER_SECONDS", "UPLOAD_SECONDS"):
     setattr(transport, name, 1.0)
 
 
 async def main(options: dict[str, Any]) -> None:
-    """Works until SIGTERM."""
+    """Runs until SIGTERM."""
     worker = QuickWorker(options.pop("dsn"), keys=KEYS, **options)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
     await worker.run()

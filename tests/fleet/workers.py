@@ -1,4 +1,4 @@
-"""Workers of a fleet for tests: quick ones, in this process or in ones of their own; an emulator is the account."""
+"""Workers for tests: fast ones, in this process or in separate ones; the account is an emulator."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,7 @@ async def working(
     grace: float = 5.0,
     kind: type[Worker] = QuickWorker,
 ) -> AsyncIterator[list[Worker]]:
-    """Workers of this process; afterwards they have ended."""
+    """Runs workers in this process, and ends them afterwards."""
     workers = [
         kind(dsn, out=out, keys=KEYS, grace=grace, heartbeat=heartbeat, base_url=emulator.base_url)
         for _ in range(count)
@@ -58,19 +58,19 @@ async def working(
 
 
 async def ended(fleet: Fleet, jobs: Iterable[NewJob]) -> list[Job]:
-    """Waits until all jobs have their final state."""
+    """Waits until all jobs are finished."""
     return [await fleet.wait(job.key) for job in jobs]
 
 
 async def started(dsn: str, emulator: Emulator, out: Path, **options: Any) -> asyncio.subprocess.Process:
-    """A worker in a process of its own; see `work.py`."""
+    """Starts a worker in a separate process; see `work.py`."""
     script = Path(__file__).with_name("work.py")
     given = {"dsn": dsn, "base_url": emulator.base_url, "out": str(out), **options}
     return await asyncio.create_subprocess_exec(sys.executable, script, json.dumps(given))
 
 
 def one(dsn: str, query: str) -> object:
-    """A value of the database."""
+    """Returns a value from the database."""
     with psycopg.connect(dsn) as connection:
         row = connection.execute(query.encode()).fetchone()
     assert row is not None
@@ -78,6 +78,6 @@ def one(dsn: str, query: str) -> object:
 
 
 async def until(dsn: str, query: str) -> None:
-    """Waits until a query gives something true."""
+    """Waits until a query returns a true value."""
     while not one(dsn, query):  # noqa: ASYNC110  (a database has no events)
         await asyncio.sleep(0.05)

@@ -1,1 +1,1 @@
-"""What the fleet decides: states of its jobs, limits that it has learned, names and places."""
+"""The fleet's pure logic: job states, learned limits, names and target paths."""

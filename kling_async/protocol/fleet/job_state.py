@@ -1,46 +1,46 @@
-"""How far a job has come, by what the fleet and the journal have of it."""
+"""The state of a job, derived from its rows in the fleet and the journal."""
 
 import enum
 
 
 class JobState(enum.StrEnum):
-    """How far a job has come."""
+    """State of a job."""
 
     QUEUED = "queued"
-    """It waits for a slot; nothing was sent."""
+    """Waiting for a slot; nothing was sent."""
     SENDING = "sending"
-    """It has a slot, and may have been sent."""
+    """Has a slot, and may have been sent."""
     GENERATING = "generating"
-    """The service has the task."""
+    """The service has accepted the task."""
     SAVING = "saving"
-    """The result is made, and its files are not whole yet."""
+    """The result is ready, but its files are not completely saved yet."""
     SAVED = "saved"
-    """Its files are saved whole."""
+    """All files are completely saved."""
     DONE = "done"
-    """The result is made, and has no files."""
+    """The result is ready and has no files."""
     FAILED = "failed"
-    """The service could not make it."""
+    """The service could not generate the result."""
     REFUSED = "refused"
-    """Nothing was created and nothing is paid; the same submitted again is queued anew."""
+    """No task was created and nothing was paid; submitting the same job again queues it again."""
     CANCELLED = "cancelled"
-    """It was cancelled before it was sent; the same submitted again is queued anew."""
+    """Cancelled before it was sent; submitting the same job again queues it again."""
     IN_DOUBT = "in_doubt"
-    """It may have been sent, and is not sent again: nobody knows whether there is a task."""
+    """May have been sent and is not sent again: it is unknown whether a task exists."""
     LOST = "lost"
-    """It can never be known whether there is a task, or the service has deleted it."""
+    """It can never be determined whether a task exists, or the service has deleted it."""
     SAVE_FAILED = "save_failed"
-    """The result is made and could not be saved; the same submitted again saves it, which costs nothing."""
+    """The result is ready but could not be saved; submitting the same job again saves it at no cost."""
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more comes of it unless it is submitted again."""
+        """Whether the state no longer changes unless the job is submitted again."""
         return self not in _UNDER_WAY
 
 
 _UNDER_WAY = frozenset({JobState.QUEUED, JobState.SENDING, JobState.GENERATING, JobState.SAVING})
 
 QUEUED_AGAIN = frozenset({JobState.REFUSED, JobState.CANCELLED})
-"""States from which an equal submit queues a job again."""
+"""States in which submitting an equal job queues it again."""
 
 
 def state_of(
@@ -52,15 +52,15 @@ def state_of(
     failed: bool = False,
     doubtful: bool = False,
 ) -> JobState:
-    """The state of a job.
+    """Returns the state of a job.
 
     Args:
-        outcome: the final state that is written in it, if there is one.
-        begun: whether it has passed the point from which on it may be sent.
+        outcome: the final state in the job's row, if it has one.
+        begun: whether the job may already have been sent.
         is_file: whether its result has files.
-        entry: the state of its last entry in the journal; None where there is none.
-        failed: whether the task of that has failed.
-        doubtful: whether that says that it may have been sent and is not known.
+        entry: the state of its last journal entry; None without an entry.
+        failed: whether the task of that entry has failed.
+        doubtful: whether that entry is marked as possibly sent, with unknown outcome.
     """
     if outcome is not None:
         return JobState(outcome)
@@ -77,5 +77,5 @@ def state_of(
             return JobState.LOST
         case "intent" if doubtful:
             return JobState.IN_DOUBT
-        case _:  # of an earlier attempt that was refused, too
+        case _:  # also covers a refused entry of an earlier attempt
             return JobState.SENDING

@@ -1,8 +1,8 @@
 """How many tasks of one line may run now: the account's limit, learned once for the whole fleet.
 
-The rules are those of `protocol.concurrency_limit`, with two differences. The fleet's seats are the authority on what
-runs, so that there is no slow start and nothing to count here. And there is one fleet for an account, so that freed
-slots are not left to others.
+The rules are those of `protocol.concurrency_limit`, with two differences. The fleet's seats determine what runs, so
+there is no slow start and nothing is counted here. And an account has only one fleet, so freed slots are not left for
+other clients.
 """
 
 from typing import Final
@@ -13,19 +13,19 @@ from kling_async.protocol.concurrency_limit import BEAT, EMPTY_MAXIMUM, PROBE_FI
 from kling_async.protocol.retry import Uniform
 
 EMPTY_FIRST: Final = 1.0
-"""Beats of the first pause after a refusal while nothing of the fleet runs."""
+"""Beats of the first pause after a refusal while no task of the fleet runs."""
 
 
 @attrs.frozen(kw_only=True)
 class LearnedLimit:
-    """What a line's refusals have taught. All times are seconds of one clock, that of the database.
+    """The limit learned from a line's refusals. All times are in seconds of the database's clock.
 
     Attributes:
-        refused_above: the account refused more tasks than this; None where it has refused nothing.
+        refused_above: the account refused more tasks than this; None if it has refused nothing.
         probe_gap: beats between the last refusal and the next probe.
-        probe_at: when one task more than `refused_above` is tried.
-        empty_pause: beats that nothing is sent after the next refusal while nothing runs.
-        not_before: nothing is sent earlier.
+        probe_at: when to try one task more than `refused_above`.
+        empty_pause: beats to send nothing after the next refusal that occurs while no task runs.
+        not_before: nothing is sent before this time.
     """
 
     refused_above: int | None = None
@@ -35,12 +35,12 @@ class LearnedLimit:
     not_before: float = 0.0
 
     def seats(self, declared: int, now: float) -> int:
-        """How many seats there may be now; those that are taken stay taken.
+        """Returns how many seats may be in use now; seats already taken stay taken.
 
-        0 where nothing may be sent at all: PgQueuer takes a 0 for no limit, so that it must not be asked then.
+        0 means that nothing may be sent: do not pass it to PgQueuer, which treats 0 as no limit.
 
         Args:
-            declared: the limit that the queue was given.
+            declared: the queue's configured limit.
             now: the present time.
         """
         if now < self.not_before:
@@ -50,10 +50,10 @@ class LearnedLimit:
         return min(declared, self.refused_above + (now >= self.probe_at))
 
     def refused(self, others: int, now: float, uniform: Uniform) -> "LearnedLimit":
-        """After a refusal because the account is full; nothing was created.
+        """Returns the limit after the account refused a create for lack of slots.
 
         Args:
-            others: how many other tasks of the line had been begun.
+            others: how many other tasks of the line had been started.
             now: the present time.
             uniform: random numbers for the pauses.
         """
@@ -74,10 +74,10 @@ class LearnedLimit:
         )
 
     def accepted(self, running: int, now: float) -> "LearnedLimit":
-        """After a create was accepted.
+        """Returns the limit after a create was accepted.
 
         Args:
-            running: how many tasks of the line have been begun, this one among them.
+            running: how many tasks of the line have been started, including this one.
             now: the present time.
         """
         if self.refused_above is None or running <= self.refused_above:

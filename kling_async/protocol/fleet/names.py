@@ -1,4 +1,4 @@
-"""Names in a fleet: variables of API keys, and what the engine knows jobs by."""
+"""Names in a fleet: environment variables of API keys, and the engine's entrypoints."""
 
 import base64
 import hashlib
@@ -11,14 +11,15 @@ _DIGEST_LETTERS: Final = 16
 
 
 def api_key_variable(credentials: str) -> str:
-    """The variable of the environment with the API key that has this name."""
+    """Returns the name of the environment variable that holds the API key of these credentials."""
     return "KLING_API_KEY" if credentials == "default" else f"KLING_API_KEY_{credentials.upper()}"
 
 
 def entrypoint_of(queue: str, line: str) -> str:
-    """What the engine counts seats by: tasks of one account that share their slots; never that of saves.
+    """Returns the entrypoint by which the engine counts seats: tasks of one account that share slots.
 
-    A line has a model's name, which is whatever was given: what is long or strange is named by its digest too.
+    A line contains a model name, which may be any text: a long or unusual one gets its digest appended. Never returns
+    the entrypoint of saves.
     """
     if _PLAIN.fullmatch(line) and line != _SAVE and not re.search(r" [a-z2-7]{16}$", line):
         return f"{queue}/{line}"
@@ -28,10 +29,10 @@ def entrypoint_of(queue: str, line: str) -> str:
 
 
 def save_entrypoint(queue: str) -> str:
-    """Under which the engine has what is to be saved; no seats are counted there."""
+    """Returns the entrypoint of saves, which use no seats."""
     return f"{queue}/{_SAVE}"
 
 
 def storable(text: str) -> str:
-    """Text of a stranger as a database can keep it: without zeros and half letters."""
+    """Escapes what Postgres cannot store in untrusted text: NUL characters and lone surrogates."""
     return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()

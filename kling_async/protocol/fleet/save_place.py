@@ -1,4 +1,4 @@
-"""Where the files of a job go: a template, below the directory of whichever worker saves them."""
+"""The template of a job's target path, relative to the directory of the worker that saves its files."""
 
 import re
 import string
@@ -12,15 +12,15 @@ from kling_async.protocol.rules.values import shown
 FIELDS: Final = ("key", "task_id", "date")
 _MOST: Final = 1000
 _NAME_BYTES: Final = 255
-"""What file systems allow for a name."""
+"""Maximum length of a file name on common file systems."""
 _GROWING_BYTES: Final = 14
-"""What a save puts behind the name of a file while it grows."""
+"""Bytes that a save appends to a file's name while writing it."""
 _A_DAY: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _KNOWN: Final = ", ".join(f"{{{name}}}" for name in FIELDS)
 
 
 def problems_of(template: object) -> Iterator[Problem]:
-    """What is wrong with a template."""
+    """Yields the problems of a template."""
     if not isinstance(template, str):
         yield Problem("save_to", f"must be text such as 'clips/{{key}}.mp4', got {shown(template)}")
         return
@@ -41,11 +41,11 @@ def problems_of(template: object) -> Iterator[Problem]:
 
 
 def too_long(template: str, key: str) -> Iterator[Problem]:
-    """Whether no disk takes the names that a template makes: that is told before something is paid.
+    """Yields a problem if a template makes names too long for any disk, so that it is found before a job is paid.
 
     Args:
-        template: that has no problems.
-        key: the job's, as a safe file name.
+        template: a template without problems.
+        key: the job's key, as a safe file name.
     """
     *folders, name = place_of(template, key=key, task_id="0", day=_A_DAY).split("/")
     if any(len(each.encode()) > _NAME_BYTES for each in folders) or len(name.encode()) > _NAME_BYTES - _GROWING_BYTES:
@@ -56,23 +56,23 @@ def too_long(template: str, key: str) -> Iterator[Problem]:
 
 
 def is_of_one(template: str) -> bool:
-    """Whether it gives jobs of one day the same place, which only one of them can have."""
+    """Whether all jobs of one day would get the same path, which only one of them can use."""
     fields = {field[1] for field in string.Formatter().parse(template)}
     return not (template.endswith("/") or fields & {"key", "task_id"})
 
 
 def place_of(template: str, *, key: str, task_id: str, day: datetime) -> str:
-    """The place, relative to the worker's directory, and the same whoever saves, whenever.
+    """Returns the path relative to the worker's directory; it does not depend on the worker or the time of the save.
 
     Args:
-        template: that has no problems.
-        key: the job's, as a safe file name.
-        task_id: the service's.
+        template: a template without problems.
+        key: the job's key, as a safe file name.
+        task_id: the service's task id.
         day: when the job was submitted (UTC).
     """
     return template.format(key=key, task_id=_plain(task_id), date=f"{day:%Y-%m-%d}")
 
 
 def _plain(task_id: str) -> str:
-    """An id as part of a file name, whatever a server answers."""
+    """Makes any task id that a server may return safe as part of a file name."""
     return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in task_id)[:100] or "task"

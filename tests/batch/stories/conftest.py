@@ -1,4 +1,4 @@
-"""What the tests of batches share: the fixtures of the journal's."""
+"""Fixtures for the tests of batches, shared with the tests of the journal."""
 
 from tests.journal.conftest import (
     emulator,

@@ -1,4 +1,4 @@
-"""What comes of rows, and what a second run of the same batch does."""
+"""Results of rows, and further runs of the same batch."""
 
 import asyncio
 import json
@@ -42,18 +42,18 @@ async def run(batch: Batch, client: KlingClient) -> dict[str, RowResult]:
 
 
 def statuses(results: Mapping[str, RowResult]) -> dict[str, str]:
-    """What came of each row."""
+    """Returns the status of each row."""
     return {id_: result.status.value for id_, result in results.items()}
 
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """Where the files go."""
+    """The directory for the files."""
     return tmp_path / "out"
 
 
 async def test_every_row_is_made_once(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """Each row has its file and its cost; the same batch again pays nothing, asks nothing and gives the same."""
+    """Each row has its file and its cost; a second run costs nothing, sends no requests and gives the same results."""
     rows = jobs({}, {}, {"duration": 10})
     async with make_client() as client:
         first = await run(Batch(rows, out=out), client)
@@ -69,7 +69,7 @@ async def test_every_row_is_made_once(make_client: ClientMaker, emulator: Emulat
 
 
 async def test_more_at_once_than_slots(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """The account's slots are filled, and never more: at the next look, but for the pauses that are left to others."""
+    """The account's slots are all used and never exceeded, but for pauses that leave freed slots to other clients."""
     look = 2.0
     async with make_client(concurrency=5, polling=Polling(first=look, factor=1, maximum=look)) as client:
         await run(Batch(jobs(*[{}] * 20), out=out), client)
@@ -82,7 +82,7 @@ async def test_more_at_once_than_slots(make_client: ClientMaker, emulator: Emula
 
 
 async def test_wrong_rows_stop_all(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """All problems of all rows are told, and nothing is sent."""
+    """All problems of all rows are reported, and nothing is sent."""
     rows = jobs({}, {"duration": 7}, {"promt": "a"}, {"image_tail": "no.png", "endpoint": "image_to_video"})
     async with make_client() as client:
         with pytest.raises(InvalidBatch) as caught:
@@ -93,32 +93,32 @@ async def test_wrong_rows_stop_all(make_client: ClientMaker, emulator: Emulator,
 
 
 async def test_wrong_rows_can_be_skipped(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """Then the others are made, and the report has those that were not."""
+    """The valid rows run, and the report contains the invalid ones."""
     async with make_client() as client:
         found = await run(Batch(jobs({}, {"duration": 7}), out=out, skip_invalid=True), client)
     assert statuses(found) == {"0": "done", "1": "invalid"}
     assert emulator.ledger.created == 1
-    told = [json.loads(line) for line in (out / "report.jsonl").read_text("utf-8").splitlines()]
-    assert [(each["id"], each["status"]) for each in told] == [("0", "done"), ("1", "invalid")]
+    reported = [json.loads(line) for line in (out / "report.jsonl").read_text("utf-8").splitlines()]
+    assert [(each["id"], each["status"]) for each in reported] == [("0", "done"), ("1", "invalid")]
 
 
 async def test_what_failed_is_tried_again_on_demand(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """A failed row stays failed, for nothing; `retry_failed` makes another task."""
+    """A failed row stays failed at no cost; `retry_failed` creates another task."""
     rows = jobs({"prompt": BAD}, {})
     async with make_client(concurrency=1) as client:
         assert statuses(await run(Batch(rows, out=out), client)) == {"0": "failed", "1": "done"}
-        asked = emulator.ledger.requests.total()
+        requests = emulator.ledger.requests.total()
         again = await run(Batch(rows, out=out), client)
         assert (again["0"].status, again["0"].attempts) == ("failed", 1)
         assert again["0"].error
-        assert emulator.ledger.requests.total() == asked
+        assert emulator.ledger.requests.total() == requests
         last = await run(Batch(rows, out=out, retry_failed=True), client)
         assert (last["0"].status, last["0"].attempts) == ("failed", 2)
     assert emulator.ledger.created == 3
 
 
 async def test_another_row_under_the_same_id(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """A row that was changed is not made under the id of the old one, and says in what they differ."""
+    """A changed row is not run under the old one's id; the error lists the differences."""
     async with make_client() as client:
         await run(Batch(jobs({}), out=out), client)
         found = await run(Batch(jobs({"prompt": "a dog"}), out=out), client)
@@ -128,7 +128,7 @@ async def test_another_row_under_the_same_id(make_client: ClientMaker, emulator:
 
 
 async def test_a_file_in_the_way(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """A file of something else is never replaced, and nothing is paid for its row."""
+    """An unrelated file is never replaced, and nothing is paid for its row."""
     out.mkdir()
     (out / "0.mp4").write_bytes(b"mine")
     async with make_client() as client:
@@ -140,7 +140,7 @@ async def test_a_file_in_the_way(make_client: ClientMaker, emulator: Emulator, o
 
 
 async def test_a_file_that_was_deleted(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """It is saved again, for nothing."""
+    """It is saved again at no cost."""
     async with make_client() as client:
         await run(Batch(jobs({}), out=out), client)
         (out / "0.mp4").unlink()
@@ -149,8 +149,8 @@ async def test_a_file_that_was_deleted(make_client: ClientMaker, emulator: Emula
     assert emulator.ledger.created == 1
 
 
-async def test_an_empty_account(make_client: ClientMaker, nothing_is_left: None, out: Path) -> None:  # noqa: ARG001  (a fixture, for what it does)
-    """Once the account is empty nothing more is sent; what is paid is saved, and the rest says why it waits."""
+async def test_an_empty_account(make_client: ClientMaker, nothing_is_left: None, out: Path) -> None:  # noqa: ARG001  (a fixture with side effects)
+    """Once the account is empty nothing more is sent; paid results are saved, and the other rows contain the reason."""
     rows = jobs(*[{}] * 20)
     async with (
         Emulator(render=False, speed=1.0, balance=3, clock=wall()) as emulator,
@@ -167,10 +167,10 @@ async def test_an_empty_account(make_client: ClientMaker, nothing_is_left: None,
 
 async def test_one_empty_pack_stops_its_rows_alone(
     make_client: ClientMaker,
-    nothing_is_left: None,  # noqa: ARG001  (around it)
+    nothing_is_left: None,  # noqa: ARG001  (a fixture with side effects)
     out: Path,
 ) -> None:
-    """Once the pack of videos is used up, rows of videos wait, and those of pictures are made."""
+    """Once the video pack is exhausted, video rows wait, and image rows run."""
     pictures = [{"id": f"p{number}", "endpoint": "generate_images", "prompt": "a cat"} for number in range(8)]
     async with (
         Emulator(render=False, speed=1.0, balance={"video": 0, "image": 1000}, clock=wall()) as emulator,
@@ -185,7 +185,7 @@ async def test_one_empty_pack_stops_its_rows_alone(
 
 
 async def test_refused_keys_stop_all_rows(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """Where the keys are refused, each row would be: the rest is not sent, and says why."""
+    """If the key is refused, the other rows are not sent, and contain the reason."""
     async with make_client(access_key=None, api_key="api-key-of-nobody", concurrency=1) as client:
         batch = Batch(jobs(*[{}] * 20), out=out)
         await run(batch, client)
@@ -195,7 +195,7 @@ async def test_refused_keys_stop_all_rows(make_client: ClientMaker, emulator: Em
 
 
 async def test_every_kind_of_result(make_client: ClientMaker, out: Path) -> None:
-    """Pictures, sound and what stays at the service: each row has all of its files, called after its id."""
+    """Pictures, sounds and results without files: each row has all of its files, named by its id."""
     rows = [
         {"id": "cats", "endpoint": "generate_images", "prompt": "cats", "n": 2},
         {"id": "purr", "endpoint": "text_to_audio", "prompt": "a purr", "duration": 5},
@@ -211,7 +211,7 @@ async def test_every_kind_of_result(make_client: ClientMaker, out: Path) -> None
 
 
 async def test_the_watermarked_variants(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """They are asked for and saved besides."""
+    """They are requested and saved as well."""
     async with make_client() as client:
         found = await run(Batch(jobs({}), out=out, watermark=True), client)
         assert [path.name for path in found["0"].files] == ["0.mp4", "0.watermark.mp4"]
@@ -221,7 +221,7 @@ async def test_the_watermarked_variants(make_client: ClientMaker, emulator: Emul
 
 
 async def test_a_budget(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """What might exceed it is not sent; what failed for nothing makes room for it."""
+    """Rows that might exceed the budget are not sent; a task that failed at no cost makes room for one."""
     rows = jobs({"prompt": BAD}, *[{}] * 5)
     budget = Budget(units=4.5, failed_is_free=True)
     async with make_client(concurrency=2, budget=budget) as client:
@@ -232,7 +232,7 @@ async def test_a_budget(make_client: ClientMaker, emulator: Emulator, out: Path)
 
 
 async def test_stopping(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """Nothing more is sent, what runs is saved; the same batch again makes the rest."""
+    """Nothing more is sent, running rows are saved; running the batch again does the rest."""
     rows = jobs(*[{}] * 12)
     async with make_client(concurrency=2) as client:
         batch = Batch(rows, out=out)
@@ -246,7 +246,7 @@ async def test_stopping(make_client: ClientMaker, emulator: Emulator, out: Path)
 
 
 async def test_stopping_with_rows_over_the_budget(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """What did not fit before is not sent once it is stopped, though there is room for it then."""
+    """A row that was over the budget is not sent after a stop, even if there is room for it by then."""
     async with make_client(budget=Budget(units=2, failed_is_free=True)) as client:
         batch = Batch(jobs({"prompt": BAD}, {}), out=out)
         asyncio.get_running_loop().call_later(20, batch.stop)
@@ -256,17 +256,17 @@ async def test_stopping_with_rows_over_the_budget(make_client: ClientMaker, emul
 
 
 async def test_stopping_while_a_create_is_sent(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """What may have reached the service is waited for and saved, and is no reason to make it again."""
+    """A create that may have reached the service is awaited and saved, and not sent again."""
     emulator.faults.add(Fault.delay(60, after_effect=True), on="create", times=1)
     async with make_client(concurrency=1) as client:
         batch = Batch(jobs({}, {}), out=out)
         asyncio.get_running_loop().call_later(20, batch.stop)
-        assert [*statuses(await run(batch, client)).values()] == ["done"]  # which of the two comes first is no rule
+        assert [*statuses(await run(batch, client)).values()] == ["done"]  # either may come first
     assert emulator.ledger.created == 1
 
 
 async def test_stopping_what_never_reached_the_service(make_client: ClientMaker, out: Path) -> None:
-    """A create that is tried again since nobody listens is given up at once, and takes nothing of the budget."""
+    """A create that is retried because the server is unreachable is abandoned at once, and uses none of the budget."""
     async with make_client(base_url="http://127.0.0.1:9", budget=Budget(units=3)) as client:
         batch = Batch(jobs({}), out=out)
         loop = asyncio.get_running_loop()
@@ -279,7 +279,7 @@ async def test_stopping_what_never_reached_the_service(make_client: ClientMaker,
 
 
 async def test_leaving_at_once(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """Whoever leaves the loop in the middle leaves nothing behind but a report; the rest is found again."""
+    """Leaving the loop early leaves nothing running but writes a report; the next run continues."""
     rows = jobs(*[{}] * 4)
     async with make_client(concurrency=4) as client:
         batch = Batch(rows, out=out)
@@ -293,7 +293,7 @@ async def test_leaving_at_once(make_client: ClientMaker, emulator: Emulator, out
 
 
 async def test_what_is_left_under_way(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """The report of a batch that was left has what is paid or may be: its task, and its cost by the price table."""
+    """The report of an abandoned batch has rows that are, or may be, paid: tasks, and costs by the price table."""
     emulator.faults.add(Fault.delay(20, after_effect=True), on="create", at=2)
     async with make_client(concurrency=2) as client:
         batch = Batch(jobs(*[{}] * 5), out=out)
@@ -301,17 +301,17 @@ async def test_what_is_left_under_way(make_client: ClientMaker, emulator: Emulat
         await asyncio.sleep(10)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        told = [json.loads(line) for line in (out / "report.jsonl").read_text("utf-8").splitlines()]
+        reported = [json.loads(line) for line in (out / "report.jsonl").read_text("utf-8").splitlines()]
         assert batch.counts == {RowStatus.RUNNING: 2, RowStatus.WAITING: 3}
-    assert sorted(each["status"] for each in told) == ["running"] * 2 + ["waiting"] * 3
-    assert sum(each["units"] or 0 for each in told) == emulator.ledger.charged == 3
-    assert {each["task_id"] for each in told} - {None} < {entry.task_id for entry in emulator.ledger.entries}
+    assert sorted(each["status"] for each in reported) == ["running"] * 2 + ["waiting"] * 3
+    assert sum(each["units"] or 0 for each in reported) == emulator.ledger.charged == 3
+    assert {each["task_id"] for each in reported} - {None} < {entry.task_id for entry in emulator.ledger.entries}
 
 
 async def test_what_another_process_keeps(
     make_client: ClientMaker, out: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever waits for a row that another process has in hand, which may be stopped, says so once."""
+    """Waiting for a row owned by another process, which may be suspended, is logged once."""
     rows = jobs({}, {})
     async with make_client() as stopped, make_client() as client:
         first = asyncio.ensure_future(run(Batch(rows, out=out), stopped))
@@ -329,7 +329,7 @@ async def test_what_another_process_keeps(
 
 
 async def test_one_batch_in_two_clients(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """Two programs that run the same batch at the same time make each row once; both have all results."""
+    """Two processes that run the same batch concurrently create each row once; both have all results."""
     rows = jobs(*[{}] * 6)
     found = await asyncio.gather(*(run(Batch(rows, out=out), make_client(concurrency=3)) for _ in range(2)))
     assert [set(statuses(each).values()) for each in found] == [{"done"}] * 2
@@ -338,7 +338,7 @@ async def test_one_batch_in_two_clients(make_client: ClientMaker, emulator: Emul
 
 
 async def test_one_batch_twice_in_one_client(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """Two runs of the same rows at once in one program make and save each row once, and both say so."""
+    """Two concurrent runs of the same rows in one process create and save each row once, and both report it."""
     rows = jobs(*[{}] * 4)
     async with make_client() as client:
         found = await asyncio.gather(*(run(Batch(rows, out=out), client) for _ in range(2)))
@@ -347,7 +347,7 @@ async def test_one_batch_twice_in_one_client(make_client: ClientMaker, emulator:
 
 
 async def test_the_journal_of_another_batch(make_client: ClientMaker, emulator: Emulator, tmp_path: Path) -> None:
-    """A batch is never kept where its next run would not look for it, and so pay twice."""
+    """The journal of a batch is never put where its next run would not find it, which would pay twice."""
     async with make_client() as client:
         await run(Batch(jobs({}), out=tmp_path / "a"), client)
         with pytest.raises(ConfigurationError, match=r"a/journal.sqlite from another batch.*KlingClient\(journal="):
@@ -357,7 +357,7 @@ async def test_the_journal_of_another_batch(make_client: ClientMaker, emulator: 
 
 
 async def test_in_doubt(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """A row whose task may or may not exist is unknown, says how to go on, and does."""
+    """A row whose task may or may not exist is unknown, and its error explains how to continue, which works."""
     emulator.faults.add(Fault.reset(), on="create", probability=1.0)
     emulator.faults.add(Fault.reset(), on="query", probability=1.0)
     async with make_client(retry=Retry(budget=30)) as client:
@@ -371,7 +371,7 @@ async def test_in_doubt(make_client: ClientMaker, emulator: Emulator, out: Path)
 
 
 async def test_what_cannot_be_saved(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """It is made and paid for: the same batch again saves it."""
+    """The result is ready and paid for: running the batch again saves it."""
     emulator.faults.add(Fault.missing(), on="file", probability=1.0)
     async with make_client() as client:
         found = await run(Batch(jobs({}), out=out), client)
@@ -384,22 +384,22 @@ async def test_what_cannot_be_saved(make_client: ClientMaker, emulator: Emulator
 async def test_a_bug_in_one_row(
     make_client: ClientMaker, out: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An error that nobody expected is that row's alone, and is in the log."""
-    made = Runner._made
+    """An unexpected error affects only its row, and is logged."""
+    made = Runner._make
 
     async def broken(self: Runner, row: Any, endpoint: Any) -> None:
         if row.id == "0":
             raise ZeroDivisionError
         await made(self, row, endpoint)
 
-    monkeypatch.setattr(Runner, "_made", broken)
+    monkeypatch.setattr(Runner, "_make", broken)
     async with make_client() as client:
         assert statuses(await run(Batch(jobs({}, {}), out=out), client)) == {"0": "failed", "1": "done"}
     assert "row 0 failed unexpectedly" in caplog.text
 
 
 async def test_a_journal_of_the_clients(make_client: ClientMaker, out: Path, tmp_path: Path) -> None:
-    """The client's journal has the work, where it has one; else the batch's."""
+    """The client's journal is used if it has one, otherwise the batch's."""
     async with make_client(journal=tmp_path / "mine.sqlite") as client:
         await run(Batch(jobs({}), out=out), client)
         [entry] = [entry async for entry in client.journal.entries()]
@@ -411,7 +411,7 @@ async def test_a_journal_of_the_clients(make_client: ClientMaker, out: Path, tmp
 
 
 async def test_a_plan(make_client: ClientMaker, out: Path) -> None:
-    """It says what is to be made and what that costs, without what is paid already."""
+    """It contains the rows to send and their cost, without rows already paid for."""
     async with make_client() as client:
         await run(Batch(jobs({}), out=out), client)
     plan = await Batch(jobs({}, {}, {"duration": 10}), out=out).plan()

@@ -1,4 +1,4 @@
-"""What is done to a batch's files between two runs of it."""
+"""Changes to a batch's files between two runs."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.shell.conftest import ClientMaker
 
 @pytest.fixture
 def jobs(tmp_path: Path, image: Path) -> Path:
-    """Jobs with a row of a picture beside them."""
+    """Jobs with a row of a picture in the same directory."""
     shutil.copy(image, tmp_path / "cat.png")
     return write(tmp_path, {"id": "0", "image": "cat.png"})
 
@@ -36,7 +36,7 @@ async def run(batch: Batch, client: KlingClient) -> dict[str, RowResult]:
 
 
 async def begun(jobs: Path, out: Path, client: KlingClient) -> None:
-    """Leaves a batch once its tasks are there."""
+    """Abandons a batch once its tasks are created."""
     running = asyncio.ensure_future(run(Batch(jobs, out=out), client))
     await asyncio.sleep(30)
     running.cancel()
@@ -48,7 +48,7 @@ async def begun(jobs: Path, out: Path, client: KlingClient) -> None:
 async def test_a_picture_that_is_gone(
     make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path, *, in_clients: bool
 ) -> None:
-    """What was made from a picture is saved, whatever has become of the picture; nothing new is made from it."""
+    """The result of a picture is saved whatever happened to the picture; nothing new is generated from it."""
     more = {"journal": tmp_path / "j.sqlite"} if in_clients else {}
     await begun(jobs, tmp_path / "out", make_client(**more))
     (tmp_path / "cat.png").unlink()
@@ -67,7 +67,7 @@ async def test_a_picture_that_is_gone(
 async def test_a_key_whose_picture_is_gone(
     make_client: ClientMaker, emulator: Emulator, tmp_path: Path, image: Path
 ) -> None:
-    """A key gives its task without the picture that it was made from; without a task the picture is missed."""
+    """A key finds its task without the input picture; without a task, the missing picture is an error."""
     picture = tmp_path / "cat.png"
     shutil.copy(image, picture)
     async with make_client(journal=tmp_path / "j.sqlite") as client:
@@ -83,7 +83,7 @@ async def test_a_key_whose_picture_is_gone(
 async def test_a_picture_that_is_gone_was_another(
     make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path
 ) -> None:
-    """Under the same id a row with another picture stays another row, though none is there to be compared."""
+    """A row with another picture under the same id is a different row, even if neither picture exists any more."""
     async with make_client() as client:
         await run(Batch(jobs, out=tmp_path / "out"), client)
         write(tmp_path, {"id": "0", "image": "dog.png"})
@@ -98,7 +98,7 @@ async def test_a_picture_that_is_gone_was_another(
 async def test_a_directory_that_was_moved(
     make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path, *, moves: bool
 ) -> None:
-    """Where the directory of a batch is brought elsewhere its results are known there, and nothing is paid."""
+    """After the directory of a batch is moved, its results are found there, and nothing is paid."""
     here, there = tmp_path / "out", tmp_path / "elsewhere"
     async with make_client() as client:
         await run(Batch(jobs, out=here), client)
@@ -117,7 +117,7 @@ async def test_a_directory_that_was_moved(
 async def test_both_variants_in_a_directory_that_was_moved(
     make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path
 ) -> None:
-    """Each variant is known for what it is where it was brought, and none is fetched again."""
+    """Each variant is recognized after the move, and none is downloaded again."""
     async with make_client() as client:
         await run(Batch(jobs, out=tmp_path / "out", watermark=True), client)
     there = (tmp_path / "out").rename(tmp_path / "elsewhere")
@@ -134,7 +134,7 @@ async def test_both_variants_in_a_directory_that_was_moved(
 async def test_another_file_where_the_directory_was_moved(
     make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path
 ) -> None:
-    """A file that is not the one that was saved is never taken for it, nor replaced."""
+    """A file other than the saved one is never mistaken for it, nor replaced."""
     async with make_client() as client:
         await run(Batch(jobs, out=tmp_path / "out"), client)
     (tmp_path / "out").rename(tmp_path / "elsewhere")
@@ -147,24 +147,24 @@ async def test_another_file_where_the_directory_was_moved(
 
 
 def cut(path: Path) -> None:
-    """What is left of a file by a copy that broke off."""
+    """A file truncated by an interrupted copy."""
     path.write_bytes(path.read_bytes()[:100])
 
 
 def directory(path: Path) -> None:
-    """A directory in place of a file."""
+    """A directory in place of the file."""
     path.unlink()
     path.mkdir()
 
 
 def link(path: Path) -> None:
-    """A link to nothing in place of a file."""
+    """A dangling link in place of the file."""
     path.unlink()
     path.symlink_to("nowhere")
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "expected"),
     [
         (cut, "0.mp4 exists, and is not what was saved there: it was changed since; move it away, then the same batch"),
         (directory, "0.mp4 is not a regular file; put that right, then the same batch"),
@@ -178,16 +178,16 @@ async def test_a_name_that_is_taken(
     tmp_path: Path,
     *,
     change: Callable[[Path], None],
-    said: str,
+    expected: str,
 ) -> None:
-    """What stands in the way of a file is to go first, since no run by itself gets further; then the batch saves it."""
+    """Whatever blocks the target has to be removed first, as no run can do so itself; then the batch saves the file."""
     out = tmp_path / "out"
     async with make_client() as client:
         await run(Batch(jobs, out=out), client)
         change(out / "0.mp4")
         found = await run(Batch(jobs, out=out), client)
         assert found["0"].status == "unsaved"
-        assert said in found["0"].error
+        assert expected in found["0"].error
         assert "that costs nothing" in found["0"].error
         (out / "0.mp4").rename(tmp_path / "away")
         assert (await run(Batch(jobs, out=out), client))["0"].files == (out / "0.mp4",)
@@ -197,7 +197,7 @@ async def test_a_name_that_is_taken(
 async def test_a_picture_that_was_changed(
     make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path, image: Path
 ) -> None:
-    """What was paid under the id of a row that has changed counts, and until it is saved a row says how to get it."""
+    """What was paid under the id of a changed row counts, and until it is saved the error explains how to get it."""
     await begun(jobs, tmp_path / "out", make_client())
     shutil.copy(image.with_name("coffee.png"), tmp_path / "cat.png")
     async with make_client() as client:
@@ -210,14 +210,14 @@ async def test_a_picture_that_was_changed(
 async def test_a_row_that_is_no_longer_there(
     make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is paid for and not saved is told, with how to get it, where its row was taken out; then no more."""
+    """If the row of an unsaved result is removed, a warning explains how to save it; after that there is none."""
     write(tmp_path, {"id": "0", "image": "cat.png"}, {"id": "1", "image": "cat.png"})
     await begun(jobs, tmp_path / "out", make_client())
     write(tmp_path, {"id": "0", "image": "cat.png"})
     async with make_client() as client:
         assert set(await run(Batch(jobs, out=tmp_path / "out"), client)) == {"0"}
-    [told] = [record.message for record in caplog.records if "no longer among the rows" in record.message]
-    assert any(f"1 (image2video:{entry.task_id})" in told for entry in emulator.ledger.entries)
+    [warning] = [record.message for record in caplog.records if "no longer among the rows" in record.message]
+    assert any(f"1 (image2video:{entry.task_id})" in warning for entry in emulator.ledger.entries)
     write(tmp_path, {"id": "0", "image": "cat.png"}, {"id": "1", "image": "cat.png"})
     caplog.clear()
     async with make_client() as client:
@@ -228,8 +228,8 @@ async def test_a_row_that_is_no_longer_there(
     assert emulator.ledger.created == 2
 
 
-async def test_a_row_that_nobody_will_know_of(make_client: ClientMaker, emulator: Emulator, tmp_path: Path) -> None:
-    """Where nobody can find out whether a row was made, nobody is sent round in circles: it says what can be done."""
+async def test_a_row_whose_outcome_stays_unknown(make_client: ClientMaker, emulator: Emulator, tmp_path: Path) -> None:
+    """If it can never be determined whether a task exists, the error suggests no other run, but what can be done."""
     rows = [{"id": "0", "endpoint": "text_to_video", "prompt": "a cat"}]
     async with make_client() as client:
         await run(Batch(rows, out=tmp_path / "out"), client)

@@ -1,4 +1,4 @@
-"""What a budget has too little left for: it waits, and what is cheaper goes on."""
+"""Jobs that exceed the rest of the budget wait, and cheaper ones continue."""
 
 import uuid
 from collections.abc import Callable
@@ -20,7 +20,7 @@ UNKNOWN = TextToVideo("a boat", model_name="kling-v99")
 
 
 def price(request: TextToVideo, unit: str) -> Decimal:
-    """At list."""
+    """List price."""
     endpoint = endpoint_named("text2video")
     assert endpoint is not None
     estimate = endpoint.estimate(request)
@@ -31,24 +31,24 @@ def price(request: TextToVideo, unit: str) -> Decimal:
 
 @pytest.fixture
 def rows() -> AccountRows:
-    """Those of a session."""
+    """The rows of a session."""
     return AccountRows("default", uuid.uuid4())
 
 
 async def tried(rows: AccountRows, worker: Connection, left: Decimal) -> Row:
-    """The next job, for which the budget has too little left."""
+    """Handles the next job as one that exceeds the rest of the budget."""
     state = await rows.state(worker)
     assert state is not None
     await rows.claim(worker, state.lines, 30.0, saves=0, new=True, most=1)
     (row,) = await rows.look(worker, [])
     assert isinstance(row, Row)
     async with worker.transaction():
-        await rows.too_dear(worker, row, left, "too little left")
+        await rows.over_budget(worker, row, left, "too little left")
     return row
 
 
 async def waiting(worker: Connection) -> dict[str, int]:
-    """The minutes for which each job is left alone."""
+    """The delay of each job in minutes."""
     cursor = await worker.execute(
         "SELECT key, round(extract(epoch FROM greatest(execute_after - updated, '0')) / 60)::int AS minutes "
         "FROM kling_fleet.jobs JOIN kling_fleet.pgqueuer engine ON engine.id = seat"
@@ -57,7 +57,7 @@ async def waiting(worker: Connection) -> dict[str, int]:
 
 
 async def paused(worker: Connection) -> str | None:
-    """Why the queue waits."""
+    """The reason why the queue is paused."""
     reason: str | None = (await one(worker, "SELECT paused_reason FROM kling_fleet.queues"))["paused_reason"]
     return reason
 
@@ -67,7 +67,7 @@ async def paused(worker: Connection) -> str | None:
 async def test_prices_are_those_of_the_unit(
     dsn: str, fleet: Fleet, worker: Connection, rows: AccountRows, *, unit: str, second: TextToVideo, fits: bool
 ) -> None:
-    """The queue waits only if no other job fits, in units as in dollars, which have different numbers."""
+    """The queue waits only if no other job fits, in units as well as in dollars, whose amounts differ."""
     left = (price(CHEAP, unit) + price(DEAR, unit)) / 2
     budgets: dict[str, Callable[[], Budget]] = {"units": lambda: Budget(units=9), "usd": lambda: Budget(usd=9)}
     await Fleet.init(dsn, limit=5, budget=budgets[unit]())
@@ -80,7 +80,7 @@ async def test_prices_are_those_of_the_unit(
 async def test_an_unknown_price_is_what_is_assumed(
     dsn: str, fleet: Fleet, worker: Connection, rows: AccountRows, assume: str | None, *, fits: bool
 ) -> None:
-    """A job of unknown price fits if what is assumed does; without that it is refused in its turn, and waits not."""
+    """A job without a price fits if the assumed price does; without an assumed one it is refused in its turn."""
     await Fleet.init(dsn, limit=5, budget=Budget(units=9, assume=assume))
     await fleet.submit_all([NewJob(DEAR, "dear", priority=1), NewJob(UNKNOWN, "unknown")])
     await worker.execute("UPDATE kling_fleet.jobs SET estimate_units = NULL, estimate_usd = NULL WHERE key = 'unknown'")
@@ -88,10 +88,8 @@ async def test_an_unknown_price_is_what_is_assumed(
     assert await paused(worker) == (None if fits else "too little left")
 
 
-async def test_all_that_is_too_dear_is_left_alone(
-    dsn: str, fleet: Fleet, worker: Connection, rows: AccountRows
-) -> None:
-    """One try is enough to see that other jobs do not fit either: the next one is cheap; and each time for longer."""
+async def test_all_jobs_over_budget_are_delayed(dsn: str, fleet: Fleet, worker: Connection, rows: AccountRows) -> None:
+    """One attempt suffices to delay all jobs that do not fit, longer each time; the next job tried is a cheap one."""
     await Fleet.init(dsn, limit=5, budget=Budget(units=9))
     dear = [NewJob(DEAR, f"dear {number}", priority=1) for number in range(30)]
     await fleet.submit_all([*dear, NewJob(CHEAP, "cheap")])
@@ -106,7 +104,7 @@ async def test_all_that_is_too_dear_is_left_alone(
 async def test_what_is_taken_or_has_its_time_stays(
     dsn: str, fleet: Fleet, worker: Connection, rows: AccountRows
 ) -> None:
-    """A job that another session has, and one that waits for a time of its own, are not touched."""
+    """Jobs claimed by other sessions and jobs with a later start time are not touched."""
     await Fleet.init(dsn, limit=5, budget=Budget(units=9))
     await fleet.submit_all([NewJob(DEAR, key, priority=1) for key in ("taken", "timed", "mine")])
     await fleet.submit(CHEAP, key="cheap")
@@ -125,7 +123,7 @@ async def test_what_is_taken_or_has_its_time_stays(
 
 
 async def test_a_pause_ends_where_one_fits(dsn: str, fleet: Fleet, worker: Connection, rows: AccountRows) -> None:
-    """A cheap job that comes while the queue waits is tried directly after the next one that does not fit."""
+    """A cheap job submitted while the queue waits is tried right after the next one that does not fit."""
     await Fleet.init(dsn, limit=5, budget=Budget(units=9))
     await fleet.submit_all([NewJob(DEAR, f"dear {number}", priority=1) for number in range(3)])
     left = price(CHEAP, "units")

@@ -1,4 +1,4 @@
-"""Wakes who waits for the ends of jobs: when others say so, and now and then by itself."""
+"""Wakes waiters when jobs finish: on notifications of other processes, and at regular intervals."""
 
 import asyncio
 import contextlib
@@ -14,50 +14,53 @@ from kling_async.fleet.schema import CHANNEL, FINISHED
 logger = logging.getLogger("kling_async")
 
 LOOK_SECONDS: Final = 5.0
-"""Between two looks at what nobody has told."""
+"""Seconds between two queries if no notification arrives."""
 
 
-class Bell:
-    """Hears of the ends of a queue's jobs, from when somebody waits for one.
+class FinishWatcher:
+    """Watches for finished jobs of a queue; starts listening with the first waiter.
 
     Args:
-        database: of the fleet.
-        queue: whose jobs.
-        look_seconds: between two looks at what nobody has told.
+        database: the fleet's database.
+        queue: the queue's name.
+        look_seconds: seconds between two queries if no notification arrives.
     """
 
     def __init__(self, database: Database, queue: str, look_seconds: float = LOOK_SECONDS) -> None:
         self._database = database
         self._queue = queue
         self._look_seconds = look_seconds
-        self._rung = asyncio.Event()
+        self._next_change = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[set[bytes]] | None = None
         self._awaited: Counter[bytes] = Counter()
 
     async def close(self) -> None:
-        """Ends, once the database is closed: who waits then finds that; idempotent."""
-        self._ring()
+        """Stops listening and wakes all waiters; idempotent.
+
+        Must be called after closing the database, so that the waiters find it closed.
+        """
+        self._signal()
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
             self._listening = None
 
     @property
-    def next(self) -> asyncio.Event:
-        """Is set when something may be new from now on; to be got before one looks."""
+    def next_change(self) -> asyncio.Event:
+        """The event that the next possible change sets; get it before querying the database."""
         if self._listening is None and not self._database.closed:
             self._listening = asyncio.get_running_loop().create_task(self._listen(), name="kling_async fleet")
-        return self._rung
+        return self._next_change
 
-    async def wait(self, rung: asyncio.Event) -> None:
-        """Waits until something may be new."""
+    async def wait(self, change: asyncio.Event) -> None:
+        """Waits for a change, at most until the next regular query is due."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._look_seconds):
-                await rung.wait()
+                await change.wait()
 
     async def wait_for(self, digest: bytes) -> None:
-        """Waits until the job of a key is finished.
+        """Waits until the job with this key digest is finished.
 
         Raises:
             FleetError: the database cannot be used.
@@ -65,20 +68,20 @@ class Bell:
         self._awaited[digest] += 1
         try:
             while True:
-                rung = self.next
+                change = self.next_change
                 if self._looking is None:
                     self._looking = asyncio.get_running_loop().create_task(self._look(), name="kling_async fleet")
-                    self._looking.add_done_callback(_seen)
+                    self._looking.add_done_callback(_retrieve_exception)
                 if digest in await asyncio.shield(self._looking):
                     return
-                await self.wait(rung)
+                await self.wait(change)
         finally:
             self._awaited -= Counter([digest])
 
     async def _look(self) -> set[bytes]:
-        """Looks once for all who wait: which of their jobs are finished."""
-        await asyncio.sleep(0)  # for all that the same news has woken
-        self._looking = None  # who comes later may be about something newer
+        """Queries once for all waiters which of their jobs are finished."""
+        await asyncio.sleep(0)  # lets all waiters woken by the same notification join
+        self._looking = None  # later waiters may need newer data
         values = {"queue": self._queue, "digests": [*self._awaited]}
 
         async def look(connection: Connection) -> set[bytes]:
@@ -91,9 +94,9 @@ class Bell:
 
         return await self._database.step(look)
 
-    def _ring(self) -> None:
-        rung, self._rung = self._rung, asyncio.Event()
-        rung.set()
+    def _signal(self) -> None:
+        change, self._next_change = self._next_change, asyncio.Event()
+        change.set()
 
     async def _listen(self) -> None:
         while True:
@@ -101,18 +104,20 @@ class Bell:
                 connection = await self._database.connect()
                 try:
                     await connection.execute(f"LISTEN {CHANNEL}")
-                    self._ring()  # what was told before
-                    async for told in connection.notifies():
-                        if told.payload == f"{FINISHED} {self._queue}":
-                            self._ring()
+                    self._signal()  # earlier notifications were missed
+                    async for notification in connection.notifies():
+                        if notification.payload == f"{FINISHED} {self._queue}":
+                            self._signal()
                 finally:
                     await connection.close()
             except psycopg.Error as error:
-                logger.debug("the fleet is not heard: %s", type(error).__name__, extra={"kling_event": "fleet_unheard"})
+                logger.debug(
+                    "no notifications of the fleet: %s", type(error).__name__, extra={"kling_event": "fleet_unheard"}
+                )
             await asyncio.sleep(self._look_seconds)
 
 
-def _seen(looking: "asyncio.Task[set[bytes]]") -> None:
-    """Its error is that of who waits, if somebody still does."""
+def _retrieve_exception(looking: "asyncio.Task[set[bytes]]") -> None:
+    """Marks the exception as retrieved: waiters get it, but there may be none left."""
     if not looking.cancelled():
         looking.exception()
