@@ -46,8 +46,8 @@ PAGES: Final = (
     Page(
         "client",
         "The client",
-        "One `KlingClient` is one account on one event loop. Its methods are generated from the [requests](requests.md): "
-        "each has the parameters of the record with the same name.",
+        "One `KlingClient` is one account on one event loop. Its methods are generated from the "
+        "[requests](requests.md): each has the parameters of the record with the same name.",
         "kling_async",
         "KlingClient TaskHandle Progress OpenFile PagedList AimedPolling Polling Durations Retry",
     ),

@@ -213,7 +213,9 @@ async def running(app: web.Application) -> AsyncIterator[None]:
     async with clips(app[SETTINGS]) as app[CLIPS]:
         loop, closing = asyncio.get_running_loop(), app[CLIPS].closing
         for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # unsupported, or not the main thread
+            with contextlib.suppress(
+                NotImplementedError, RuntimeError, ValueError
+            ):  # unsupported, or not in main thread
                 loop.add_signal_handler(number, drain, closing, end)
         yield
         for number in (signal.SIGINT, signal.SIGTERM):
