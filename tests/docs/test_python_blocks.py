@@ -130,11 +130,11 @@ async def test_the_readmes_first_example(
     readme = DOCS.parent / "README.md"
     block = next(block for block in blocks_of(readme) if block.kind == "python")
     text = readme.read_text("utf-8")
-    [says] = re.findall(r"a second run pays nothing:\s+`([^`]*)`", text)
+    [message] = re.findall(r"a second run pays nothing:\s+`([^`]*)`", text)
     async with virtual(monkeypatch):
         await run(block, readme, {"__name__": "readme"})
         assert capsys.readouterr().out == "yawn.mp4\n"
-        with pytest.raises(TargetExists, match=re.escape(says)):
+        with pytest.raises(TargetExists, match=re.escape(message)):
             await run(block, readme, {"__name__": "readme"})
     assert emulator.ledger.paid == 1
 
