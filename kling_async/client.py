@@ -196,8 +196,7 @@ class KlingClient(ClientBase, Models):
             MediaFileMissing: as `InvalidRequest`; a file does not exist.
             ExternalTaskIdConflict: the id belongs to an older task.
             QueueTimeout: no slot became free within `queue_deadline` seconds.
-            CreateInDoubt: no response shows whether the task exists; attach to `reference`, if there is one, to find
-                out.
+            CreateInDoubt: no response shows whether the task exists; attach to `reference`, if set, to find out.
             CallInDoubt: the response to a `Call` that charges was lost; it may be billed, and is not sent again.
             UnexpectedAnswer: the response to a `RawTask` contains no task, or that to a `Call` is not as documented.
             ApiError: the service refused; nothing was created.
