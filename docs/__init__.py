@@ -1,1 +1,1 @@
-"""The documentation: pages, and what makes others of the code."""
+"""The documentation: its pages, and the tools that generate further ones from the code."""

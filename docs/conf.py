@@ -1,4 +1,4 @@
-"""How the documentation is built: `nox -s docs`."""
+"""Sphinx configuration of the documentation; `nox -s docs` builds it."""
 
 import re
 import sys
@@ -9,7 +9,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from docs.tools import write_pages  # noqa: E402  (it is found by the line above)
+from docs.tools import write_pages  # noqa: E402  (needs the path added above)
 from docs.tools.reports import led_to_pages  # noqa: E402  (as above)
 
 project = "kling_async"
@@ -20,11 +20,11 @@ language = "en"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build", "tools"]
 default_role = "py:obj"
-nitpicky = False  # a word in single backticks may be no name
+nitpicky = False  # a word in single backticks need not be a name
 
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "deflist"]
-suppress_warnings = ["myst.header"]  # reports begin where they are included
+suppress_warnings = ["myst.header"]  # heading levels of included reports
 
 autodoc_preserve_defaults = True
 autodoc_typehints = "signature"
@@ -47,7 +47,7 @@ html_show_copyright = False
 
 
 def fences_to_blocks(_app: object, _what: str, _name: str, _value: object, _options: object, lines: list[str]) -> None:
-    """Code in docstrings is fenced as in Markdown, since help() and editors show that; here it becomes a directive."""
+    """Turns fenced code in docstrings, as shown by help() and editors, into directives."""
     made: list[str] = []
     fenced = False
     for line in lines:
@@ -63,13 +63,13 @@ def fences_to_blocks(_app: object, _what: str, _name: str, _value: object, _opti
 
 
 def links_to_pages(_app: object, name: str, text: list[str]) -> None:
-    """Links lead to files of the repository, since the pages are read there too; here, to what is made of those."""
+    """Redirects links to files of the repository, where the pages can be read too, to the pages generated from them."""
     if not name.startswith(("made/", "reference/")):
         text[0] = led_to_pages(text[0], HERE / f"{name}.md")
 
 
 def setup(app: Any) -> None:
-    """Writes the pages that are made of the code, and hooks into pages and docstrings."""
+    """Generates the pages, and connects the handlers for pages and docstrings."""
     write_pages(HERE)
     app.connect("source-read", links_to_pages)
     app.connect("autodoc-process-docstring", fences_to_blocks, priority=400)

@@ -1,1 +1,1 @@
-"""Programs to copy from; each says in its first lines what it does."""
+"""Example programs to copy from; each module docstring describes one."""

@@ -1,8 +1,8 @@
-"""A picture is made, moved, made to speak, and gets a sound: each step takes what the one before made, as it is.
+"""Generates a picture, animates it, makes it speak, and adds sound: each step uses the result of the one before.
 
     python examples/chain.py out/
 
-It says what the steps cost before anything is paid, as far as prices are known, and what they did cost.
+Prints the price of the steps before anything is paid, as far as prices are known, and their actual cost at the end.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ async def main(directory: str) -> None:
 
 
 async def make(kling: KlingClient, out: Path) -> None:
-    """The steps, one after the other; what a step made is saved before the next one is paid for."""
+    """Runs the steps in order; saves each result before the next step is paid for."""
     handle = await kling.submit(PICTURE)
     picture = await handle
     await handle.save(out / "portrait.png", overwrite=True)

@@ -1,9 +1,9 @@
-"""Clips of many prompts, in a script that can be killed at any moment: the same command again goes on where it was.
+"""Clips of many prompts, in a script that can be killed at any moment: the same command continues where it stopped.
 
     python examples/durable.py PROMPTS.txt OUT/
 
-PROMPTS.txt has one prompt in each line; a line that is there twice is made once. What was paid is in
-OUT/journal.sqlite before it is sent, so nothing is paid twice, and nothing that was paid is lost.
+PROMPTS.txt has one prompt per line; a repeated line is generated once. Each request is recorded in OUT/journal.sqlite
+before it is sent, so nothing is paid twice, and no paid result is lost.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from kling_async import KlingClient, TextToVideo
 
 
 async def main(prompts: str, directory: str) -> None:
-    """Makes what is missing."""
+    """Generates the missing clips."""
     out = Path(directory)
     out.mkdir(parents=True, exist_ok=True)
     async with KlingClient(journal=out / "journal.sqlite") as kling, asyncio.TaskGroup() as group:

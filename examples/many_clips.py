@@ -1,8 +1,8 @@
-"""Many images become many videos; the client keeps to the account's limit.
+"""Turns many images into videos; the client respects the account's limit.
 
     python examples/many_clips.py out/ examples/images/*.*
 
-One clip that fails does not stop the others, and a second run makes only those that are missing.
+A failed clip does not stop the others, and a second run only generates the missing ones.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ from kling_async import ImageToVideo, KlingClient, KlingError
 
 
 async def one(kling: KlingClient, image: str, directory: Path) -> Path:
-    """From image to file; waits in line where the account is full. Options (`strict=False`) are those of `generate`."""
+    """Generates one clip, waiting for a slot if the account is full; `generate` has options such as `strict=False`."""
     request = ImageToVideo(image=image, prompt="slow push in")
     return await kling.generate(request, directory / f"{Path(image).name}.mp4")
 
 
 async def main(directory: str, *images: str) -> None:
-    """All at once."""
+    """Generates all clips concurrently."""
     Path(directory).mkdir(parents=True, exist_ok=True)
     async with KlingClient(concurrency=5) as kling:
         making = (one(kling, image, Path(directory)) for image in images)

@@ -1,9 +1,9 @@
-"""One image becomes one video on disk.
+"""Turns one image into a video file.
 
     python examples/one_clip.py examples/images/cat.png cat.mp4
 
 Credentials come from KLING_API_KEY, or KLING_ACCESS_KEY and KLING_SECRET_KEY. Without a key, run `kling-async
-emulator` in another shell and paste the lines it prints here. A second run pays nothing: it says that the file exists.
+emulator` in another shell and paste the lines it prints here. A second run pays nothing: it reports an existing file.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from kling_async import ImageToVideo, KlingClient, KlingError, estimate
 
 
 async def main(image: str, target: str) -> None:
-    """Says what it costs, then checks, pays, waits and saves."""
+    """Prints the price, then checks, pays, waits and saves."""
     request = ImageToVideo(image=image, prompt="the cat turns its head", mode="pro", duration=5)
     print("costs about", estimate(request).usd, "USD")
     async with KlingClient() as kling:

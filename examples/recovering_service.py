@@ -1,10 +1,10 @@
-"""A service that goes on with what it was making when it was stopped or killed.
+"""A service that continues its unfinished work after it was stopped or killed.
 
     python examples/recovering_service.py DIRECTORY [PORT]
     curl -X PUT localhost:8080/clips/order-4711 -H 'Content-Type: application/json' -d '{"prompt": "a cat"}'
     curl localhost:8080/clips/order-4711
 
-The name in the address is the key of the work: the same PUT again, before or after a crash, makes no second clip.
+The name in the URL is the key of the work: the same PUT again, before or after a crash, creates no second clip.
 """
 
 import asyncio
@@ -22,26 +22,26 @@ SAVING = web.AppKey("saving", set)
 
 
 async def kling(app: web.Application) -> AsyncIterator[None]:
-    """The client, as long as the service lives; first it goes on with what an earlier process left."""
+    """Keeps the client open while the service runs; first resumes the unfinished work of earlier processes."""
     async with KlingClient(journal=app[OUT] / "journal.sqlite") as app[KLING]:
         async for handle in app[KLING].recover():
             save(app, handle)
         yield
         for saving in app[SAVING]:
             saving.cancel()
-        await asyncio.gather(*app[SAVING], return_exceptions=True)  # the next process goes on with them
+        await asyncio.gather(*app[SAVING], return_exceptions=True)  # the next process resumes them
 
 
 def save(app: web.Application, handle: TaskHandle) -> None:
-    """Saves what is made, in the background; the handle knows where to."""
+    """Saves the result in the background; the journal has the path."""
     saving = asyncio.create_task(handle.save())
     app[SAVING].add(saving)
     saving.add_done_callback(app[SAVING].discard)
-    saving.add_done_callback(lambda done: done.cancelled() or done.exception())  # the journal has it
+    saving.add_done_callback(lambda done: done.cancelled() or done.exception())  # the error is in the journal
 
 
 async def put(request: web.Request) -> web.Response:
-    """Makes a clip, once for each name."""
+    """Submits a clip, once for each name."""
     members, app = await request.json(), request.app
     try:
         clip = TextToVideo(**members)
@@ -55,7 +55,7 @@ async def put(request: web.Request) -> web.Response:
 
 
 async def get(request: web.Request) -> web.Response:
-    """How far a clip is."""
+    """Returns the state of a clip."""
     found = [entry async for entry in request.app[KLING].journal.entries(key=request.match_info["name"])]
     if not found:
         raise web.HTTPNotFound
@@ -65,7 +65,7 @@ async def get(request: web.Request) -> web.Response:
 
 
 def app(directory: str) -> web.Application:
-    """The service."""
+    """Creates the web application."""
     made = web.Application()
     made[OUT], made[SAVING] = Path(directory), set()
     made[OUT].mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
-"""One process submits and ends; another one, later, saves the video.
+"""One process submits and exits; a later one saves the video.
 
     python examples/resume.py submit examples/images/cat.png jobs.txt
     python examples/resume.py save jobs.txt out/
 
-A reference is all that needs to be kept.
+Only the reference needs to be stored.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from kling_async import KlingClient
 
 
 async def submit(image: str, jobs: str) -> None:
-    """Pays for a clip and notes its reference."""
+    """Submits a clip and stores its reference."""
     async with KlingClient() as kling:
         handle = await kling.image_to_video(image=image, prompt="the cat blinks")
     with Path(jobs).open("a") as file:
@@ -23,7 +23,7 @@ async def submit(image: str, jobs: str) -> None:
 
 
 async def save(jobs: str, directory: str) -> None:
-    """Waits for every noted clip and saves it."""
+    """Waits for each stored clip and saves it."""
     references = Path(jobs).read_text().split()
     async with KlingClient() as kling:
         paths = await asyncio.gather(*(kling.attach(reference).save(directory) for reference in references))

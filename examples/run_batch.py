@@ -1,8 +1,8 @@
-"""A batch from a program, which may be killed and started again; no run spends more than the budget of all.
+"""A batch in a program that may be killed and started again; all runs together stay within one budget.
 
 python examples/run_batch.py JOBS OUT/ UNITS
 
-JOBS may also be CSV or a folder of pictures; what was paid is in OUT/journal.sqlite before it is sent.
+JOBS may also be CSV or a folder of pictures; each request is recorded in OUT/journal.sqlite before it is sent.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from kling_async import Batch, Budget, KlingClient
 
 
 async def main(jobs: str, out: str, units: str) -> None:
-    """Makes what is missing; `report.html` shows all."""
+    """Generates the missing rows; `report.html` shows all."""
     async with KlingClient(budget=Budget(units=units)) as kling:
         async for done in Batch(jobs, out=out).run(kling):
             print(done.id, done.status, *(path.name for path in done.files), done.error)

@@ -1,9 +1,9 @@
-"""Ten videos, and where their time went: spans in a file, drawn as text.
+"""Generates ten videos and shows where the time went: writes spans to a file and draws them as text.
 
     pip install 'kling-async[opentelemetry]' opentelemetry-sdk
     python traces.py spans.jsonl out/
 
-An exporter of your own, such as one for OTLP, takes the place of the file.
+Use your own exporter, such as one for OTLP, in place of the file.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ LETTERS = {"queue": ".", "create": "c", "generate": "=", "download": "d"}
 
 
 async def main(spans: str, directory: str) -> None:
-    """Makes the videos, and draws what the file of spans says of them."""
+    """Generates the videos, and draws the spans in the file."""
     Path(directory).mkdir(parents=True, exist_ok=True)
     with Path(spans).open("w", encoding="utf-8") as file:
         provider = TracerProvider()
@@ -39,7 +39,7 @@ async def main(spans: str, directory: str) -> None:
 
 
 def drawn(spans: list[dict[str, Any]]) -> str:
-    """One line for each generation, by when it began; each letter is what it went through then."""
+    """Draws one line per generation, ordered by start; each letter is a phase."""
     began, ended = min(map(start, spans)), max(map(end, spans))
     column = (ended - began) / WIDTH or 1
     lines = [f"{ended - began:.1f} s in {WIDTH} columns: " + ", ".join(f"{LETTERS[name]} {name}" for name in LETTERS)]
@@ -56,12 +56,12 @@ def drawn(spans: list[dict[str, Any]]) -> str:
 
 
 def start(span: dict[str, Any]) -> float:
-    """When a span began, in seconds since 1970."""
+    """Returns the start of a span, in seconds since 1970."""
     return datetime.fromisoformat(span["start_time"]).timestamp()
 
 
 def end(span: dict[str, Any]) -> float:
-    """When it ended."""
+    """Returns the end of a span, in seconds since 1970."""
     return datetime.fromisoformat(span["end_time"]).timestamp()
 
 

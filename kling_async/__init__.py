@@ -12,7 +12,7 @@ import typing
 from kling_async import lazy_exports
 from kling_async.version import __version__ as __version__
 
-# Each name is written once; `Name as Name` exports it. They take time, and are imported on first use.
+# Each name is written once; `Name as Name` exports it. Imports take time, so each happens on first use.
 if typing.TYPE_CHECKING:
     from kling_async import current as current
     from kling_async import events as events
@@ -125,13 +125,13 @@ else:
 
 
 def capabilities(record: "type[Request] | None" = None) -> "tuple[Capability, ...]":
-    """What each model can do, in each mode and duration: the map behind the refusals that `strict=False` lifts.
+    """Returns what each model supports, per mode and duration: the rules that `strict=False` turns into warnings.
 
     Args:
-        record: whose map; `ImageToVideo` where it is None.
+        record: the endpoint's record class; `ImageToVideo` if None.
 
     Raises:
-        InvalidRequest: it is no record of an endpoint.
+        InvalidRequest: `record` is not the record of an endpoint.
     """
     from kling_async.protocol import catalog, endpoints  # noqa: PLC0415  (on first use: the maps take time)
     from kling_async.protocol.errors import InvalidRequest, Problem  # noqa: PLC0415  (as above)
@@ -143,10 +143,10 @@ def capabilities(record: "type[Request] | None" = None) -> "tuple[Capability, ..
 
 
 def estimate(request: "Request | Call[object]") -> "Estimate":
-    """What a request costs by the price table, in units and dollars; None where no price is known.
+    """Returns what a request costs by the price table, in units and dollars; None where no price is known.
 
     Raises:
-        InvalidRequest: it is no request of an endpoint.
+        InvalidRequest: `request` is not a request of an endpoint.
     """
     from kling_async.protocol.catalog import call_endpoint_of, endpoint_of  # noqa: PLC0415  (as above)
     from kling_async.protocol.errors import InvalidRequest, Problem  # noqa: PLC0415  (as above)

@@ -1,4 +1,4 @@
-"""The client: the whole surface, put together."""
+"""`KlingClient`, the public client."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class KlingClient(ClientBase, Models):
-    """Turns images into videos; many at once, on one event loop.
+    """Client of the Kling API: submits tasks, follows many at once on one event loop, and saves their results.
 
     ```python
     async with KlingClient() as kling:
@@ -47,35 +47,35 @@ class KlingClient(ClientBase, Models):
     ```
 
     Args:
-        api_key: a plain API key; else `KLING_API_KEY`.
-        access_key: else `KLING_ACCESS_KEY`; with `secret_key`.
-        secret_key: else `KLING_SECRET_KEY`.
-        base_url: else `KLING_BASE_URL`, else `https://api-singapore.klingai.com`.
-        concurrency: tasks in flight per `model_name`, at least 1: what the account's resource pack allows.
+        api_key: a plain API key; default `KLING_API_KEY`.
+        access_key: used with `secret_key`; default `KLING_ACCESS_KEY`.
+        secret_key: default `KLING_SECRET_KEY`.
+        base_url: default `KLING_BASE_URL`, else `https://api-singapore.klingai.com`.
+        concurrency: tasks in flight per `model_name`, at least 1: as many as the account's resource pack allows.
         downloads: files saved at once, at least 1.
-        polling: when tasks are asked for: `AimedPolling` (the default) when a result can be expected, `Polling` on a
-            fixed beat.
-        durations: how long tasks take, as another client learned it; this one learns on in it. Clients of one event
-            loop may share one; `Durations.to_json` takes it to other processes.
-        retry: how calls that fail in passing are repeated.
-        queue_deadline: seconds that a task may stand in line for a slot; None for ever.
-        on_intent: awaited before the first byte of each create goes out, so that its reference can be kept where a
-            crash does not reach it. If it raises, nothing is sent. With a journal, that has it by then.
-        on_event: is told each thing that happens, as one of the values of `kling_async.events`: a plain function, which
-            runs in the event loop and must be quick, since nothing else happens meanwhile; one that has more to do puts
-            events into a queue. What it raises is in the log, once, and changes nothing.
-        journal: the file of a journal, or a `Journal`: what is paid for is there before it is sent, so that `recover`
-            and the `key` of `submit` find it again after a crash.
-        budget: what may be spent: what does not fit is not sent, and raises `BudgetExceeded`. With a journal it is kept
-            there, and holds for all that share it.
-        callback_url: put on each create that has none, so that the service posts there what becomes of its task;
-            `kling_async.web.CallbackReceiver` takes that. It begins with https://, or with http:// on this machine.
-            `{token}` in it becomes a text that nobody can guess, and that stays the same for these credentials.
-        session: a session to use; it stays open. Else one is made when first needed.
-        clock: seconds since 1970; for tests.
+        polling: when tasks are polled: `AimedPolling` (the default) around the time a result is expected, `Polling` on
+            a fixed schedule.
+        durations: how long tasks take, as learned by another client; this client updates it. Clients on one event loop
+            may share one; `Durations.to_json` serializes it for other processes.
+        retry: how requests that fail temporarily are retried.
+        queue_deadline: seconds that a task may wait for a slot; None for no limit.
+        on_intent: awaited before the first byte of each create is sent, to store its reference where it survives a
+            crash. If it raises, nothing is sent. A journal has written its entry by then.
+        on_event: called with each event, a value of `kling_async.events`. It is a plain function, runs in the event
+            loop and blocks it, so it must be quick; for longer work, put events into a queue. An exception from it is
+            logged, once, and changes nothing.
+        journal: the file of a journal, or a `Journal`. Each create is recorded there before it is sent, so that
+            `recover` and the `key` of `submit` find it after a crash.
+        budget: how much may be spent. A request that does not fit is not sent and raises `BudgetExceeded`. With a
+            journal, the budget is stored there and shared by all clients of the journal.
+        callback_url: put on each create that has none, so that the service posts status changes of the task there, for
+            `kling_async.web.CallbackReceiver`. It begins with https://, or with http:// for the local host.
+            `{token}` in it is replaced by an unguessable text that stays the same for the same credentials.
+        session: a session to use, which is left open; default: one that is created on first use.
+        clock: returns seconds since 1970; for tests.
 
     Raises:
-        ConfigurationError: there are no credentials, or a value cannot be used.
+        ConfigurationError: there are no credentials, or a value is invalid.
     """
 
     def __init__(
@@ -169,39 +169,39 @@ class KlingClient(ClientBase, Models):
         again: Again | None = None,
         save_to: str | PathLike[str] | None = None,
     ) -> Any:
-        """Submits a request and returns once the service accepted it; waits in line at the account's limit.
+        """Submits a request, waiting for a slot at the account's limit; returns once the service has accepted it.
 
         Args:
-            request: a record of what to make, such as `ImageToVideo`, or a `RawTask`. With a `Call`, such as
-                `TextToSpeech` or a `RawCall`, there are no options and no line.
+            request: a request record, such as `ImageToVideo`, or a `RawTask`. A `Call`, such as `TextToSpeech` or a
+                `RawCall`, takes no options and needs no slot.
             strict: False turns refusals of the capability map, and only those, into `CapabilityWarning`.
             if_exists: what to do if the `external_task_id` belongs to an older task: `raise` a conflict, or `adopt` it.
-            on_doubt: what to do if the answer was lost and look-ups over `Retry.settle` seconds find no task: send the
-                same id again (`settle`), or `raise` CreateInDoubt and never send twice.
+            on_doubt: what to do if the response was lost and look-ups over `Retry.settle` seconds find no task: send
+                the same id again (`settle`), or `raise` CreateInDoubt and never send twice.
             deadline: seconds from acceptance until waiters get `TaskTimeout`, in place of the `deadline` of `polling`.
-                A task that this client follows already keeps its own.
-            queue_deadline: seconds that the request may stand in line for a slot, in place of the client's; `math.inf`
-                for ever.
-            key: the caller's own name for this piece of work, 1 to 1000 letters; needs a journal. The same key again,
-                in any process, gives the same task, a failed one too, and never a second one.
-            again: `failed` begins anew where the last task of the key has failed.
-            save_to: where `save()` of the handle puts the files, in any process; needs a journal. The
-                newest one counts.
+                A task that this client already follows keeps its own.
+            queue_deadline: seconds that the request may wait for a slot, in place of the client's; `math.inf` for no
+                limit.
+            key: the caller's own name for this piece of work, 1 to 1000 letters; needs a journal. The same key, in any
+                process, returns the same task, even a failed one, and never creates a second one.
+            again: `failed` starts over if the last task of the key has failed.
+            save_to: where `save()` of the handle puts the files, in any process; needs a journal. The newest value
+                counts.
 
         Returns:
-            The handle; the task is followed from now on. With a `Call`, the value of its answer.
+            The handle; the client follows the task from now on. For a `Call`, the value of its response.
 
         Raises:
-            InvalidRequest: the documentation forbids it; all problems at once, nothing sent.
+            InvalidRequest: the documentation forbids it; lists all problems, nothing was sent.
             MediaFileMissing: as `InvalidRequest`; a file does not exist.
             ExternalTaskIdConflict: the id belongs to an older task.
-            QueueTimeout: no slot came free in `queue_deadline` seconds.
-            CreateInDoubt: no answer told whether the task exists; `reference`, where there is one, finds out.
-            CallInDoubt: the answer to a `Call` that charges was lost; it may be billed, and is not sent again.
-            UnexpectedAnswer: a `RawTask` was answered without a task, or a `Call` not as documented.
+            QueueTimeout: no slot became free within `queue_deadline` seconds.
+            CreateInDoubt: no response shows whether the task exists; attach to `reference`, if set, to find out.
+            CallInDoubt: the response to a `Call` that charges was lost; it may be billed, and is not sent again.
+            UnexpectedAnswer: the response to a `RawTask` contains no task, or that to a `Call` is not as documented.
             ApiError: the service refused; nothing was created.
-            KeyConflict: the key belongs to another request, `differences` says how; nothing was sent.
-            BudgetExceeded: the client's budget has not enough left; nothing was sent.
+            KeyConflict: the key belongs to another request, see `differences`; nothing was sent.
+            BudgetExceeded: not enough is left of the client's budget; nothing was sent.
             JournalError: the journal cannot be read or written; nothing was sent.
             ConfigurationError: an option needs a journal, and the client has none.
             ClientClosed: the client is closed.
@@ -223,14 +223,16 @@ class KlingClient(ClientBase, Models):
         return await self._submit(request, options)
 
     async def check(self, request: Request, *, strict: bool = True) -> None:
-        """Checks a request as `submit` does, its files too, and sends nothing: for who has to answer before its turn.
+        """Checks a request and its files as `submit` does, but sends nothing.
+
+        For callers that must report problems before the request gets a slot.
 
         Args:
-            request: a record of what is to be made.
-            strict: as of `submit`.
+            request: a request record.
+            strict: as in `submit`.
 
         Raises:
-            InvalidRequest: `submit` would refuse it; all problems at once.
+            InvalidRequest: `submit` would refuse it; lists all problems.
             ClientClosed: the client is closed.
         """
         self._enter()
@@ -246,30 +248,30 @@ class KlingClient(ClientBase, Models):
         watermark: bool = False,
         **options: Unpack[SubmitOptions],
     ) -> Path:
-        """From a request to a file: proves the place, then pays, waits and saves.
+        """Submits a request, waits for its task and saves the result; checks that `path` is writable before paying.
 
-        Where the file is there already nothing is sent, so that a program that is run again pays for nothing twice.
-        The place is kept from the beginning: no other save of this process gets it meanwhile. If the caller is
-        cancelled once a task may exist, `unsettled` names it, and `attach(reference).save(path)` goes on.
+        If the file already exists, nothing is sent, so that running a program again pays for nothing twice. The path
+        is reserved from the start: no other save in this process can use it meanwhile. If the caller is cancelled once
+        a task may exist, `unsettled` lists its reference, and `attach(reference).save(path)` continues.
 
         Args:
-            request: what to make.
-            path: a file; with a `key` also a directory, where the file is called after the key. Where the work of the
-                key is saved whole already, its path is given. Without a key a directory is refused, since a file that
-                is called after its task is no file of an earlier run. Where the request has several results it must be
-                a directory, and a second run without a key pays again.
-            overwrite: replaces an existing file, once the new one is whole.
-            watermark: saves the watermarked variant, which the request's `watermark_info` must ask for.
+            request: a request record.
+            path: a file; with a `key` also a directory, where the file is named after the key. If the work of the
+                key is already saved completely, its path is returned. Without a key a directory is refused, since a
+                file named after its task could not be found by a later run. If the request has several results, it
+                must be a directory, and a second run without a key pays again.
+            overwrite: replaces an existing file, once the new one is complete.
+            watermark: saves the watermarked variant, which the request's `watermark_info` must request.
             **options: those of `submit`.
 
         Returns:
-            Where the (first) file is.
+            The path of the (first) file.
 
         Raises:
-            DownloadError: the result is no file (voices, elements); nothing was sent.
-            TargetExists: there is a file, and `overwrite` is False; nothing was sent.
-            TargetError: the place cannot be written to; nothing was sent.
-            SaveInProgress: another save writes to the same file; nothing was sent.
+            DownloadError: the result is not a file (voices, elements); nothing was sent.
+            TargetExists: the file exists, and `overwrite` is False; nothing was sent.
+            TargetError: the path cannot be written to; nothing was sent.
+            SaveInProgress: another save is writing to the same file; nothing was sent.
             KlingError: as `submit`, and as `TaskHandle.save`, then with the `reference` of the task.
         """
         self._enter()
@@ -299,11 +301,11 @@ class KlingClient(ClientBase, Models):
 
     @property
     def unsettled(self) -> tuple[str, ...]:
-        """References of creates that nobody has a handle of, and that may be paid for.
+        """References of creates that have no handle and that may be paid for.
 
-        Those in doubt at the moment, and those whose caller was cancelled: they are brought to their end in the
-        background, and `attach(reference)` gets the task. An entry of a cancelled caller stays until the client is
-        closed, unless the service refused it.
+        These are creates currently in doubt, and those whose caller was cancelled. The client completes them in the
+        background; `attach(reference)` returns a handle to the task. An entry of a cancelled caller stays until the
+        client is closed, unless the service refused the create.
         """
         return self._submitter.under_way.unsettled
 
@@ -314,17 +316,18 @@ class KlingClient(ClientBase, Models):
         """The client's journal: `async for entry in client.journal.entries()`.
 
         Raises:
-            ConfigurationError: it has none.
+            ConfigurationError: the client has no journal.
         """
         return self.works.journal.journal
 
     async def recover(self) -> AsyncGenerator[TaskHandle, None]:
-        """Handles of all that clients left in the journal which are closed, or whose processes are gone.
+        """Yields handles of the unfinished journal entries of clients that were closed or whose processes have died.
 
-        What is running or not saved yet comes first, `save()` puts it where it was to go. Then comes what may or may
-        not have been sent, as it settles: it is looked up, and sent with the same id where the service says that there
-        is no such task. It ends without waiting for the tasks. What nobody can get any more is in the log and in the
-        journal as `lost`: tasks older than 30 days, and creates in doubt of endpoints that find no task by its id.
+        Tasks that are running or not saved yet come first; `save()` puts their files where they were to go. Creates
+        that may or may not have been sent follow as they settle: each is looked up, and sent with the same id if the
+        service has no such task. The iteration ends without waiting for the tasks. What cannot be recovered is logged,
+        and is `lost` in the journal: tasks older than 30 days, and creates in doubt of endpoints that cannot find a
+        task by its external id.
 
         Raises:
             ConfigurationError: the client has no journal.
@@ -336,15 +339,15 @@ class KlingClient(ClientBase, Models):
                 yield self._handle_of(submitted)
 
     def use_journal(self, journal: "AnyJournal | str | PathLike[str]") -> None:
-        """Keeps in a journal what is paid for from now on, as `KlingClient(journal=...)` does from the beginning.
+        """Records creates in a journal from now on, as `KlingClient(journal=...)` does from the start.
 
         Raises:
-            ConfigurationError: it is no path, or the client has another one.
+            ConfigurationError: `journal` is not a path or journal, or the client already has a different journal.
         """
         self._use_journal(journal)
 
     async def spending(self) -> "Spending":
-        """What the client's budget has reserved and settled in its present window, and what is left.
+        """Returns what the client's budget has reserved and settled in its current window, and what is left.
 
         Raises:
             ConfigurationError: the client has no budget.
@@ -356,25 +359,25 @@ class KlingClient(ClientBase, Models):
         return await self._budget.account.spending()
 
     def attach(self, reference: str) -> TaskHandle:
-        """A handle to a task made earlier or elsewhere; no request is made until it is awaited.
+        """Returns a handle to a task created earlier or elsewhere; sends no request until it is awaited.
 
         Args:
             reference: `<endpoint>:<id>`, from `handle.reference`, `task.reference` or an error.
 
         Raises:
-            InvalidReference: it is none.
+            InvalidReference: `reference` cannot be parsed.
         """
         parsed = self._parsed(reference)
         self._lifetime.check_open()
         return TaskHandle(self, parsed)
 
     async def get_task(self, reference: str) -> Task:
-        """Asks for a task once, whatever its status.
+        """Queries a task once, whatever its status.
 
         Raises:
-            InvalidReference: it is no reference.
-            TaskNotFound: the service does not know it.
-            KlingError: the service could not be asked.
+            InvalidReference: `reference` cannot be parsed.
+            TaskNotFound: the service has no such task.
+            KlingError: the query failed.
         """
         parsed = self._parsed(reference)
         self._enter()
@@ -388,19 +391,19 @@ class KlingClient(ClientBase, Models):
         since: datetime | None = None,
         status: TaskStatus | Literal["submitted", "processing", "succeeded", "failed"] | None = None,
     ) -> AsyncGenerator[Task, None]:
-        """All tasks of the account, page by page, in no documented order.
+        """Yields all tasks of the account, page by page, in no documented order.
 
         Args:
-            endpoint: whose tasks: the first half of their references, `image2video` or `raw:<path>`; `tasks` for those
-                of all endpoints, as the current generation lists them.
+            endpoint: the first half of the tasks' references, `image2video` or `raw:<path>`; `tasks` for tasks of all
+                endpoints, as the current generation lists them.
             page_size: tasks per request, 1 to 500.
-            since: when they were made at the earliest, with its zone (`tasks` only, which else begins 30 days ago).
-            status: that they have (`tasks` only).
+            since: only tasks created since this time, with a time zone (`tasks` only; default 30 days ago).
+            status: only tasks with this status (`tasks` only).
 
         Raises:
             InvalidRequest: a value is out of range.
             ConfigurationError: `tasks` needs an API key, and a host that serves it.
-            KlingError: the service could not be asked.
+            KlingError: a query failed.
         """
         listed, wanted = refusals.listed_endpoint(endpoint, page_size, since, status)
         self._check_generation(listed)
@@ -408,20 +411,20 @@ class KlingClient(ClientBase, Models):
         return all_tasks(self._api, listed, page_size, since=since, status=wanted)
 
     async def tasks_since(self, since: datetime, *, prefix: str | None = None) -> AsyncGenerator[TaskHandle, None]:
-        """Handles of the tasks that were made since a time, for a client without a journal whose process is gone.
+        """Yields handles of the tasks created since a time, to recover tasks after a crash without a journal.
 
-        Nothing is owned by it: another client may follow the same tasks. Those of the legacy generation are among
-        them, too, as the account's list has them. The handles are cold, as those of `attach`.
+        This takes no ownership: another client may follow the same tasks. Tasks of the legacy generation are included,
+        as the account's list contains them. As with `attach`, no handle sends a request until it is awaited.
 
         Args:
-            since: when they were made at the earliest, with its zone.
-            prefix: what their `external_task_id` begins with, "" for all tasks; else that of the ids that are made
-                here where a request has none.
+            since: the earliest creation time, with a time zone.
+            prefix: the start of the tasks' `external_task_id`; "" for all tasks. Default: the prefix of the ids that
+                this package generates for requests without one.
 
         Raises:
-            InvalidRequest: it is no time with a zone.
+            InvalidRequest: `since` is not a time with a time zone.
             ConfigurationError: this needs an API key, and a host that serves it.
-            KlingError: the service could not be asked.
+            KlingError: a query failed.
         """
         refusals.check_moment(since)
         begin = OWN_IDS if prefix is None else prefix
@@ -433,20 +436,20 @@ class KlingClient(ClientBase, Models):
     # --------------------------------------------------------------------------------------------- life
 
     async def close(self) -> None:
-        """Ends the client; idempotent and quick.
+        """Closes the client; idempotent and quick.
 
-        Waiters get `ClientClosed` with the reference of their task, which goes on at the service. Creates whose
+        Waiters get `ClientClosed` with the reference of their task, which continues at the service. Creates whose
         outcome is not known yet get up to 10 seconds.
         """
         if self._closing is None:
             self._lifetime.closed = True
             self._slots.close()
             self._closing = asyncio.get_running_loop().create_task(self._close())
-        # To its end, whoever is cancelled while he waits for it; who calls again waits for the same.
+        # Runs to its end even if a caller is cancelled while waiting; further calls wait for the same task.
         await asyncio.shield(self._closing)
 
     async def __aenter__(self) -> Self:
-        """The client itself; its journal is open."""
+        """Opens the journal, if there is one, and returns the client."""
         self._enter()
         if self._works is not None:
             await self._works.journal.open()
@@ -455,9 +458,9 @@ class KlingClient(ClientBase, Models):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Closes."""
+        """Closes the client."""
         await self.close()
 
     def __repr__(self) -> str:
-        """Whether it is open; no secrets."""
+        """Whether the client is open; contains no secrets."""
         return f"<KlingClient {'closed' if self._lifetime.closed else 'open'}>"

@@ -1,4 +1,4 @@
-"""What a client is made of, put together; `client` has the surface."""
+"""Builds a client from its parts; the public methods are in `client`."""
 
 import abc
 import asyncio
@@ -62,9 +62,9 @@ T = TypeVar("T")
 
 
 class ClientBase(abc.ABC):
-    """The parts of a client, their life, and what its handles need of it.
+    """The parts of a client, their lifetime, and the methods that its handles call.
 
-    The arguments are those of `KlingClient`, which describes them.
+    See `KlingClient` for the arguments.
     """
 
     _beat: ClassVar[float] = BEAT
@@ -115,13 +115,13 @@ class ClientBase(abc.ABC):
         self._api = Api(self._transport, self._credentials, clock, self._retry, self._uniform)
         self._slots = self._slots_of(concurrency, queue_deadline)
         self.durations = durations if durations is not None else Durations()
-        """How long tasks take, by kind, as far as this client has seen."""
+        """How long tasks take, by kind, as observed by this client."""
         polling = polling if polling is not None else AimedPolling()
         self._events = Events(on_event, clock)
         self._poller = Poller(self._api, polling, self._retry, self._uniform, self.durations, events=self._events)
         callback_url, token = callback_url_from(callback_url, self._credentials)
         self.callbacks = Callbacks(token, self._api, self._poller, self._enter)
-        """What comes by callbacks, for `kling_async.web`."""
+        """Applies callbacks that `kling_async.web` receives."""
         self._submitter = Submitter(
             self._api,
             self._slots,
@@ -135,7 +135,7 @@ class ClientBase(abc.ABC):
         self._saved_at_once = downloads
         self._clock = clock
         self.concurrency = concurrency
-        """Tasks in flight per `model_name`, as it was given."""
+        """Tasks in flight per `model_name`, as passed to the client."""
         self._budget = None if budget is None else self._budget_of(budget)
         self._works: JournalSubmitter | None = None
         self._calls = Calls(
@@ -145,7 +145,7 @@ class ClientBase(abc.ABC):
 
     @abc.abstractmethod
     async def get_task(self, reference: str) -> Task:
-        """Asks for a task once: a file's address has expired."""
+        """Queries a task once, to refresh a file address that has expired."""
 
     # ----------------------------------------------------------------------------------------- journal
 
@@ -176,10 +176,10 @@ class ClientBase(abc.ABC):
 
     @property
     def works(self) -> "JournalSubmitter":
-        """What works with the client's journal, for batches.
+        """The submitter that works with the client's journal, for batches.
 
         Raises:
-            ConfigurationError: it has none.
+            ConfigurationError: the client has no journal.
         """
         if self._works is None:
             raise ConfigurationError("this client has no journal: KlingClient(journal='clips.sqlite')")
@@ -208,10 +208,10 @@ class ClientBase(abc.ABC):
         return TaskHandle(self, watch.reference, watch)
 
     def listed(self, request: Call[list[T]]) -> PagedList[T]:
-        """A list that comes page by page; `preset_voices` and its like are the way to call it.
+        """Returns a list that is loaded page by page; called by methods such as `preset_voices`.
 
         Raises:
-            InvalidRequest: the documentation forbids it.
+            InvalidRequest: the documentation forbids the request.
             ClientClosed: the client is closed.
         """
         self._enter()
@@ -220,12 +220,12 @@ class ClientBase(abc.ABC):
     # --------------------------------------------------------------------------------- for the handles
 
     def start_watching(self, reference: Reference, *, own: bool = False, work: "Kept | None" = None) -> TaskWatch:
-        """Begins to follow an attached task, or joins who follows it already.
+        """Starts following an attached task; returns the existing watch if this client already follows it.
 
         Args:
             reference: of the task.
-            own: whether no other client of the journal follows it, as far as that is known.
-            work: what the journal has of it.
+            own: whether no other client of the journal is known to follow the task.
+            work: the journal's record of the task.
         """
         self._enter()
         self._check_generation(refusals.endpoint_of_reference(reference))
@@ -250,19 +250,19 @@ class ClientBase(abc.ABC):
         overwrite: bool,
         several: bool | None = None,
     ) -> list[Path]:
-        """Saves a handle's files; `TaskHandle.save` and `TaskHandle.save_all` are the ways to call it."""
+        """Saves a handle's files, for `TaskHandle.save` and `TaskHandle.save_all`."""
         self._enter()
         return await self._saving.save_all(handle, path, watermark=watermark, overwrite=overwrite, several=several)
 
     def stream(self, handle: TaskHandle, *, watermark: bool) -> AsyncGenerator[bytes, None]:
-        """Streams a handle's first file; `TaskHandle.stream` is the way to call it."""
+        """Streams a handle's first file, for `TaskHandle.stream`."""
         self._enter()
         return self._saving.stream(handle, watermark=watermark)
 
     def open_file(
         self, handle: TaskHandle, *, method: str, headers: Mapping[str, str], watermark: bool
     ) -> "AbstractAsyncContextManager[OpenFile]":
-        """Answers a request for a handle's first file; `TaskHandle.open` is the way to call it."""
+        """Answers a request for a handle's first file, for `TaskHandle.open`."""
         self._enter()
         return self._saving.open_file(handle, method=method, headers=headers, watermark=watermark)
 
@@ -275,10 +275,10 @@ class ClientBase(abc.ABC):
         return Transport(self._base_url, session, proxies_from())
 
     def check_current(self) -> None:
-        """Refuses what the client's credentials or its host cannot do; `model` and `submit` ask for it.
+        """Checks that the client's credentials and host support the current generation; `model` and `submit` call it.
 
         Raises:
-            ConfigurationError: the current generation is not for them.
+            ConfigurationError: they do not.
         """
         refuse_current(self._credentials, self._base_url)
 
@@ -297,7 +297,7 @@ class ClientBase(abc.ABC):
 
     @functools.cached_property
     def _downloads(self) -> "Downloads":
-        from kling_async.io.download import Downloads  # noqa: PLC0415  (on first use: nothing is saved before minutes)
+        from kling_async.io.download import Downloads  # noqa: PLC0415  (on first use: saves begin minutes after start)
 
         return Downloads(
             self._transport,
@@ -319,7 +319,7 @@ class ClientBase(abc.ABC):
         finally:
             unfinished = [str(watch.reference) for watch in self._poller.unfinished()]
             if unfinished:
-                # With a journal that is no loss: whoever opens it next goes on.
+                # With a journal nothing is lost: the next client that opens it continues.
                 logger.log(
                     logging.WARNING if self._works is None else logging.INFO,
                     "closed with %d unfinished: %s",

@@ -1,4 +1,4 @@
-"""The current generation of the API: its records, what they are made of, and checks of bodies made by hand.
+"""The current generation of the API: its request records, their parts, and checks of hand-written request bodies.
 
 ```python
 from kling_async import current

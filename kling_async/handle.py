@@ -1,4 +1,4 @@
-"""The handle of one task: a future in the asyncio sense, and the way to its file."""
+"""The handle of one task: behaves like an asyncio future, and saves or streams the task's files."""
 
 import asyncio
 import contextvars
@@ -23,63 +23,63 @@ Callback = Callable[["TaskHandle"], object]
 
 
 class Work(Protocol):
-    """A piece of work in a journal."""
+    """The journal's record of one piece of work."""
 
     @property
     def key(self) -> str | None:
-        """The caller's name of it."""
+        """The caller's key."""
         ...
 
     @property
     def save_to(self) -> str | None:
-        """Where its files go."""
+        """The path to save the files to."""
         ...
 
     @property
     def file_name(self) -> str | None:
-        """What its files are called after in a directory; None for their task."""
+        """The base name of its files in a directory; None to name them after their task."""
         ...
 
     @property
     def trace(self) -> str | None:
-        """What the client that made it put there, by its tracing."""
+        """The trace context stored by the client that created the work."""
         ...
 
     @property
     def is_counted(self) -> bool:
-        """Whether a client has heard what it cost."""
+        """Whether a client already knows what the task cost."""
         ...
 
     async def whole(self, target: str | PathLike[str] | None, *, watermark: bool) -> list[Path] | None:
-        """Where its files are, if they are saved whole."""
+        """Returns the paths of its files, if all are completely saved."""
         ...
 
     def began(self, target: str | PathLike[str]) -> bool:
-        """Whether an earlier save of it to this file or directory broke off."""
+        """Whether an earlier save of it to this file or directory was interrupted."""
         ...
 
     async def saving(self, place: "Target", task: Task, *, watermark: bool, overwrite: bool) -> bool:
-        """Files are about to be saved; tells whether there are some already that may be its own."""
+        """Records that a save is about to begin; returns whether an earlier one may have left files of its own."""
         ...
 
     def not_its_own(self, place: "Target", task: Task) -> None:
-        """What is there, where a save began, is something else's."""
+        """Records that the file found where a save began belongs to something else."""
         ...
 
     async def read_again(self) -> None:
-        """Learns what other clients have done with it since this one read it."""
+        """Reloads the record, to see what other clients have done with it."""
         ...
 
     async def saved(self, paths: list[Path], *, watermark: bool) -> None:
-        """All files are whole."""
+        """Records that all files are complete."""
         ...
 
 
 class Client(Protocol):
-    """What a handle needs of its client."""
+    """The methods of the client that a handle calls."""
 
     def start_watching(self, reference: Reference, *, work: Work | None) -> TaskWatch:
-        """Begins to follow an attached task, or joins the watch that there is; `work` is what the journal has of it."""
+        """Starts following an attached task, or returns the existing watch; `work` is the journal's record of it."""
         ...
 
     async def save_all(
@@ -91,7 +91,7 @@ class Client(Protocol):
         overwrite: bool,
         several: bool | None = None,
     ) -> list[Path]:
-        """Saves the handle's files; `several` tells whether the path must be a directory."""
+        """Saves the handle's files; `several` is whether the path must be a directory."""
         ...
 
     def stream(self, handle: "TaskHandle", *, watermark: bool) -> AsyncGenerator[bytes, None]:
@@ -106,16 +106,27 @@ class Client(Protocol):
 
 
 class TaskHandle:
-    """One task: await it for the finished `Task`, `save` it for the file.
+    """A handle to one task: await it for the finished `Task`, or `save` its file.
 
     A handle can be awaited any number of times by any number of waiters. It works in `asyncio.gather`, `wait_for`,
     `as_completed` and `wait`, and by `wait()` in a `TaskGroup`. A waiter's timeout or cancellation ends that wait, not
-    the task. Keep `reference` to go on in another process: handles cannot be pickled.
+    the task. Handles cannot be pickled; keep `reference` to continue in another process.
 
-    Handles come from the client's methods, such as `image_to_video`, from `submit` and `attach`.
+    Client methods such as `image_to_video`, `submit` and `attach` return handles.
     """
 
-    __slots__ = ("_callbacks", "_client", "_end", "_loop", "_news", "_reference", "_waiters", "_watch", "place", "work")
+    __slots__ = (
+        "_callbacks",
+        "_change_waiters",
+        "_client",
+        "_end",
+        "_loop",
+        "_reference",
+        "_waiters",
+        "_watch",
+        "place",
+        "work",
+    )
 
     def __init__(
         self, client: Client, reference: Reference, watch: TaskWatch | None = None, work: Work | None = None
@@ -126,48 +137,48 @@ class TaskHandle:
         self._watch = watch
         self._loop = None if watch is None else asyncio.get_running_loop()
         self._end: asyncio.Future[Task] | None = None
-        """What awaiting gives, made when it is known and asked for: most of a task's time nobody can use it."""
+        """The result of awaiting, created on first use after the end: before that nothing needs it."""
         self._callbacks: list[tuple[Callback, contextvars.Context]] | None = None
         self._waiters: list[asyncio.Future[None]] = []
-        self._news: list[asyncio.Future[None]] | None = None
-        """Who waits for the next change, once somebody did."""
+        self._change_waiters: list[asyncio.Future[None]] | None = None
+        """Waiters for the next status change; None until the first one."""
         self.place: int | None = None
 
-    # --------------------------------------------------------------------------------- what is known
+    # --------------------------------------------------------------------------------- current state
 
     @property
     def reference(self) -> str:
-        """Text that names the task for ever, in any process: `image2video:<task id>`."""
+        """Text that identifies the task permanently, in any process: `image2video:<task id>`."""
         return str(self._watch.reference if self._watch else self._reference)
 
     @property
     def task_id(self) -> str | None:
-        """The service's id; None as long as an attached handle has heard nothing."""
+        """The service's id; None until an attached handle has received a status."""
         return self._last.task_id if self._last else None
 
     @property
     def external_task_id(self) -> str | None:
-        """The caller's own id, or the one made for the task; None as long as an attached handle has heard nothing."""
+        """The caller's own id, or the generated one; None until an attached handle has received a status."""
         return self._last.external_task_id if self._last else None
 
     @property
     def key(self) -> str | None:
-        """The caller's name of the work, where the client's journal has one."""
+        """The caller's `key` of the work, if the client's journal has one."""
         return self.work.key if self.work else None
 
     @property
     def save_to(self) -> str | None:
-        """Where `save()` puts the files if it is told nothing else: the `save_to` of `submit`, by its whole path."""
+        """Where `save()` without a path puts the files: the `save_to` of `submit`, as an absolute path."""
         return self.work.save_to if self.work else None
 
     @property
     def status(self) -> TaskStatus | None:
-        """The status last heard; None as long as an attached handle has heard nothing."""
+        """The last known status; None until an attached handle has received one."""
         return self._last.status if self._last else None
 
     @property
     def progress(self) -> Progress:
-        """How far the task is, and how long it still takes, by how long such tasks took before; asks nobody."""
+        """Estimated progress and remaining time, from the durations of earlier tasks; sends no request."""
         if self._watch is None or self._loop is None:
             return Progress(0.0, None)
         return self._watch.progress(self._loop.time())
@@ -182,7 +193,7 @@ class TaskHandle:
         return f"<TaskHandle {self.reference} {state}>"
 
     def __reduce__(self) -> NoReturn:
-        """Refuses: a handle lives on its client's loop."""
+        """Refuses to be pickled: a handle is bound to its client's event loop."""
         raise TypeError("a TaskHandle cannot be pickled; keep handle.reference and use client.attach(reference)")
 
     # ----------------------------------------------------------------------------------- as a future
@@ -198,12 +209,12 @@ class TaskHandle:
             The finished task.
 
         Raises:
-            TaskFailed: the service could not make it.
-            TaskTimeout: not finished by the deadline; unknown, not failed.
-            TaskNotFound: the service does not know the reference.
+            TaskFailed: the task failed at the service.
+            TaskTimeout: the task had not finished by the deadline; its outcome is unknown, not failed.
+            TaskNotFound: the service has no such task.
             ClientClosed: the client was closed meanwhile.
             asyncio.CancelledError: `cancel()` was called.
-            KlingError: another error of the service that waiting does not cure.
+            KlingError: another permanent error of the service.
         """
         self._start()
         if not self.done():
@@ -219,7 +230,7 @@ class TaskHandle:
         return self._known() is not None
 
     def result(self) -> Task:
-        """The finished task.
+        """Returns the finished task.
 
         Raises:
             asyncio.InvalidStateError: the end is not known yet.
@@ -228,7 +239,7 @@ class TaskHandle:
         return self._settled().result()
 
     def exception(self) -> BaseException | None:
-        """The error that awaiting would raise, or None.
+        """Returns the error that awaiting would raise, or None.
 
         Raises:
             asyncio.InvalidStateError: the end is not known yet.
@@ -242,13 +253,13 @@ class TaskHandle:
         return known is not None and known.cancelled()
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Gives this handle's waiters `CancelledError` at once.
+        """Raises `CancelledError` in this handle's waiters at once.
 
-        The service has no cancel: the task goes on there, and is billed. Its slot comes back when the service is done
-        with it. `attach(handle.reference)` waits for it again.
+        The service cannot cancel tasks: the task continues there and is billed. Its slot is released when the service
+        has finished the task. `attach(handle.reference)` returns a new handle to it.
 
         Returns:
-            False if the end was known already.
+            False if the end was already known.
         """
         if self.done():
             return False
@@ -256,11 +267,11 @@ class TaskHandle:
             self._loop = asyncio.get_running_loop()
         self._end = self._loop.create_future()
         self._end.cancel(msg)
-        self._tell_end(self._loop)
+        self._notify_end(self._loop)
         return True
 
     def add_done_callback(self, fn: Callback, *, context: contextvars.Context | None = None) -> None:
-        """Calls `fn(handle)` soon after the end."""
+        """Schedules `fn(handle)` to be called on the event loop once the end is known."""
         context = contextvars.copy_context() if context is None else context
         loop = self._start()
         if self.done():
@@ -272,66 +283,65 @@ class TaskHandle:
         self._callbacks.append((fn, context))
 
     def remove_done_callback(self, fn: Callback) -> int:
-        """Takes back all `add_done_callback(fn)`; tells how many."""
+        """Removes all callbacks added with `add_done_callback(fn)`; returns how many there were."""
         callbacks = self._callbacks or []
         kept = [(callback, context) for callback, context in callbacks if callback != fn]
         self._callbacks = kept or None
         self._leave_if_idle()
         return len(callbacks) - len(kept)
 
-    # ------------------------------------------------------------------------------------- on the way
+    # ---------------------------------------------------------------------------- updates and files
 
     async def updates(self) -> AsyncGenerator[Task, None]:
-        """One snapshot per status, from the first known to the last.
+        """Yields one snapshot per status, from the first known to the last.
 
         Raises:
-            KlingError: as `wait`, except that a failed task is the last snapshot, and not raised.
+            KlingError: as `wait`, except that a failed task is yielded as the last snapshot, not raised.
         """
         self._start()
-        given = 0
+        yielded = 0
         while True:
-            while self._watch is not None and given < len(self._watch.snapshots):
-                given += 1
-                yield self._watch.snapshots[given - 1]
+            while self._watch is not None and yielded < len(self._watch.snapshots):
+                yielded += 1
+                yield self._watch.snapshots[yielded - 1]
             if self.done():
                 break
-            if self._news is None:
-                self._news = []
-            news = self._wait_among(self._news)
+            if self._change_waiters is None:
+                self._change_waiters = []
+            waiter = self._wait_among(self._change_waiters)
             try:
-                await news
+                await waiter
             finally:
-                self._left(self._news, news)
+                self._left(self._change_waiters, waiter)
         if self.cancelled() or not isinstance(self.exception(), TaskFailed):
             self.result()
 
     async def save(
         self, path: str | PathLike[str] | None = None, *, watermark: bool = False, overwrite: bool = False
     ) -> Path:
-        """Waits for the end, then streams the result to disk: the file is whole, or not there.
+        """Waits for the end, then streams the result to disk; the file only appears once it is complete.
 
-        What a broken download leaves is `NAME.part`; saving again goes on from there, in any process.
-
-        What a journal knows to be saved whole is given at once, without a question to the service.
+        An interrupted download leaves `NAME.part`; saving again resumes it, in any process. If the journal has the
+        files as saved, their path is returned at once, without a request to the service.
 
         Args:
-            path: where to; None for the `save_to` of `submit`. A file, or a directory (an existing one, or text that
-                ends in a separator): there the file is called after its task and what it is, `<task_id>.mp4`,
-                `.png` or `.mp3`, or `<task_id>-watermark.mp4`. Further files of the task get `-2`, `-3`. With a key it
-                is called after that: `<key>.mp4`, `<key>.watermark.mp4`, `<key>.2.png`. Where a task has several
-                things, the name of a file decides: of a video with its sound, `.mp3` and `.wav` mean the sound; of
-                sound, `.wav` means the WAV, if there is one.
-            watermark: the watermarked variant, if `watermark_info` asked for one.
-            overwrite: replaces an existing file, once the new one is whole.
+            path: a file, or a directory (an existing one, or text that ends in a separator); None for the `save_to` of
+                `submit`. In a directory the file is named after its task and type: `<task_id>.mp4`, `.png` or `.mp3`,
+                or `<task_id>-watermark.mp4`. Further files of the task get `-2`, `-3`. With a key it is named after
+                the key: `<key>.mp4`, `<key>.watermark.mp4`, `<key>.2.png`. If a task has several results, the suffix
+                of a file path selects one: for a video with sound, `.mp3` and `.wav` select the sound; for sound,
+                `.wav` selects the WAV, if there is one.
+            watermark: saves the watermarked variant, if `watermark_info` requested one.
+            overwrite: replaces an existing file, once the new one is complete.
 
         Returns:
-            Where the (first) file is.
+            The path of the (first) file.
 
         Raises:
-            TargetExists: there is a file, and `overwrite` is False; said before waiting.
-            TargetError: the place cannot be written to; said before waiting where that can be known.
-            SaveInProgress: another save writes to the same file.
-            DownloadError: the result could not be fetched whole, or is no file (voices, elements).
+            TargetExists: the file exists, and `overwrite` is False; raised before waiting.
+            TargetError: the path cannot be written to; raised before waiting where possible.
+            SaveInProgress: another save is writing to the same file.
+            DownloadError: the result could not be fetched completely, or is not a file (voices, elements).
             KlingError: as `wait`.
         """
         return (await self._client.save_all(self, path, watermark=watermark, overwrite=overwrite))[0]
@@ -341,29 +351,29 @@ class TaskHandle:
     ) -> list[Path]:
         """Waits for the end, then saves every file of the task: all pictures, a video and its sound as MP3 and WAV.
 
-        Each is whole or not there, as with `save`, and is called as there.
+        As with `save`, each file only appears once it is complete; files are named as there.
 
         Args:
-            directory: where they go; made where there is none.
-            watermark: the watermarked variants, if `watermark_info` asked for them.
-            overwrite: replaces existing files, each once the new one is whole.
+            directory: created if it does not exist.
+            watermark: saves the watermarked variants, if `watermark_info` requested them.
+            overwrite: replaces existing files, each once the new one is complete.
 
         Returns:
-            Where they are: videos, pictures, sound, each in the service's order.
+            The paths of the files: videos, pictures, sound, each in the service's order.
 
         Raises:
-            TargetError: the directory cannot be written to; said before waiting where that can be known.
+            TargetError: the directory cannot be written to; raised before waiting where possible.
             KlingError: as `save`.
         """
         return await self._client.save_all(self, directory, watermark=watermark, overwrite=overwrite, several=True)
 
     def stream(self, *, watermark: bool = False) -> AsyncGenerator[bytes, None]:
-        """Waits for the end, then gives the bytes of the (first) file, for a `StreamingResponse`.
+        """Waits for the end, then yields the bytes of the (first) file, for a `StreamingResponse`.
 
-        A connection that breaks is resumed where it stopped. No place among the downloads is taken.
+        If the connection breaks, the download resumes where it stopped. Streams do not count towards `downloads`.
 
         Raises:
-            DownloadError: the result could not be fetched whole, or is no file (voices, elements).
+            DownloadError: the result could not be fetched completely, or is not a file (voices, elements).
             KlingError: as `wait`.
         """
         return self._client.stream(self, watermark=watermark)
@@ -371,7 +381,7 @@ class TaskHandle:
     def open(
         self, *, method: str = "GET", headers: Mapping[str, str] | None = None, watermark: bool = False
     ) -> "AbstractAsyncContextManager[OpenFile]":
-        """Waits for the end, then answers a request for the (first) file, so that a browser can play and seek.
+        """Waits for the end, then answers an HTTP request for the (first) file, so that a browser can play and seek.
 
         ```python
         async with handle.open(method=request.method, headers=request.headers) as video:
@@ -381,21 +391,21 @@ class TaskHandle:
                 await response.write(chunk)
         ```
 
-        `kling_async.web` has this for aiohttp, ASGI and FastAPI. `Range`, `If-Range`, `If-Match`, `If-None-Match`,
-        `If-Modified-Since` and `If-Unmodified-Since` count, as RFC 9110 says; several ranges at once are answered with
-        the whole file. Only what is asked for is fetched from
-        the file host, as fast as the caller takes it. A connection to the host that breaks is resumed within the same
-        answer. Leaving the block ends it at once. No place among the downloads is taken.
+        `kling_async.web` has responses for aiohttp, ASGI and FastAPI. `Range`, `If-Range`, `If-Match`,
+        `If-None-Match`, `If-Modified-Since` and `If-Unmodified-Since` are evaluated as in RFC 9110; a request for
+        several ranges gets the whole file. Only the requested bytes are fetched from the file host, as fast as the
+        caller consumes them. If the connection to the host breaks, it is resumed within the same response. Leaving the
+        block ends the download at once. It does not count towards `downloads`.
 
         Args:
-            method: GET, or HEAD for an answer without a body.
+            method: GET, or HEAD for a response without a body.
             headers: those of the request; names in any case.
-            watermark: the watermarked variant, if `watermark_info` asked for one.
+            watermark: the watermarked variant, if `watermark_info` requested one.
 
         Raises:
             InvalidRequest: another method.
-            DownloadError: the result cannot be fetched, or is no file (voices, elements). The first bytes are there
-                when the block begins; where the rest cannot be fetched, iterating raises it.
+            DownloadError: the result cannot be fetched, or is not a file (voices, elements). The first bytes are
+                available when the block begins; if the rest cannot be fetched, iterating raises this.
             KlingError: as `wait`.
         """
         return self._client.open_file(self, method=method, headers=headers or {}, watermark=watermark)
@@ -403,27 +413,27 @@ class TaskHandle:
     # ----------------------------------------------------------------------------- called by the poller
 
     def changed(self, _task: Task, /) -> None:
-        """The task has a new status, which the watch keeps."""
-        _wake(self._news or ())
+        """Wakes the waiters for changes; the new status is in the watch."""
+        _wake(self._change_waiters or ())
 
     def ended(self, _end: Task | KlingError, /) -> None:
-        """There is nothing more to come; the watch keeps what came."""
+        """Wakes all waiters and schedules the callbacks; the end is in the watch."""
         if self._loop is not None:
-            self._tell_end(self._loop)
+            self._notify_end(self._loop)
 
-    def _tell_end(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _notify_end(self, loop: asyncio.AbstractEventLoop) -> None:
         callbacks, self._callbacks = self._callbacks or [], None
         for fn, context in callbacks:
             loop.call_soon(fn, self, context=context)
         _wake(self._waiters)
-        _wake(self._news or ())
-        self._waiters, self._news = [], None
+        _wake(self._change_waiters or ())
+        self._waiters, self._change_waiters = [], None
         self._leave_if_idle()
 
     # ---------------------------------------------------------------------------------------- the watch
 
     def _start(self) -> asyncio.AbstractEventLoop:
-        """An attached handle is cold: the first wait starts it."""
+        """Starts following the task of an attached handle on its first wait."""
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._watch = self._client.start_watching(self._reference, work=self.work)
@@ -433,15 +443,15 @@ class TaskHandle:
         return loop
 
     def begin(self) -> WorkEvents | None:
-        """Follows the task as awaiting does, and gives its events; None where `cancel()` came before that."""
+        """Starts following the task, as awaiting does, and returns its events; None if cancelled before that."""
         self._start()
         return self._watch.events if self._watch is not None else None
 
     def _wait_among(self, waiters: "list[asyncio.Future[None]]") -> "asyncio.Future[None]":
-        """A future of its own for each wait, so that cancelling one waiter cancels no other.
+        """Returns a new future for one wait, so that cancelling one waiter cancels no other.
 
-        Awaited in place: it takes a fraction of what `asyncio.shield` keeps, or a coroutine, for as long as the task
-        runs.
+        The caller awaits it directly: that takes a fraction of the memory of `asyncio.shield`, or of a coroutine, for
+        as long as the task runs.
         """
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._listen()
@@ -449,7 +459,7 @@ class TaskHandle:
         return waiter
 
     def _left(self, waiters: "list[asyncio.Future[None]] | None", waiter: "asyncio.Future[None]") -> None:
-        """A wait is over; those that the end ended are taken out together."""
+        """Removes a waiter that has finished; at the end, `_notify_end` removes all together."""
         if waiters is not None and not self.done():
             waiters.remove(waiter)
             self._leave_if_idle()
@@ -459,13 +469,13 @@ class TaskHandle:
             self._watch.join(self)
 
     def _leave_if_idle(self) -> None:
-        """The watch keeps only handles that have somebody to tell: pages open and leave by thousands."""
-        idle = not (self._waiters or self._news or self._callbacks)
+        """Leaves the watch when nothing waits for this handle: web pages open and close handles by the thousands."""
+        idle = not (self._waiters or self._change_waiters or self._callbacks)
         if idle and self._watch is not None and self.place is not None:
             self._watch.leave(self)
 
     def _known(self) -> "asyncio.Future[Task] | None":
-        """The end, if it is known; the watch is asked, since it does not tell a handle that nobody waits for."""
+        """Returns the end, if it is known, from the watch, which does not notify a handle without waiters."""
         end = self._watch.end if self._watch is not None else None
         if self._end is None and self._loop is not None and end is not None:
             known: asyncio.Future[Task] = self._loop.create_future()

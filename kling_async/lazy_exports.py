@@ -1,6 +1,6 @@
-"""Names that a package exports and imports only when they are used.
+"""Lazy exports: a package exports names that it imports only on first use.
 
-A package writes each of them once, as the import that type checkers read:
+A package lists each name once, as an import for type checkers:
 
 ```python
 if TYPE_CHECKING:
@@ -9,8 +9,8 @@ else:
     __getattr__, __dir__ = import_on_use(__name__)
 ```
 
-At run time the same line says where the name is found. As for type checkers, `Name as Name` and `*` export, and so do
-functions; other imports do not.
+At run time the same line is parsed to find the name's module. As for type checkers, `Name as Name`, `*` and functions
+are exports; other imports are not.
 """
 
 import ast
@@ -23,7 +23,7 @@ from typing import Any
 
 
 def import_on_use(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and the `__dir__` of a package; `__all__` is sorted, and made when it is asked for."""
+    """Returns the `__getattr__` and the `__dir__` of a package; `__all__` is sorted, and computed on access."""
 
     def get(name: str) -> Any:
         if name == "__all__":
@@ -31,10 +31,10 @@ def import_on_use(package: str) -> tuple[Callable[[str], Any], Callable[[], list
         module = None if name.startswith("_") else exports(package).get(name)
         if module is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package])
-        if module == package:  # a module of it
+        if module == package:  # a submodule
             return importlib.import_module(f"{package}.{name}")
         found = getattr(importlib.import_module(module), name)
-        setattr(sys.modules[package], name, found)  # the next use finds it there
+        setattr(sys.modules[package], name, found)  # the next use does not call this
         return found
 
     return get, lambda: sorted({*vars(sys.modules[package]), *exports(package)})
@@ -42,10 +42,10 @@ def import_on_use(package: str) -> tuple[Callable[[str], Any], Callable[[], list
 
 @functools.cache
 def exports(package: str) -> dict[str, str]:
-    """What a package exports, imported or not: each name with its module.
+    """Returns the names that a package exports, imported or not, each with its module.
 
     Raises:
-        ImportError: the package's source is not there, as in some frozen programs.
+        ImportError: the package's source is not available, as in some frozen programs.
     """
     spec = importlib.util.find_spec(package)
     loader: Any = spec and spec.loader

@@ -1,4 +1,4 @@
-"""Models of the current generation: what `KlingClient.model` gives, with the methods that each of them has.
+"""Models of the current generation, as returned by `KlingClient.model`: each has the methods that it supports.
 
 ```python
 turbo = kling.model("kling-3.0-turbo")
@@ -22,45 +22,46 @@ P = ParamSpec("P")
 
 
 class Client(Protocol):
-    """What a model needs of its client."""
+    """The methods of the client that a model calls."""
 
     def submit(self, request: Any) -> Any:
         """Submits a record."""
         ...
 
 
-class _makes(submits[P]):  # noqa: N801  (reads as what it does, as `submits`)
-    """A method that takes all of a record but the model, and submits it with that.
+class _makes(submits[P]):  # noqa: N801  (lower case, as `submits`)
+    """A method that takes all parameters of a record except the model, and submits the record for the model.
 
     Args:
-        record: gives what the method takes; the record itself is beside it.
+        record: returns the class of the parameters; the record itself is in the same module.
     """
 
     def _sent(self, client: Any, record: Any) -> Any:
         values = {field.alias: getattr(record, field.name) for field in attrs.fields(type(record))}
-        return client.client.submit(_whole(type(record))(model=client.name, **values))
+        return client.client.submit(_record_of(type(record))(model=client.name, **values))
 
-    def _called(self, record: Callable[..., object]) -> str:
-        return f"current.{_whole(record).__name__}"
+    def _public_name(self, record: Callable[..., object]) -> str:
+        return f"current.{_record_of(record).__name__}"
 
     def _documentation(self, record: Callable[..., object]) -> str:
         lines = super()._documentation(record).splitlines()
         return "\n".join(line for line in lines if not line.startswith("    model:"))
 
     def _ends(self) -> str:
-        return "Returns:\n    The handle; the task is followed from now on.\n\nRaises:\n    KlingError: as `submit`."
+        returns = "The handle; the client follows the task from now on."
+        return f"Returns:\n    {returns}\n\nRaises:\n    KlingError: as `submit`."
 
 
-def _whole(parameters: Any) -> Any:
-    """The record of which these are all but the model."""
+def _record_of(parameters: Any) -> Any:
+    """Returns the record class that has these parameters and the model."""
     return importlib.import_module(parameters.__module__).ENDPOINT.record
 
 
 class KlingModel:
-    """One model of a client: its methods are those that the model has.
+    """One model of a client; its methods are those that the model supports.
 
     Attributes:
-        client: that submits.
+        client: the client that submits.
         name: of the model, a segment of the path.
     """
 
@@ -74,12 +75,12 @@ class KlingModel:
         """The model's name."""
         return f"<KlingModel {self.name}>"
 
-    if not TYPE_CHECKING:  # what is not there is an error of types
+    if not TYPE_CHECKING:  # type checkers report missing attributes themselves
 
         def __getattr__(self, name: str) -> Any:
-            """Says what the model has in place of what it has not."""
+            """Raises an error that lists the methods that the model has."""
             has = methods_of(type(self))
-            if name in has:  # it could not be made: the error says why
+            if name in has:  # creating the method failed: raise that error again
                 return inspect.getattr_static(self, name).__get__(self, type(self))
             others = [model for model, kind in MODELS.items() if name in methods_of(kind)]
             elsewhere = f"; {' and '.join(others)} have it" if others else ""
@@ -87,7 +88,7 @@ class KlingModel:
 
 
 class ClipModel(KlingModel):
-    """A model that makes videos from words and from pictures."""
+    """A model that generates videos from text and from images."""
 
     __slots__ = ()
 
@@ -96,7 +97,7 @@ class ClipModel(KlingModel):
 
 
 class ClipAndMotionModel(ClipModel):
-    """A model that also makes the person of a picture move as in a video."""
+    """A model that also animates the person in an image after the motion in a video."""
 
     __slots__ = ()
 
@@ -104,7 +105,7 @@ class ClipAndMotionModel(ClipModel):
 
 
 class OmniModel(KlingModel):
-    """A model that makes a video from words, pictures, elements and a video."""
+    """A model that generates videos from text, images, elements and a video."""
 
     __slots__ = ()
 
@@ -112,7 +113,7 @@ class OmniModel(KlingModel):
 
 
 class AnyModel(ClipAndMotionModel, OmniModel):
-    """A model of which this version knows nothing: it may have any of these."""
+    """A model unknown to this version: it has all methods, since it may support any of them."""
 
     __slots__ = ()
 
@@ -125,16 +126,16 @@ MODELS: Final[Mapping[str, type[KlingModel]]] = {
     "kling-2.6": ClipAndMotionModel,
     "kling-2.5-turbo": ClipModel,
 }
-"""What each model has that the service's documentation knows."""
+"""The methods of each model in the service's documentation."""
 
 
 def methods_of(kind: type[KlingModel]) -> list[str]:
-    """The methods of a kind of model."""
+    """Returns the names of the methods of a model class."""
     return [name for name in dir(kind) if isinstance(inspect.getattr_static(kind, name), submits)]
 
 
 class Models(abc.ABC):
-    """A client's way to the models of the current generation."""
+    """The part of a client that returns models of the current generation."""
 
     @abc.abstractmethod
     def submit(self, request: Any) -> Any:
@@ -142,13 +143,13 @@ class Models(abc.ABC):
 
     @abc.abstractmethod
     def check_current(self) -> None:
-        """Refuses what the client's credentials or its host cannot do.
+        """Checks that the client's credentials and host support the current generation.
 
         Raises:
-            ConfigurationError: the current generation is not for them.
+            ConfigurationError: they do not.
         """
 
-    # Any text might be one of these words, and then has fewer methods.
+    # The overloads overlap: a str might be one of the literals, which have fewer methods.
     @overload
     def model(self, name: Literal["kling-3.0-turbo", "kling-2.5-turbo"]) -> ClipModel: ...  # type: ignore[overload-overlap]  # a literal is text, too
 
@@ -162,17 +163,17 @@ class Models(abc.ABC):
     def model(self, name: str) -> AnyModel: ...
 
     def model(self, name: str) -> Any:
-        """A model of the current generation, with the methods that it has; no request is made.
+        """Returns a model of the current generation, with the methods that it supports; sends no request.
 
         Args:
-            name: as the service's paths have it. One that this version does not know gets all methods, and what it
-                is asked for is sent with a warning.
+            name: as in the service's paths. A name unknown to this version gets all methods, and its requests are
+                sent with a warning.
 
         Raises:
-            InvalidRequest: it is no segment of a path: not text, blank, or with other letters.
-            ConfigurationError: these paths take an API key only, or the client's host does not serve them.
+            InvalidRequest: `name` is not a path segment: not text, blank, or with characters that are not allowed.
+            ConfigurationError: these paths need an API key, or the client's host does not serve them.
         """
-        from kling_async.protocol.rules.values import segment  # noqa: PLC0415  (on first use: rules take time)
+        from kling_async.protocol.rules.values import segment  # noqa: PLC0415  (on first use: slow to import)
 
         if problems := [*segment("model", name)]:
             raise InvalidRequest.of(problems)

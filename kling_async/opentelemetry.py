@@ -7,16 +7,16 @@ async with KlingClient(on_event=Telemetry(), journal="clips.sqlite") as kling:
     ...
 ```
 
-Each piece of work is a span, `generate_content kling-v2-6`, under the span in which it was submitted. Its children are
-what it went through: `queue` until its first byte goes out, `create` until the service has its task, `generate` until
-that has ended, `download` until its files are whole. With a journal, what another process goes on with is a span of its
-own there, with a link to the one that began it. A listener of your own that passes events on to a `Telemetry` must be
-an object which has the `trace_of` of that, too: the client asks for it what the journal keeps.
+Each piece of work is a span, `generate_content kling-v2-6`, a child of the span in which it was submitted. Its own
+children are its phases: `queue` until its first byte is sent, `create` until the service has its task, `generate` until
+the task has ended, `download` until its files are complete. With a journal, work that another process continues is a
+new span there, linked to the one that began it. An `on_event` of your own that forwards events to a `Telemetry` must be
+an object that also forwards `trace_of`: the client calls it to store the trace context in the journal.
 
-Attributes are those of the semantic conventions where these have them (`gen_ai.*`, `error.type`), else they begin with
-`kling.`. Nothing of this is sent to the service or to file hosts: no header is added to any request. Where aiohttp is
-instrumented besides, by `AioHttpClientInstrumentor` or a session with a trace configuration, the service gets the
-`traceparent` of that, and file hosts do not: they get no headers but the client's own.
+Attributes follow the semantic conventions where these define them (`gen_ai.*`, `error.type`); others begin with
+`kling.`. Nothing of this is sent to the service or to file hosts: no header is added to any request. If aiohttp is
+instrumented as well, by `AioHttpClientInstrumentor` or a session with a trace configuration, the service receives the
+`traceparent` from that; file hosts receive only the client's own headers.
 """
 
 import re
@@ -30,7 +30,7 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, Statu
 from kling_async.protocol import events
 
 FINISHED: Final = 1024
-"""Finished pieces of work whose later downloads still become their children."""
+"""Finished pieces of work that are remembered, so that later downloads become their children."""
 
 _NAME: Final = "kling_async"
 _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
@@ -41,45 +41,45 @@ Attributes = Mapping[str, str | int]
 
 @attrs.define
 class _Work:
-    """A piece of work on its way.
+    """An unfinished piece of work.
 
     Attributes:
-        span: of all of it.
-        common: attributes of its metrics, of which there are few values.
-        began: when, in seconds since 1970.
-        heard: when the last event came, in seconds since 1970.
-        spent: seconds that it has taken, by the events: a clock that is set does not change them.
-        told: `spent` at the event from which the next one that tells seconds counts them.
-        phase: what it goes through now, since when, and `spent` at that time.
-        saves: that wait for it, or fetch its files.
+        span: of the whole work.
+        common: low-cardinality attributes of its metrics.
+        began: in seconds since 1970.
+        last_event_at: time of the last event, in seconds since 1970.
+        spent: elapsed seconds by the events' own durations, so that a clock change does not affect them.
+        counted_from: value of `spent` from which the next event with a duration counts its seconds.
+        phase: the current phase: its name, its span, its start, and `spent` at its start.
+        saves: number of saves that wait for it, or download its files.
         took: seconds until its task ended; None before that.
     """
 
     span: Span
     common: dict[str, str]
     began: float
-    heard: float
+    last_event_at: float
     spent: float = 0.0
-    told: float = 0.0
+    counted_from: float = 0.0
     phase: tuple[str, Span, float, float] | None = None
     saves: int = 0
     took: float | None = None
 
-    def hears(self, event: events.WorkEvent) -> None:
-        """Counts the time until an event: the seconds that it tells, else about those that the clock shows."""
-        told = event.seconds if isinstance(event, events.Sent | events.Accepted | events.Ended) else 0.0
-        self.spent = self.told + told if told else self.spent + max(0.0, event.at - self.heard)
+    def advance(self, event: events.WorkEvent) -> None:
+        """Adds the time up to an event: by its own duration if it has one, else by the clock."""
+        seconds = event.seconds if isinstance(event, events.Sent | events.Accepted | events.Ended) else 0.0
+        self.spent = self.counted_from + seconds if seconds else self.spent + max(0.0, event.at - self.last_event_at)
         if isinstance(event, events.Queued | events.Sent | events.Accepted | events.Attached | events.Ended):
-            self.told = self.spent  # from here on the next one counts
-        self.heard = event.at
+            self.counted_from = self.spent
+        self.last_event_at = event.at
 
 
 class Telemetry:
-    """An `on_event` that makes spans and metrics. Several clients of a process may share one.
+    """An `on_event` that records spans and metrics. Several clients of a process may share one.
 
     Args:
-        tracer_provider: else the global one.
-        meter_provider: else the global one.
+        tracer_provider: default: the global one.
+        meter_provider: default: the global one.
     """
 
     def __init__(
@@ -94,8 +94,8 @@ class Telemetry:
         self._whole = meter.create_histogram(
             "gen_ai.client.operation.duration", "s", "From the submission to the end of the task"
         )
-        self._phase = meter.create_histogram("kling.phase.duration", "s", "What a piece of work goes through")
-        self._polls = meter.create_histogram("kling.poll.duration", "s", "Questions about tasks")
+        self._phase = meter.create_histogram("kling.phase.duration", "s", "Phases of a piece of work")
+        self._polls = meter.create_histogram("kling.poll.duration", "s", "Polls of tasks")
         self._units = meter.create_counter("kling.paid.units", "{unit}", "Units of resource packs that were taken")
         self._money = meter.create_counter("kling.paid.amount", "{money}", "Money that was taken")
         self._throttled = meter.create_counter("kling.throttled", "{refusal}", "Creates that had to wait")
@@ -103,7 +103,7 @@ class Telemetry:
         self._bytes = meter.create_counter("kling.saved", "By", "Bytes of files that were saved")
 
     def trace_of(self, work: int) -> str | None:
-        """What the journal keeps with a piece of work: the `traceparent` of its span."""
+        """Returns the `traceparent` of the span of a piece of work, for the journal."""
         found = self._works.get(work)
         context = found.span.get_span_context() if found is not None else None
         if context is None or not context.is_valid:
@@ -111,7 +111,7 @@ class Telemetry:
         return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
     def __call__(self, event: events.Event) -> None:
-        """Takes what has happened."""
+        """Records an event."""
         match event:
             case events.Polled():
                 failed = {"error.type": event.error_type} if event.error_type else {}
@@ -127,16 +127,16 @@ class Telemetry:
             case _:
                 pass
 
-    # ------------------------------------------------------------------------------------ on its way
+    # ---------------------------------------------------------------------------------------- events
 
     def _moves(self, event: events.WorkEvent) -> None:
-        """Where a piece of work comes to."""
+        """Records an event that moves a piece of work forward."""
         if isinstance(event, events.Saving):
-            if event.work in self._works:  # else it has ended, and its download comes behind
+            if event.work in self._works:  # else its task has ended, and the download gets its span from `_finished`
                 self._works[event.work].saves += 1
             return
         work = self._of(event)
-        work.hears(event)
+        work.advance(event)
         match event:
             case events.Queued():
                 self._enter(work, "queue", event.at)
@@ -153,9 +153,9 @@ class Telemetry:
                 pass
 
     def _fails(self, event: events.Failure) -> None:
-        """What goes wrong with a piece of work, or ends it."""
+        """Records a failure of a piece of work, or its end."""
         work = self._of(event)
-        work.hears(event)
+        work.advance(event)
         match event:
             case events.Ended():
                 self._ended(work, event)
@@ -220,7 +220,7 @@ class Telemetry:
     # ----------------------------------------------------------------------------------------- spans
 
     def _of(self, event: events.WorkEvent) -> _Work:
-        """Its work, which begins with what is heard of it first."""
+        """Returns the work of an event; its first event starts the span."""
         work = self._works.get(event.work)
         if work is None:
             maker = _context_of(event.trace if isinstance(event, events.Attached | events.InDoubt) else None)
@@ -241,7 +241,7 @@ class Telemetry:
         work.phase = phase, self._tracer.start_span(phase, context, start_time=_nanoseconds(at)), at, work.spent
 
     def _leave(self, work: _Work, at: float, failure: events.Failure | None = None) -> None:
-        """Ends what it goes through."""
+        """Ends the current phase of a piece of work."""
         if work.phase is None:
             return
         phase, span, began, spent = work.phase
@@ -265,7 +265,7 @@ class Telemetry:
 
 
 def _fail(span: Span, failure: events.Failure) -> dict[str, str]:
-    """Says what has gone wrong; an end that the caller wanted is no error, unless something may have been made."""
+    """Marks a span as failed; an end caused by the caller is not an error, unless a task may have been created."""
     if isinstance(failure, events.InDoubt) or failure.error_type not in {"ClientClosed", "CancelledError"}:
         span.set_status(Status(StatusCode.ERROR, failure.error or failure.error_type))
     failed = {"error.type": failure.error_type or failure.name}
@@ -294,7 +294,7 @@ def _common(event: events.WorkEvent) -> dict[str, str]:
 
 
 def _model(event: events.WorkEvent) -> str:
-    """Its model, empty if it is not known: a line is called after that, or after its endpoint, with a pack behind."""
+    """Returns the model, empty if unknown: `line` is the model or the endpoint, followed by the pack."""
     name, *_ = event.line.split(" (")
     return name if name != event.endpoint else ""
 

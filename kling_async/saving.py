@@ -1,4 +1,4 @@
-"""What tasks made, put where it is wanted: places are kept before anything is paid, files are whole or not there."""
+"""Saves and streams the results of tasks: paths are reserved before anything is paid, files appear only complete."""
 
 import asyncio
 import contextlib
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 KEPT_SECONDS: Final = 60.0
-"""Seconds in which a finished task is not asked for again when its file is opened; it changes no more but for the
-addresses, which are asked for anew when they expire."""
+"""Seconds for which a finished task is cached when its file is opened: only its file addresses still change, and they
+are refreshed when they expire."""
 KEPT_TASKS: Final = 1024
 
 
@@ -32,8 +32,8 @@ class Saving:
     """The saves of one client.
 
     Args:
-        downloads: gives what fetches.
-        get_task: asks for a task anew, whose addresses have expired.
+        downloads: returns the client's downloads.
+        get_task: queries a task again when its file addresses have expired.
         events: of the client.
     """
 
@@ -47,27 +47,28 @@ class Saving:
         self._events = events
         self._get_task = get_task
         self._ended: dict[str, tuple[float, Task]] = {}
-        """Finished tasks by their references, and when they were heard of."""
-        self._asking: dict[str, asyncio.Task[Task]] = {}
+        """Cached finished tasks by their references, with the loop time at which they were received."""
+        self._queries: dict[str, asyncio.Task[Task]] = {}
+        """Queries under way, by the references of their tasks."""
 
     @contextlib.asynccontextmanager
     async def place_for(
         self, request: object, path: str | PathLike[str], name: str | None, *, watermark: bool, overwrite: bool
     ) -> "AsyncIterator[Target]":
-        """Keeps the place for what a request will make.
+        """Reserves the path for a request's result.
 
         Args:
-            request: what is to be made.
+            request: the request record.
             path: a file; with a name, or for several results, a directory.
-            name: what the files are called after in a directory; None for their task.
-            watermark: whether the watermarked variants are to be saved.
-            overwrite: whether there may be files.
+            name: base name of the files in a directory; None to name them after their task.
+            watermark: whether to save the watermarked variants.
+            overwrite: whether files may exist.
 
         Raises:
-            DownloadError: the result is no file.
-            TargetError: it cannot be written to.
-            TargetExists: there is a file.
-            SaveInProgress: another save writes there.
+            DownloadError: the result is not a file.
+            TargetError: the path cannot be written to.
+            TargetExists: the file exists.
+            SaveInProgress: another save is writing there.
         """
         endpoint = refusals.endpoint_that_takes(request)
         several = True if endpoint.slots_of(request) > 1 else None if name is not None else False
@@ -95,13 +96,13 @@ class Saving:
         """Saves a handle's files.
 
         Raises:
-            KlingError: as `TaskHandle.save` and `TaskHandle.save_all`, which are the ways to call it.
+            KlingError: as `TaskHandle.save` and `TaskHandle.save_all`, which call this.
         """
-        await self._downloads()  # all that saves is imported in a thread
+        await self._downloads()  # imports the download modules in a thread
         if several and path is not None:
-            from kling_async.io.target import text_of  # noqa: PLC0415  (as just said)
+            from kling_async.io.target import text_of  # noqa: PLC0415  (imported above, in a thread)
 
-            path = f"{text_of(path)}/"  # so that it is made
+            path = f"{text_of(path)}/"  # a trailing separator: the directory is created
         wanted, path, work = path, path if path is not None else handle.save_to, handle.work
         if path is None:
             raise TargetError("expected a path to save to: give one here, or save_to=... to submit")
@@ -110,7 +111,7 @@ class Saving:
         except TargetExists:
             if work is None or overwrite:
                 raise
-            await work.read_again()  # what is there may have been saved by another client since the handle was made
+            await work.read_again()  # another client may have saved the file since the handle was created
             if (whole := await work.whole(wanted, watermark=watermark)) is not None:
                 return whole
             if not work.began(path):
@@ -127,7 +128,7 @@ class Saving:
         overwrite: bool,
         several: bool | None,
     ) -> list[Path]:
-        """As `save_all`, by what is known of the work now."""
+        """As `save_all`, by the current state of the work's record."""
         work, downloads = handle.work, await self._downloads()
         if work is not None and not overwrite and (whole := await work.whole(wanted, watermark=watermark)) is not None:
             return whole
@@ -148,7 +149,7 @@ class Saving:
             raise
 
     async def save_at(self, place: "Target", handle: TaskHandle, *, watermark: bool, overwrite: bool) -> list[Path]:
-        """Waits for the end of a handle's task, and saves its files to a place that is kept.
+        """Waits for the end of a handle's task, and saves its files to a reserved path.
 
         Raises:
             KlingError: as `TaskHandle.save`.
@@ -184,10 +185,10 @@ class Saving:
         except TargetExists:
             if work is None:
                 raise
-            await work.read_again()  # the task may have taken as long as another client took to save it
+            await work.read_again()  # another client may have saved the task while this one waited for it
             if not overwrite and (whole := await work.whole(place.path, watermark=watermark)) is not None:
                 return whole
-            if begun:  # else the next save looks at its bytes
+            if begun:  # else the next save compares its bytes
                 work.not_its_own(place, task)
             raise
         if work is not None:
@@ -201,24 +202,24 @@ class Saving:
         """Answers a request for a handle's first file.
 
         Raises:
-            KlingError: as `TaskHandle.open`, which is the way to call it.
+            KlingError: as `TaskHandle.open`, which calls this.
         """
         await threads.imported("kling_async.io.open_file")
-        from kling_async.io import open_file  # noqa: PLC0415  (on first use, as all that fetches)
+        from kling_async.io import open_file  # noqa: PLC0415  (on first use, as all download modules)
 
         open_file.check_method(method)
         task = await self._finished(handle)
-        refresh = functools.partial(self._asked_once, task.reference)
+        refresh = functools.partial(self._query_once, task.reference)
         downloads = await self._downloads()
         opened = open_file.opened(downloads, task, refresh, method=method, headers=headers, watermark=watermark)
         async with opened as file:
             yield file
 
     async def _finished(self, handle: TaskHandle) -> Task:
-        """The finished task; a browser makes several requests for one file, each by a handle of its own."""
+        """Returns the finished task, cached: a browser sends several requests for one file, each with a new handle."""
         now = asyncio.get_running_loop().time()
-        heard_at, ended = self._ended.get(handle.reference, (-math.inf, None))
-        if ended is not None and now < heard_at + KEPT_SECONDS and not handle.done():
+        received_at, ended = self._ended.get(handle.reference, (-math.inf, None))
+        if ended is not None and now < received_at + KEPT_SECONDS and not handle.done():
             return ended
         task = await handle.wait()
         self._keep(task)
@@ -230,32 +231,32 @@ class Saving:
         if len(self._ended) > KEPT_TASKS:
             del self._ended[next(iter(self._ended))]
 
-    async def _asked_once(self, reference: str) -> Task:
-        """Asks for a task anew, once for all who want it at the moment."""
-        asking = self._asking.get(reference)
-        if asking is None:
-            asking = asyncio.ensure_future(self._get_task(reference))
-            self._asking[reference] = asking
-            asking.add_done_callback(functools.partial(self._asked, reference))
-        return await asyncio.shield(asking)
+    async def _query_once(self, reference: str) -> Task:
+        """Queries a task again; concurrent callers share one query."""
+        query = self._queries.get(reference)
+        if query is None:
+            query = asyncio.ensure_future(self._get_task(reference))
+            self._queries[reference] = query
+            query.add_done_callback(functools.partial(self._query_done, reference))
+        return await asyncio.shield(query)
 
-    def _asked(self, reference: str, asking: "asyncio.Task[Task]") -> None:
-        del self._asking[reference]
-        if not asking.cancelled() and asking.exception() is None:
-            self._keep(asking.result())
+    def _query_done(self, reference: str, query: "asyncio.Task[Task]") -> None:
+        del self._queries[reference]
+        if not query.cancelled() and query.exception() is None:
+            self._keep(query.result())
 
     async def close(self) -> None:
-        """Ends what is asked still."""
-        asking = list(self._asking.values())
-        for each in asking:
-            each.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        """Cancels the queries under way."""
+        queries = list(self._queries.values())
+        for query in queries:
+            query.cancel()
+        await asyncio.gather(*queries, return_exceptions=True)
 
     async def stream(self, handle: TaskHandle, *, watermark: bool) -> AsyncGenerator[bytes, None]:
         """Streams a handle's first file.
 
         Raises:
-            KlingError: as `TaskHandle.stream`, which is the way to call it.
+            KlingError: as `TaskHandle.stream`, which calls this.
         """
         task = await handle.wait()
         refresh = functools.partial(self._get_task, task.reference)

@@ -1,3 +1,3 @@
-"""The version: stated here, and read from here by all that tell it, the build included."""
+"""The package version; the build reads it from here, too."""
 
 __version__ = "0.1.0"

@@ -1,6 +1,6 @@
-"""Looks through the pages as they were built: `python -m docs.tools.built FOLDER`.
+"""Checks the built pages: `python -m docs.tools.built FOLDER`.
 
-Nothing may be loaded from elsewhere, and each link within the pages has to lead to something.
+Pages may load nothing from other sites, and each link within the pages must have a target.
 """
 
 import re
@@ -15,16 +15,16 @@ LOADS: Final = {
     **dict.fromkeys(("use", "image"), "href"),
     "object": "data",
 }
-"""Elements that load something, and where they say what; `link` is another matter, and so is `srcset`."""
+"""Elements that load something, with the attribute of the URL; `link` and `srcset` are handled separately."""
 LINK_RELATIONS: Final = frozenset({"next", "prev", "index", "search", "author", "help", "canonical", "alternate"})
-"""Of `link`: those that browsers do not load."""
+"""Relations of `link` that browsers do not load."""
 _STYLE_LOADS: Final = re.compile(r"""(?:url\(|@import(?! url))\s*["']?([^"')\s;]+)""")
 _SVG_LOADS: Final = re.compile(r"""(?:href=["'](?!#|data:)|@import|url\(["']?(?!#|data:))""")
 _SCRIPT_LOADS: Final = re.compile(r"""(?:import|fetch|importScripts)\s*\(?\s*["'](https?:)?//""")
 
 
 class _Page(HTMLParser):
-    """What a page loads, where it links to, and the names within it."""
+    """The URLs that a page loads, its links, and the anchors within it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class _Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """An element begins."""
+        """Collects the URLs and names of an element."""
         values = {name: value or "" for name, value in attrs}
         self.names |= {values[name] for name in ("id", "name") if name in values}
         if tag == "a" and "href" in values:
@@ -51,17 +51,17 @@ class _Page(HTMLParser):
         self._in_style = tag == "style"
 
     def handle_data(self, data: str) -> None:
-        """Text; that of a style loads, too."""
+        """Collects the URLs of a style element."""
         if self._in_style:
             self.loads += _STYLE_LOADS.findall(data)
 
     def handle_endtag(self, tag: str) -> None:
-        """An element ends."""
+        """Ends a style element."""
         self._in_style &= tag != "style"
 
 
 def problems_of(folder: Path) -> list[str]:
-    """What is wrong with the pages in a folder, each with its place."""
+    """Returns the problems of the pages in a folder, each with its file."""
     pages = {path: _Page(path.read_text("utf-8")) for path in sorted(folder.rglob("*.html"))}
     found = [] if pages else [f"{folder}: there are no pages"]
     for path, page in pages.items():
@@ -81,12 +81,12 @@ def problems_of(folder: Path) -> list[str]:
 
 
 def is_elsewhere(address: str) -> bool:
-    """Whether it is not among the pages, nor within the page itself."""
+    """Whether a URL is neither one of the pages nor inline data."""
     return address.startswith("//") or urlsplit(address).scheme not in {"", "data"}
 
 
 def _leads_nowhere(path: Path, link: str, pages: dict[Path, _Page]) -> str:
-    """Why a link within the pages leads nowhere; empty where it leads to something."""
+    """Returns why a link within the pages has no target; empty if it has one."""
     parts = urlsplit(link)
     target = (path.parent / unquote(parts.path)).resolve() if parts.path else path.resolve()
     target = target / "index.html" if target.is_dir() else target
@@ -99,7 +99,7 @@ def _leads_nowhere(path: Path, link: str, pages: dict[Path, _Page]) -> str:
 
 
 def main(folder: str) -> None:
-    """Says what is wrong, and ends with an error if something is."""
+    """Prints the problems, and exits with an error if there are any."""
     if problems := problems_of(Path(folder)):
         sys.exit("\n".join(problems))
 

@@ -8,7 +8,7 @@ WIDTH, HEIGHT = 190, 62
 ACROSS, DOWN = 262, 124
 MARGIN: Final = 8
 APART: Final = 9
-"""Pixels by which the two arrows between two cards are moved aside."""
+"""Pixels by which each of two opposite arrows between two cards is shifted."""
 
 _TIP: Final = """<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8"
 orient="auto-start-reverse"><path class="tip" d="M0,0 L8,4 L0,8 z"/></marker></defs>"""
@@ -21,9 +21,9 @@ class Card(NamedTuple):
 
     Attributes:
         place: column and row of the grid.
-        name: as it is called.
-        about: what is shown when one points at it.
-        ends: the ends that it can come to, each with its class in CSS.
+        name: of the state.
+        about: tooltip.
+        ends: ends that the state can lead to, each with its CSS class.
     """
 
     place: Place
@@ -33,12 +33,12 @@ class Card(NamedTuple):
 
 
 def svg(label: str, cards: Mapping[str, Card], arrows: Mapping[tuple[str, str], str]) -> str:
-    """A drawing, without empty lines, so that it can stand in Markdown.
+    """Returns a drawing without empty lines, so that it can be embedded in Markdown.
 
     Args:
-        label: what it is a drawing of.
-        cards: by a name for the arrows.
-        arrows: from which card to which one, and the number that it has, or "".
+        label: description for screen readers.
+        cards: by the names that the arrows use.
+        arrows: from one card to another, with a number or "".
     """
     columns = 1 + max(card.place[0] for card in cards.values())
     rows = 1 + max(card.place[1] for card in cards.values())
@@ -58,7 +58,7 @@ def _middle(place: Place) -> tuple[float, float]:
 
 
 def _arrow(begin: Place, end: Place, number: str, *, both: bool) -> list[str]:
-    """A straight line from edge to edge, with its number nearer to where it begins."""
+    """Draws a straight line from edge to edge, with its number nearer to its start."""
     (x1, y1), (x2, y2) = _middle(begin), _middle(end)
     dx, dy = x2 - x1, y2 - y1
     length = (dx * dx + dy * dy) ** 0.5

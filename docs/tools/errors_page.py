@@ -1,4 +1,4 @@
-"""The page of the errors, out of their docstrings and the service's code table."""
+"""The page of the errors, generated from their docstrings and the table of the service's codes."""
 
 import inspect
 import re
@@ -9,28 +9,28 @@ from kling_async.protocol.errors import KlingError, Remedy
 
 HEAD: Final = """# Errors
 
-All are `KlingError`; a few are errors of Python as well, so that `except TimeoutError` or `except FileExistsError`
-catch them. Each has `code`, `http_status`, `request_id`, `reference` where there is or may be a task, and `remedy`,
-what helps, where that has a name. Whether something was paid: [When something goes wrong](../guides/trouble.md).
+All errors are `KlingError`; a few are also built-in errors, so that `except TimeoutError` or `except FileExistsError`
+catches them. Each has `code`, `http_status`, `request_id`, `reference` where there is or may be a task, and `remedy`,
+if one of the remedies below applies. Whether something was paid: [When something goes wrong](../guides/trouble.md).
 """
 
 
 def page() -> tuple[str, str]:
-    """Its file, and its text."""
+    """Returns the page: its file and its text."""
     tree = (errors.__doc__ or "").partition("\n\n")[2].rstrip()
-    parts = [HEAD, "## The tree", f"```text\n{tree}\n```", "## What it means, and what to do", _table()]
+    parts = [HEAD, "## The tree", f"```text\n{tree}\n```", "## Meaning and remedy", _table()]
     parts += ["## The service's codes", CODES_HEAD, _codes(), "## Remedies", REMEDIES_HEAD, _remedies()]
     return "errors.md", "\n\n".join(parts) + "\n"
 
 
-CODES_HEAD: Final = """The code of an answer decides, not its HTTP status: 429 stands for six of these. "Passes" are
-codes after which reading is repeated by itself; "may exist" those after which a create is looked up, since it may have
-made a task."""
-REMEDIES_HEAD: Final = """`error.remedy` is one of these, for programs. Its value is what the text says."""
+CODES_HEAD: Final = """The code of a response decides, not its HTTP status: 429 is used for six of these. "Transient"
+are codes after which reads are retried automatically; "may exist" are codes after which a create is looked up, since it
+may have created a task."""
+REMEDIES_HEAD: Final = """`error.remedy` is one of these, for programs. Its value is the text of the message."""
 
 
 def classes() -> list[type[KlingError]]:
-    """All errors, as the tree has them: below each class those that are made of it."""
+    """Returns all errors in the order of the tree: each class, followed by its subclasses."""
     found: dict[type[KlingError], None] = {}
 
     def add(each: type[KlingError]) -> None:
@@ -44,7 +44,7 @@ def classes() -> list[type[KlingError]]:
 
 
 def meaning_of(error: type[KlingError]) -> tuple[str, str]:
-    """What an error means, and what to do: the first paragraph of its docstring, and the one that says so."""
+    """Returns what an error means and what to do: the first paragraph of its docstring, and the one with `DO`."""
     text = inspect.getdoc(error) or ""
     first, *others = text.partition("\n\nAttributes:")[0].split("\n\n")
     do = next((each for each in others if each.startswith(DO)), "").removeprefix(DO)
@@ -55,7 +55,7 @@ DO: Final = "What to do: "
 
 
 def _table() -> str:
-    rows = ["| error | it means | do |", "|---|---|---|"]
+    rows = ["| error | meaning | what to do |", "|---|---|---|"]
     for error in classes():
         means, do = meaning_of(error)
         rows.append(f"| [`{error.__name__}`](#kling_async.{error.__name__}) | {means} | {do} |")
@@ -63,7 +63,7 @@ def _table() -> str:
 
 
 def _codes() -> str:
-    rows = ["| code | error | passes | may exist | what to do |", "|--:|---|:-:|:-:|---|"]
+    rows = ["| code | error | transient | may exist | what to do |", "|--:|---|:-:|:-:|---|"]
     for code, row in error_codes.CODES.items():
         marks = f"{'yes' if row.transient else ''} | {'yes' if row.in_doubt else ''}"
         hint = row.hint[:1].upper() + row.hint[1:]
@@ -78,7 +78,7 @@ def _remedies() -> str:
 
 
 def _marked(text: str) -> str:
-    """Marks code that is not marked, since a text for people has none."""
+    """Adds backticks around code in a message, which has none."""
     return text if "`" in text else re.sub(r"(\w+\([^)]*\)|\w+='?\w+'?|\w+=\{.*\}|KLING_\w+)", r"`\1`", text)
 
 

@@ -1,4 +1,4 @@
-"""The page of the state machines: drawings and tables of what decides about tasks and creates."""
+"""The page of the state machines: drawings and tables of the transitions of tasks and creates."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final, TypeVar
@@ -34,27 +34,27 @@ STATUS_PLACES: Final[Mapping[TaskStatus, Place]] = {
     TaskStatus.FAILED: (2, 1),
 }
 ENDS: Final = {_S.ACCEPTED: ("accepted", "good"), _S.REFUSED: ("refused", "bad")}
-"""Ends of a create, and how they are marked on its cards."""
+"""Ends of a create, and their CSS classes on its cards."""
 
-INTRODUCTION: Final = "Drawn from the tables in the code that decides, whenever these pages are built."
-A_TASK: Final = f"""Any other news is late or doubled, and changes nothing. That the service does not know a task means
-nothing in the first {lifecycle.NOT_FOUND_PATIENCE:.0f} seconds after it was accepted here, or was last heard of."""
-A_CREATE: Final = f"""One request that makes a task, from its first byte to certainty: one paid task, whatever happens
-to the answers. It is sent {SENDS} times at most, not counting what was refused as full or too fast, or never left. The
-numbers are those of the table below.
+INTRODUCTION: Final = "Generated from the transition tables in the code, on each build of these pages."
+A_TASK: Final = f"""Any other status is late or repeated, and ignored. If the service has no such task, that means
+nothing in the first {lifecycle.NOT_FOUND_PATIENCE:.0f} seconds after it was accepted here, or last seen."""
+A_CREATE: Final = f"""One request that creates a task, from its first byte to certainty: one paid task, whatever happens
+to the responses. It is sent {SENDS} times at most, not counting sends that were refused as full or too fast, or that
+failed before the first byte. The numbers are those of the table below.
 
-- **accepted**: the task is known. **refused**: there is none, or nobody knows, and then the error is `CreateInDoubt`.
+- **accepted**: the task is known. **refused**: there is none, or this is unknown; then the error is `CreateInDoubt`.
 - `settle` and `budget` are those of `Retry`: {Retry().settle:.0f} and {Retry().budget:.0f} seconds; after a timeout,
   `settle` is {TIMEOUT_FACTOR:.0f} times as long.
-- A task that is found but was made more than {CLOCK_TOLERANCE:.0f} seconds before the first send is a conflict, or
+- A task that is found but was created more than {CLOCK_TOLERANCE:.0f} seconds before the first send is a conflict, or
   accepted with `if_exists="adopt"`.
-- Where no id finds the task (lip-sync, `RawTask`), what would be looked up is `CreateInDoubt` at once."""
+- Where no id finds the task (lip-sync, `RawTask`), `CreateInDoubt` is raised at once in place of a look-up."""
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """The one page."""
+    """Yields the page: its file and its text."""
     parts = ["# State machines", INTRODUCTION, "## A task", _task(), A_TASK, "## A create", A_CREATE, _create()]
-    parts += ["### From where to where", _steps(), "### What each state means", _states()]
+    parts += ["### Transitions", _steps(), "### States", _states()]
     yield "machines.md", "\n\n".join(parts) + "\n"
 
 
@@ -73,14 +73,14 @@ def _create() -> str:
 
 
 def numbered() -> dict[tuple[CreateState, CreateState], str]:
-    """All that leads from one state to another, with the numbers of the arrows; what leads to an end has none."""
+    """Returns all transitions with the numbers of their arrows; transitions to an end have none."""
     pairs = _pairs(create_states.TRANSITIONS)
     arrows = [pair for pair in pairs if pair[1] not in ENDS]
     return {pair: str(arrows.index(pair) + 1) if pair in arrows else "" for pair in pairs}
 
 
 def _pairs(table: Mapping[T, Collection[T]]) -> list[tuple[T, T]]:
-    """Each state with each that it may turn into, in the order in which they are declared."""
+    """Returns each state with each possible next state, in the order of declaration."""
     order = list(table)
     return [(begin, end) for begin, further in table.items() for end in sorted(further, key=order.index)]
 

@@ -1,4 +1,4 @@
-"""The pages of the reference: which name stands where. Each public name stands on one page; a test says so."""
+"""The pages of the reference and their names. A test checks that each public name is on one page."""
 
 import importlib
 import inspect
@@ -15,12 +15,12 @@ class Page(NamedTuple):
     """A page of the reference.
 
     Attributes:
-        file: its name, without an ending.
-        title: its first line.
-        about: what stands before the names.
-        module: from which they are imported.
-        names: in the order of the page.
-        rule: which names it takes besides; those that another page lists are not among them.
+        file: its name, without suffix.
+        title: its heading.
+        about: the text before the names.
+        module: from which the names are imported.
+        names: listed names, in the order of the page.
+        rule: selects further names, except those that another page lists.
     """
 
     file: str
@@ -32,13 +32,13 @@ class Page(NamedTuple):
 
 
 def is_error(value: Any) -> bool:
-    """What is raised or warned of, and what that is made of."""
+    """Whether a value is an error, a warning or a part of one."""
     parts = (Problem, Difference, Remedy)
     return value in parts or (inspect.isclass(value) and issubclass(value, KlingError | Warning))
 
 
 def is_request(value: Any) -> bool:
-    """What can be submitted."""
+    """Whether a value can be submitted."""
     return inspect.isclass(value) and issubclass(value, Request | Call)
 
 
@@ -46,23 +46,23 @@ PAGES: Final = (
     Page(
         "client",
         "The client",
-        "One `KlingClient` is one account on one event loop. Its methods are made of the [requests](requests.md): each "
-        "takes what the record of its name takes.",
+        "One `KlingClient` is one account on one event loop. Its methods are generated from the "
+        "[requests](requests.md): each has the parameters of the record with the same name.",
         "kling_async",
         "KlingClient TaskHandle Progress OpenFile PagedList AimedPolling Polling Durations Retry",
     ),
     Page(
         "requests",
         "Requests",
-        "What can be made or asked for: a record for each endpoint, with the parameter names of the official "
-        "documentation. [The endpoints](../made/endpoints.md) lists them with their paths and prices.",
+        "A record for each endpoint, with the parameter names of the official documentation. "
+        "[The endpoints](../made/endpoints.md) lists them with their paths and prices.",
         "kling_async",
         rule=is_request,
     ),
     Page(
         "parts",
         "Parts of requests",
-        "What requests are made of.",
+        "Types of parameters of requests.",
         "kling_async",
         "Image InputImage InputVideo FaceChoice ShotPrompt CameraControl CameraConfig DynamicMask Point Intent "
         "WatermarkInfo ElementImageList ElementVideoList BillingFilter",
@@ -70,14 +70,14 @@ PAGES: Final = (
     Page(
         "current",
         "The current generation",
-        "Records, parts and checks of `kling_async.current`: for paths that have the model in them.",
+        "Records, parts and checks of `kling_async.current`, for paths that contain the model.",
         "kling_async.current",
         rule=lambda _: True,
     ),
     Page(
         "results",
         "Results",
-        "What a finished task has, and what calls give that make no task.",
+        "The results of finished tasks, and of calls that create no task.",
         "kling_async",
         "Task TaskStatus Video Picture Audio Sound Voice Element Speech SpeechAudio Faces Face Cost BalanceDeduction "
         "ResourcePack BalanceDetail PackageDetail Deduction",
@@ -85,14 +85,14 @@ PAGES: Final = (
     Page(
         "costs",
         "Prices, models and budgets",
-        "What something costs, before and after, and what each model can do.",
+        "Prices before and costs after a task, and what each model supports.",
         "kling_async",
         "estimate capabilities Estimate Budget Spending Capability Cell Retirement",
     ),
     Page(
         "journal",
         "Journal and batch",
-        "What is paid for, kept on disk; and many pieces of work from one file.",
+        "The journal records paid work on disk; a batch runs many requests from one file.",
         "kling_async",
         "Journal PostgresJournal Entry EntryState SavedFile Batch Row RowProblem RowResult RowStatus Plan InvalidBatch",
     ),
@@ -106,7 +106,7 @@ PAGES: Final = (
     Page(
         "web",
         "Web services",
-        "`kling_async.web`: callbacks, results that a browser can seek, progress as events.",
+        "`kling_async.web`: callbacks, responses with seeking, progress as server-sent events.",
         "kling_async.web",
         rule=lambda _: True,
     ),
@@ -120,21 +120,21 @@ PAGES: Final = (
     Page(
         "emulator",
         "The emulator",
-        "`kling_async.emulator`: the service on this machine, for tests and for work without a key.",
+        "`kling_async.emulator`: a local emulator of the service, for tests and for work without a key.",
         "kling_async.emulator",
         rule=lambda _: True,
     ),
     Page(
         "testing",
         "Testing",
-        "`kling_async.testing`: what the fixtures give, and what works without pytest.",
+        "`kling_async.testing`: the classes behind the fixtures, which also work without pytest.",
         "kling_async.testing",
         rule=lambda _: True,
     ),
     Page(
         "events",
         "Events",
-        "`kling_async.events`: what `on_event` is told.",
+        "`kling_async.events`: the arguments of `on_event`.",
         "kling_async.events",
         "Event WorkEvent Failure Queued Sent Throttled SendFailed InDoubt Accepted Refused Attached Changed Ended Paid "
         "Saving Saved NotSaved Polled",
@@ -148,11 +148,11 @@ PAGES: Final = (
     ),
 )
 ELSEWHERE: Final = frozenset({"current", "events"})
-"""Public names of `kling_async` that are modules, with pages of their own."""
+"""Public names of `kling_async` that are modules and have separate pages."""
 
 
 def public_names(module: str) -> dict[str, Any]:
-    """The public names of a module, and what they stand for."""
+    """Returns the public names of a module with their values."""
     loaded = importlib.import_module(module)
     own = [name for name, value in vars(loaded).items() if getattr(value, "__module__", None) == module]
     names = getattr(loaded, "__all__", None) or [name for name in own if not name.startswith("_")]
@@ -160,10 +160,10 @@ def public_names(module: str) -> dict[str, Any]:
 
 
 def contents() -> dict[str, list[str]]:
-    """The names on each page, by file; listed ones first.
+    """Returns the names on each page, by file; listed ones first.
 
     Raises:
-        LookupError: a public name stands on no page.
+        LookupError: a public name is on no page.
     """
     public = {page.module: public_names(page.module) for page in PAGES}
     listed = {(page.module, name) for page in PAGES for name in page.names.split()}
@@ -179,7 +179,7 @@ def contents() -> dict[str, list[str]]:
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """Each page: its file, and its text in Markdown."""
+    """Yields each page: its file, and its text in Markdown."""
     found = contents()
     documented: dict[int, str] = {}
     for page in PAGES:
@@ -206,10 +206,10 @@ def _linked(page: Page, name: str) -> str:
 
 
 def _directive(module: str, name: str, value: Any) -> str:
-    """How a name is documented, by its kind."""
+    """Returns the autodoc directive for a name, by its kind."""
     if inspect.isclass(value):
         parts = [base for base in value.__mro__[1:] if base.__module__.startswith("kling_async.client")]
         return f".. autoclass:: {module}.{name}\n   :members:\n" + "   :inherited-members:\n" * bool(parts)
     if callable(value):
         return f".. autofunction:: {module}.{name}\n"
-    return f".. autodata:: {exports(module)[name]}.{name}\n"  # the text below it is where it is made
+    return f".. autodata:: {exports(module)[name]}.{name}\n"  # documented where it is defined

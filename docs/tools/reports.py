@@ -1,4 +1,4 @@
-"""Pages that stand elsewhere in the repository, and links to what stands there, led to where things are here."""
+"""Includes pages from elsewhere in the repository, and redirects links to files there to the generated pages."""
 
 import ast
 import os.path
@@ -23,7 +23,7 @@ REPORTS: Final = {
     "SECURITY.md": "security.md",
     "LICENCES.md": "licences.md",
 }
-"""What is taken over, and what it is called here."""
+"""Included files, with the names of their pages."""
 MADE_OF: Final = {
     "kling_async/protocol/errors.py": "made/errors.md",
     "kling_async/protocol/create_states.py": "made/machines.md",
@@ -32,19 +32,19 @@ MADE_OF: Final = {
     "kling_async/current.py": "reference/current.md",
     "kling_async/emulator/faults/fault.py": "reference/emulator.md",
 }
-"""Code that pages link to, so that a link leads somewhere in the repository as well, and the page made of it here."""
+"""Source files that pages link to, so that links also work in the repository, with the page generated from each."""
 _LINK: Final = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """Each page: its file, and its text; pictures are links to where they stand."""
+    """Yields each page: its file and its text; pictures are linked at their original path."""
     for source, page in REPORTS.items():
         yield page, _with_links((ROOT / source).read_text("utf-8"), (ROOT / source).parent)
     yield "examples.md", _examples()
 
 
 def led_to_pages(text: str, page: Path) -> str:
-    """The text of a page that is not made, in which links to what pages are made of lead to these pages."""
+    """Returns the text of a written page, with links to source files replaced by links to the generated pages."""
 
     def led(match: re.Match[str]) -> str:
         picture, words, target, anchor = match.groups()
@@ -59,7 +59,7 @@ def led_to_pages(text: str, page: Path) -> str:
 
 
 def _page_of(source: str) -> str | None:
-    """The page that is made of a file, from `docs/` on."""
+    """Returns the page generated from a file, relative to `docs/`."""
     if source in REPORTS:
         return f"made/{REPORTS[source]}"
     if source.startswith("examples/") and source.endswith(".py"):
@@ -68,7 +68,7 @@ def _page_of(source: str) -> str | None:
 
 
 def _with_links(text: str, folder: Path) -> str:
-    """The text, in which links that lead nowhere here are their words only."""
+    """Returns the text of an included page, where links without a page here are replaced by their text."""
 
     def led(match: re.Match[str]) -> str:
         picture, words, target, anchor = match.groups()
@@ -88,8 +88,8 @@ def _with_links(text: str, folder: Path) -> str:
 
 
 def _examples() -> str:
-    """The whole programs, each with what its first lines say."""
-    parts = ["# Whole programs", "They stand in `examples/`, and are run by the tests."]
+    """Returns the page of the example programs, each with its module docstring."""
+    parts = ["# Whole programs", "These programs are in `examples/`; the tests run them."]
     for path in sorted((ROOT / "examples").glob("[a-z]*.py")):
         code = path.read_text("utf-8")
         about = ast.get_docstring(ast.parse(code)) or ""

@@ -1,1 +1,1 @@
-"""Pictures into clips, for many people: a backend with aiohttp."""
+"""Turns pictures into clips, for many people: a backend with aiohttp."""

@@ -1,4 +1,4 @@
-"""`python -m examples.aiohttp_app [--emulator]`: one process."""
+"""Runs one process: `python -m examples.aiohttp_app [--emulator]`."""
 
 from aiohttp import web
 

@@ -1,4 +1,4 @@
-"""The application: routes of aiohttp, over the clips of `examples.web_service`."""
+"""The aiohttp application: routes for the clips of `examples.web_service`."""
 
 import asyncio
 import contextlib
@@ -27,20 +27,20 @@ logger = logging.getLogger(__name__)
 CLIPS: Final = web.AppKey("clips", Clips)
 SETTINGS: Final = web.AppKey("settings", Settings)
 BEGUN: Final = ContextVar[bool]("BEGUN")
-"""Whether the answer to the request is on its way; `web.RequestKey`, which is for such, is newer than aiohttp 3.13."""
+"""Whether the response has begun; `web.RequestKey`, which is meant for this, is newer than aiohttp 3.13."""
 NO_FORM: Final = (ValueError, RuntimeError, web.RequestPayloadError, HttpProcessingError)
-"""What aiohttp raises for bodies and parts of them that it cannot read."""
+"""Errors that aiohttp raises for bodies and parts that it cannot read."""
 routes = web.RouteTableDef()
 
 
 def person_of(request: web.Request) -> Person:
-    """Who asks."""
+    """Returns the person of the request's session."""
     return Person(request.cookies.get(requests.COOKIE))
 
 
 @routes.get("/")
 async def page(request: web.Request) -> web.StreamResponse:
-    """The page, with a session where the browser has none."""
+    """Returns the page, with a new session if the browser has none."""
     response = web.FileResponse(PAGE / "index.html")
     person, secure = person_of(request), request.secure or request.app[SETTINGS].is_https
     if person.is_new:
@@ -52,20 +52,20 @@ async def page(request: web.Request) -> web.StreamResponse:
 
 @routes.get("/api/options")
 async def choices(_: web.Request) -> web.Response:
-    """What the form offers."""
+    """Returns the options of the form."""
     return web.json_response(options.for_page(RUNNING))
 
 
 @routes.get("/api/price")
 async def price(request: web.Request) -> web.Response:
-    """What a clip would cost."""
+    """Returns the price of a clip."""
     await request.app[CLIPS].check(request.query, options.ANY_PICTURE)
     return web.json_response(options.price_of(options.request_of(request.query)))
 
 
 @routes.post("/api/clips")
 async def post(request: web.Request) -> web.Response:
-    """Takes a picture and what is to become of it; nothing of the body is read before it may be posted."""
+    """Accepts a picture and a form; does not read the body before the post is allowed."""
     requests.refuse_other_sites(request.headers, request.app[SETTINGS].host)
     person, key = person_of(request), request.headers.get("Idempotency-Key")
     requests.refuse_strangers(person)
@@ -83,17 +83,17 @@ async def post(request: web.Request) -> web.Response:
 
 
 async def form_of(request: web.Request, file: IO[bytes]) -> tuple[dict[str, str], int]:
-    """Reads a form, not more of it than may be; gives its texts, and how many bytes of a picture are in the file.
+    """Reads a form up to the maximum size; returns its texts, and the number of bytes of the picture in the file.
 
     Raises:
-        Refusal: it is too large, or something else.
-        ValueError: it is none; so are the others of `NO_FORM`.
+        Refusal: the body is too large, or of another type.
+        ValueError: the body is not a valid form; the other errors of `NO_FORM` mean the same.
     """
     requests.refuse_other_types(request.headers.get("Content-Type", ""))
     texts: dict[str | None, bytearray] = {}
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader):
-            raise ValueError("a part has parts")  # noqa: TRY004  (as aiohttp says it of all else)
+            raise ValueError("a part has parts")  # noqa: TRY004  (as aiohttp raises for other bad bodies)
         is_file = part.filename is not None
         if part.name in texts or is_file != (part.name == "picture"):
             raise ValueError("a part comes twice, or is no file or text as it should be")
@@ -113,41 +113,41 @@ async def form_of(request: web.Request, file: IO[bytes]) -> tuple[dict[str, str]
 
 @routes.get("/api/clips")
 async def listed(request: web.Request) -> web.Response:
-    """All clips of the one who asks."""
+    """Returns all clips of the person."""
     shown = await request.app[CLIPS].of(person_of(request).name)
     return web.json_response({"clips": [each.as_json() for each in shown]})
 
 
 @routes.get("/api/clips/{id}")
 async def one(request: web.Request) -> web.Response:
-    """One of their clips."""
+    """Returns one clip of the person."""
     shown = await request.app[CLIPS].find(person_of(request).name, request.match_info["id"])
     return web.json_response(shown.as_json())
 
 
 @routes.get("/api/clips/{id}/events", allow_head=False)
 async def events(request: web.Request) -> web.StreamResponse:
-    """What becomes of it, as it happens."""
+    """Streams the progress of a clip."""
     person, clip_id = person_of(request).name, request.match_info["id"]
     await request.app[CLIPS].find(person, clip_id)
     response = web.StreamResponse(headers=EVENT_HEADERS)
     await response.prepare(request)
-    async with contextlib.aclosing(request.app[CLIPS].events(person, clip_id)) as happening:
-        async for event in happening:
+    async with contextlib.aclosing(request.app[CLIPS].events(person, clip_id)) as stream:
+        async for event in stream:
             await response.write(event)
     return response
 
 
 @routes.get("/api/clips/{id}/video")
 async def video(request: web.Request) -> web.StreamResponse:
-    """The video, of which a browser fetches what it plays."""
+    """Serves the video; the browser fetches the ranges that it plays."""
     found = await request.app[CLIPS].video(person_of(request).name, request.match_info["id"])
     return web.FileResponse(found) if isinstance(found, Path) else await aiohttp_response(found, request)
 
 
 @routes.get("/api/clips/{id}/picture")
 async def picture(request: web.Request) -> web.StreamResponse:
-    """The picture, as it was uploaded."""
+    """Serves the picture, as it was uploaded."""
     clip = (await request.app[CLIPS].find(person_of(request).name, request.match_info["id"])).clip
     kind = await asyncio.to_thread(lambda: clip.picture_type)
     return web.FileResponse(clip.picture, headers={"Content-Type": kind, **requests.PICTURE_HEADERS})
@@ -155,7 +155,7 @@ async def picture(request: web.Request) -> web.StreamResponse:
 
 @routes.get("/health")
 async def health(request: web.Request) -> web.Response:
-    """Whether more can be sent here."""
+    """Returns whether this process accepts requests."""
     if request.app[CLIPS].closing.is_set():
         return web.json_response({"status": "stopping"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
     return web.json_response({"status": "ok", "unfinished": await request.app[CLIPS].unfinished()})
@@ -163,7 +163,7 @@ async def health(request: web.Request) -> web.Response:
 
 @routes.post("/kling/{token}")
 async def callback(request: web.Request) -> web.StreamResponse:
-    """What the service tells of its tasks."""
+    """Receives the service's callbacks."""
     receiver = request.app[CLIPS].callbacks
     if receiver is None:
         raise web.HTTPNotFound
@@ -177,8 +177,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def refusing(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers errors as the page reads them."""
-    BEGUN.set(False)  # requests of one connection share it
+    """Answers errors in the format that the page expects."""
+    BEGUN.set(False)  # requests of one connection share the context
     try:
         return await handler(request)
     except Refusal as error:
@@ -188,20 +188,20 @@ async def refusing(request: web.Request, handler: Handler) -> web.StreamResponse
         return web.json_response({"message": error.reason}, status=error.status, headers=error.headers)
     except (KlingError, OSError) as error:
         if isinstance(error, ConnectionError) and not isinstance(error, KlingError):
-            return web.Response(status=HTTPStatus.BAD_REQUEST)  # nobody is there any more
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # of a file that cannot be there
+            return web.Response(status=HTTPStatus.BAD_REQUEST)  # the client has disconnected
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # such a file cannot exist
             return web.json_response({"message": "Not Found"}, status=HTTPStatus.NOT_FOUND)
         if BEGUN.get():
-            raise  # the connection is broken off
+            raise  # aiohttp closes the connection
         logger.exception("answered with 503")
         return web.json_response({"message": requests.TROUBLE}, status=HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 async def with_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Puts the headers of every answer on each; the connection ends with a body that cannot be read."""
+    """Adds the common headers to a response; closes the connection if the request's body cannot be read."""
     BEGUN.set(True)
     if request.content.exception() is not None:
-        request.content.feed_eof()  # else the server reads on, and tells of it as of an error of its own
+        request.content.feed_eof()  # else the server reads on, and reports an internal error
         response.force_close()
         response.headers["Connection"] = "close"
     for name, value in requests.HEADERS.items():
@@ -209,11 +209,13 @@ async def with_headers(request: web.Request, response: web.StreamResponse) -> No
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """The clips, as long as the application lives; signals are heard before the server ends, for open streams."""
+    """Keeps the clips open while the application runs; handles signals before the server, to end open streams."""
     async with clips(app[SETTINGS]) as app[CLIPS]:
         loop, closing = asyncio.get_running_loop(), app[CLIPS].closing
         for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not here, or not in this thread
+            with contextlib.suppress(
+                NotImplementedError, RuntimeError, ValueError
+            ):  # unsupported, or not in main thread
                 loop.add_signal_handler(number, drain, closing, end)
         yield
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -226,12 +228,12 @@ def end() -> None:
 
 
 async def shut_down(app: web.Application) -> None:
-    """Ends open streams, which the server waits for."""
+    """Ends open streams, which the server would wait for."""
     app[CLIPS].closing.set()
 
 
 def application(settings: Settings) -> web.Application:
-    """The application."""
+    """Creates the application."""
     app = web.Application(middlewares=[refusing])
     app[SETTINGS] = settings
     app.add_routes(routes)

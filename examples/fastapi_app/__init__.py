@@ -1,1 +1,1 @@
-"""Pictures into clips, for many people: a backend with FastAPI."""
+"""Turns pictures into clips, for many people: a backend with FastAPI."""

@@ -1,4 +1,4 @@
-"""`python -m examples.fastapi_app [--emulator]`: one process."""
+"""Runs one process: `python -m examples.fastapi_app [--emulator]`."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""The application: routes of FastAPI, over the clips of `examples.web_service`."""
+"""The FastAPI application: routes for the clips of `examples.web_service`."""
 
 import asyncio
 import contextlib
@@ -31,23 +31,23 @@ api = APIRouter()
 
 
 def clips_of(request: Request) -> Clips:
-    """The clips."""
+    """Returns the clips of the application."""
     found: Clips = request.app.state.clips
     return found
 
 
 def person_of(request: Request) -> Person:
-    """Who asks."""
+    """Returns the person of the request's session."""
     return Person(request.cookies.get(requests.COOKIE))
 
 
 TheClips = Annotated[Clips, Depends(clips_of)]
-Asker = Annotated[Person, Depends(person_of)]
+User = Annotated[Person, Depends(person_of)]
 
 
 @api.get("/")
-async def page(request: Request, person: Asker) -> Response:
-    """The page, with a session where the browser has none."""
+async def page(request: Request, person: User) -> Response:
+    """Returns the page, with a new session if the browser has none."""
     response = FileResponse(PAGE / "index.html")
     secure = request.scope["scheme"] == "https" or request.app.state.settings.is_https
     if person.is_new:
@@ -57,20 +57,20 @@ async def page(request: Request, person: Asker) -> Response:
 
 @api.get("/api/options")
 async def choices() -> dict[str, Any]:
-    """What the form offers."""
+    """Returns the options of the form."""
     return options.for_page(RUNNING)
 
 
 @api.get("/api/price")
 async def price(request: Request, clips: TheClips) -> dict[str, str | None]:
-    """What a clip would cost."""
+    """Returns the price of a clip."""
     await clips.check(request.query_params, options.ANY_PICTURE)
     return options.price_of(options.request_of(request.query_params))
 
 
 @api.post("/api/clips", status_code=HTTPStatus.CREATED)
-async def post(request: Request, person: Asker, clips: TheClips) -> dict[str, Any]:
-    """Takes a picture and what is to become of it; nothing of the body is read before it may be posted."""
+async def post(request: Request, person: User, clips: TheClips) -> dict[str, Any]:
+    """Accepts a picture and a form; does not read the body before the post is allowed."""
     requests.refuse_other_sites(request.headers, request.app.state.settings.host)
     requests.refuse_strangers(person)
     key = request.headers.get("idempotency-key")
@@ -90,7 +90,7 @@ async def post(request: Request, person: Asker, clips: TheClips) -> dict[str, An
 
 
 def capped(receive: Receive) -> Receive:
-    """Receives a body as long as it is not too large, whatever its headers say."""
+    """Wraps `receive` to refuse a body that is too large, whatever its headers claim."""
     received = 0
 
     async def receive_more() -> Message:
@@ -104,34 +104,34 @@ def capped(receive: Receive) -> Receive:
 
 
 @api.get("/api/clips")
-async def listed(person: Asker, clips: TheClips) -> dict[str, Any]:
-    """All clips of the one who asks."""
+async def listed(person: User, clips: TheClips) -> dict[str, Any]:
+    """Returns all clips of the person."""
     return {"clips": [shown.as_json() for shown in await clips.of(person.name)]}
 
 
 @api.get("/api/clips/{clip_id}")
-async def one(clip_id: str, person: Asker, clips: TheClips) -> dict[str, Any]:
-    """One of their clips."""
+async def one(clip_id: str, person: User, clips: TheClips) -> dict[str, Any]:
+    """Returns one clip of the person."""
     return (await clips.find(person.name, clip_id)).as_json()
 
 
 @api.get("/api/clips/{clip_id}/events")
-async def events(clip_id: str, person: Asker, clips: TheClips) -> Response:
-    """What becomes of it, as it happens."""
+async def events(clip_id: str, person: User, clips: TheClips) -> Response:
+    """Streams the progress of a clip."""
     await clips.find(person.name, clip_id)
     return StreamingResponse(clips.events(person.name, clip_id), headers=EVENT_HEADERS)
 
 
 @api.api_route("/api/clips/{clip_id}/video", methods=["GET", "HEAD"])
-async def video(clip_id: str, person: Asker, clips: TheClips) -> Response:
-    """The video, of which a browser fetches what it plays."""
+async def video(clip_id: str, person: User, clips: TheClips) -> Response:
+    """Serves the video; the browser fetches the ranges that it plays."""
     found = await clips.video(person.name, clip_id)
     return FileResponse(found, media_type="video/mp4") if isinstance(found, Path) else TaskResponse(found)
 
 
 @api.get("/api/clips/{clip_id}/picture")
-async def picture(clip_id: str, person: Asker, clips: TheClips) -> Response:
-    """The picture, as it was uploaded."""
+async def picture(clip_id: str, person: User, clips: TheClips) -> Response:
+    """Serves the picture, as it was uploaded."""
     clip = (await clips.find(person.name, clip_id)).clip
     kind = await asyncio.to_thread(lambda: clip.picture_type)
     return FileResponse(clip.picture, media_type=kind, headers=requests.PICTURE_HEADERS)
@@ -139,7 +139,7 @@ async def picture(clip_id: str, person: Asker, clips: TheClips) -> Response:
 
 @api.get("/health")
 async def health(clips: TheClips) -> Response:
-    """Whether more can be sent here."""
+    """Returns whether this process accepts requests."""
     if clips.closing.is_set():
         return JSONResponse({"status": "stopping"}, HTTPStatus.SERVICE_UNAVAILABLE)
     return JSONResponse({"status": "ok", "unfinished": await clips.unfinished()})
@@ -149,28 +149,28 @@ async def health(clips: TheClips) -> Response:
 
 
 async def refused(_: Request, error: Exception) -> Response:
-    """An error as the page reads it."""
+    """Returns an error in the format that the page expects."""
     match error:
         case Refusal():
             return JSONResponse(error.body, error.status)
         case HTTPException():
             return JSONResponse({"message": error.detail}, error.status_code, error.headers)
         case ClientDisconnect():
-            return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there any more
+            return Response(status_code=HTTPStatus.BAD_REQUEST)  # the client has disconnected
         case _:
             logger.error("answered with 503", exc_info=error)
             return JSONResponse({"message": requests.TROUBLE}, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def with_headers(app: ASGIApp) -> ASGIApp:
-    """Puts the headers of every answer on each."""
+    """Wraps an application to add the common headers to each response."""
     headers = [(name.lower().encode(), value.encode()) for name, value in requests.HEADERS.items()]
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_more(message: Message) -> None:
             if message["type"] == "http.response.start":
-                there = {name for name, _ in message["headers"]}
-                message["headers"] += [each for each in headers if each[0] not in there]
+                present = {name for name, _ in message["headers"]}
+                message["headers"] += [each for each in headers if each[0] not in present]
             await send(message)
 
         await app(scope, receive, send_more)
@@ -179,31 +179,31 @@ def with_headers(app: ASGIApp) -> ASGIApp:
 
 
 @contextlib.contextmanager
-def told_to_end(closing: asyncio.Event) -> Iterator[None]:
-    """Hears of signals before the server does, which waits for open streams before it ends the application."""
+def draining_on_signals(closing: asyncio.Event) -> Iterator[None]:
+    """Handles signals before the server does, which would wait for open streams before it ends the application."""
     loop = asyncio.get_running_loop()
     before: dict[int, Callable[[int, FrameType | None], Any]] = {}
 
-    def told(number: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(drain, closing, lambda: before[number](number, frame))
 
     for number in (signal.SIGINT, signal.SIGTERM):
         if callable(handler := signal.getsignal(number)):
             before[number] = handler
-            signal.signal(number, told)
+            signal.signal(number, on_signal)
     yield
     for each, handler in before.items():
         signal.signal(each, handler)
 
 
 def application(settings: Settings | None = None) -> FastAPI:
-    """The application; by its environment where nothing is given, for `uvicorn --factory`."""
+    """Creates the application; by default with settings from the environment, for `uvicorn --factory`."""
     chosen = settings or Settings.from_environment()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with clips(chosen) as app.state.clips:
-            with told_to_end(app.state.clips.closing):
+            with draining_on_signals(app.state.clips.closing):
                 yield
 
     async def callbacks(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,1 +1,1 @@
-"""What both backends do, without a framework: clips of many people, who may post them, and what is set."""
+"""The framework-independent part of both backends: clips of many people, access rules and settings."""

@@ -1,4 +1,4 @@
-"""One clip: what somebody asked for, as it is kept on disk, and what is shown of it."""
+"""One clip: the request as it is stored on disk, and how it is shown."""
 
 import json
 import os
@@ -12,20 +12,20 @@ from examples.web_service import options
 from kling_async import Entry, EntryState, Estimate, ImageToVideo, Progress, estimate
 
 FORM: Final = "form.json"
-"""What is in each directory of a clip."""
+"""A file in the directory of each clip."""
 _FAILURE: Final = "failure.json"
 
 
 @attrs.frozen(kw_only=True)
 class Clip:
-    """What somebody asked for.
+    """A clip that a person requested.
 
     Attributes:
         id: the name of its directory, and the key of the work in the journal.
-        directory: where its files are.
+        directory: of its files.
         fields: texts of the form.
-        created_at: in UTC, as ISO 8601 has it.
-        failure: status and message, where it was refused for good.
+        created_at: in UTC, in ISO 8601 format.
+        failure: status and message, if it was refused permanently.
     """
 
     id: str
@@ -36,33 +36,33 @@ class Clip:
 
     @property
     def person(self) -> str:
-        """Whose it is, once it is in its place."""
+        """The name of its person, once it is in its final directory."""
         return self.directory.parent.name
 
     @property
     def picture(self) -> Path:
-        """As it was uploaded."""
+        """The path of the picture, as it was uploaded."""
         return self.directory / "picture"
 
     @property
     def picture_type(self) -> str:
-        """By its bytes, which were checked, and not by what somebody called it; blocks."""
+        """The media type by the picture's bytes, which were checked, not by its file name; blocks."""
         with self.picture.open("rb") as file:
             return "image/png" if file.read(4) == b"\x89PNG" else "image/jpeg"
 
     @property
     def video(self) -> Path:
-        """Where the video is saved."""
+        """The path to save the video to."""
         return self.directory / "video.mp4"
 
     @property
     def request(self) -> ImageToVideo:
-        """What is sent."""
+        """The request to send."""
         return options.request_of(self.fields, self.picture)
 
     @classmethod
     def read(cls, directory: Path) -> "Clip":
-        """From its directory; blocks."""
+        """Reads a clip from its directory; blocks."""
         failure = directory / _FAILURE
         return cls(
             id=directory.name,
@@ -72,7 +72,7 @@ class Clip:
         )
 
     def keep(self, picture: IO[bytes]) -> None:
-        """Puts picture and form on disk, so that not even a power cut takes them; blocks."""
+        """Writes picture and form to disk with fsync, so that they survive a power cut; blocks."""
         self.directory.mkdir(parents=True)
         with self.picture.open("xb") as file:
             shutil.copyfileobj(picture, file)
@@ -81,12 +81,12 @@ class Clip:
         _write(self.directory / FORM, {"fields": self.fields, "created_at": self.created_at})
 
     def fail(self, status: str, message: str) -> None:
-        """Keeps why there will be no video; blocks."""
+        """Stores why there will be no video; blocks."""
         _write(self.directory / _FAILURE, {"status": status, "message": message})
 
 
 def _write(path: Path, value: Any) -> None:
-    """Writes JSON that is whole or not there."""
+    """Writes JSON atomically."""
     part = path.with_suffix(".part")
     with part.open("w", encoding="utf-8") as file:
         json.dump(value, file)
@@ -97,7 +97,7 @@ def _write(path: Path, value: Any) -> None:
 
 
 def sync(directory: Path) -> None:
-    """Makes new names in a directory last; blocks."""
+    """Makes new names in a directory survive a power cut; blocks."""
     if os.name == "posix":
         descriptor = os.open(directory, os.O_RDONLY)
         try:
@@ -108,7 +108,7 @@ def sync(directory: Path) -> None:
 
 @attrs.frozen
 class Shown:
-    """A clip, and what the journal knows of it."""
+    """A clip with its journal entry."""
 
     clip: Clip
     entry: Entry | None = None
@@ -116,7 +116,7 @@ class Shown:
 
     @property
     def status(self) -> str:
-        """In one word, for the page."""
+        """The status in one word, for the page."""
         return self._outcome[0]
 
     @property
@@ -139,11 +139,11 @@ class Shown:
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more comes."""
+        """Whether the status is final."""
         return self.status in {"done", "failed", "unknown"}
 
     def as_json(self) -> dict[str, Any]:
-        """As the page reads it."""
+        """Returns the clip in the format that the page expects."""
         clip, request, path = self.clip, self.clip.request, f"/api/clips/{self.clip.id}"
         progress = self.progress if self.status == "running" else None
         left = None if progress is None else progress.seconds_left

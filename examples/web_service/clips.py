@@ -1,7 +1,7 @@
-"""Clips of many people. What was answered with a clip is finished after a restart, too, and paid for once.
+"""Clips of many people. An accepted clip is finished even after a restart, and paid for once.
 
-Each has a directory, `clips/<person>/<id>/`, with its picture and its form: it is there before the answer. The id is
-the key under which `submit` makes it, so that the journal says how far it is, whichever process asks.
+Each clip has a directory, `clips/<person>/<id>/`, with its picture and its form, which is written before the response.
+The id is the key for `submit`, so that any process can read the clip's state from the journal.
 """
 
 import asyncio
@@ -29,22 +29,22 @@ from kling_async import ImageToVideo, InvalidRequest, KlingClient, Problem, Task
 from kling_async.web import CallbackReceiver, progress_events
 
 RUNNING: Final = 3
-"""Unfinished clips that a person may have."""
+"""Maximum of unfinished clips per person."""
 _LOOK: Final = 1.0
-"""Seconds between two looks at the journal for a clip that another process may be making."""
+"""Seconds between reads of the journal for a clip that another process may be generating."""
 _QUIET_LOOKS: Final = 15
-"""After which a stream sends something, so that proxies keep it."""
+"""Reads without a change after which a stream sends an event, so that proxies keep the connection."""
 _KEPT_BY_THE_SERVICE: Final = timedelta(days=29)
-"""Less than the 30 days after which it deletes results."""
+"""Less than the 30 days after which the service deletes results."""
 _PLAYED: Final = 200
-"""Videos whose tasks are remembered."""
+"""Maximum of cached handles of played videos."""
 _STALE: Final = 3600.0
-"""Seconds after which an upload that is not finished is one of a process that was killed."""
+"""Seconds after which an unfinished upload is considered left by a killed process."""
 
 
 @attrs.frozen
 class Place:
-    """Where a clip is while it is uploaded, and where afterwards."""
+    """The directories of a clip: during the upload, and afterwards."""
 
     incoming: Path
     clip: Path
@@ -54,26 +54,26 @@ class Clips:
     """All clips of a directory, which several processes may share.
 
     Args:
-        kling: the one client of this process, with a journal and a budget of units.
-        directory: where they are.
-        callbacks: takes the service's callbacks; None where none are asked for.
+        kling: the client of this process, with a journal and a budget of units.
+        directory: of the clips.
+        callbacks: receives the service's callbacks; None if none are requested.
     """
 
     def __init__(self, kling: KlingClient, directory: Path, callbacks: CallbackReceiver | None = None) -> None:
         self.callbacks = callbacks
         self.closing = asyncio.Event()
-        """Set when the process is about to end: nothing new is taken, and event streams end."""
+        """Set when the process is about to end: no new clips are accepted, and event streams end."""
         self._kling = kling
         self._clips = directory / "clips"
         self._incoming = directory / "incoming"
         self._maker = Maker(kling)
         self._played: dict[str, TaskHandle] = {}
         self._uploads: dict[str, tuple[str, str]] = {}
-        """What is uploaded here: the id that it will have, and whose it is."""
+        """Uploads in this process, each with the clip's id and its person."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Clips"]:
-        """Goes on with all that earlier processes left, and leaves to the next one what is not finished."""
+        """Resumes unfinished clips of earlier processes; at exit, leaves unfinished ones to the next process."""
         self._clips.mkdir(parents=True, exist_ok=True)
         self._incoming.mkdir(exist_ok=True)
         for upload in self._incoming.iterdir():
@@ -86,18 +86,18 @@ class Clips:
             finally:
                 self.closing.set()
 
-    # ----------------------------------------------------------------------------------------- asking
+    # ---------------------------------------------------------------------------------------- reading
 
     async def of(self, person: str) -> list[Shown]:
-        """All clips of a person, newest first."""
+        """Returns all clips of a person, newest first."""
         shown = await self._shown(await asyncio.to_thread(_read_all, self._clips / person, "*"))
         return sorted(shown, key=lambda each: each.clip.created_at, reverse=True)
 
     async def find(self, person: str, clip_id: str) -> Shown:
-        """One clip of a person.
+        """Returns one clip of a person.
 
         Raises:
-            Refusal: they have none of this id.
+            Refusal: the person has no clip with this id.
         """
         found = None
         if re.fullmatch("[0-9a-f]{32}", clip_id):
@@ -114,19 +114,19 @@ class Clips:
         return [Shown(clip, entries.get(clip.id), far) for clip, far in zip(found, progress, strict=True)]
 
     async def video(self, person: str, clip_id: str) -> Path | TaskHandle:
-        """The video: the saved file, or a handle as long as there is none.
+        """Returns the saved video file, or a handle if it is not saved yet.
 
-        A handle that played it before the file was there goes on with it, as long as the service has it: who plays a
-        video asks for one range after the other, all of one ETag.
+        A handle that already serves a video is used while the service has the result: a player requests one range
+        after the other, and all must have the same ETag.
 
         Raises:
-            Refusal: there is none.
+            Refusal: there is no video.
         """
         shown = await self.find(person, clip_id)
         entry = shown.entry
         if shown.status != "done" or entry is None or entry.reference is None:
             raise Refusal(HTTPStatus.NOT_FOUND, "This clip has no video yet.")
-        handle = self._played.pop(entry.reference, None)  # else the service is asked for its task with each range
+        handle = self._played.pop(entry.reference, None)  # without the cache, each range would query the task
         is_old = datetime.now(UTC) - entry.intended_at > _KEPT_BY_THE_SERVICE
         if handle is None or is_old or (handle.done() and handle.exception() is not None):
             saved = Path(entry.files[0].path) if entry.files else None
@@ -139,9 +139,9 @@ class Clips:
         return handle
 
     async def events(self, person: str, clip_id: str) -> AsyncGenerator[bytes, None]:
-        """What becomes of a clip, as server-sent events: while it waits here, then those of its task.
+        """Yields the progress of a clip as server-sent events: while it waits here, then those of its task.
 
-        Its end is told once the journal has it, so that who asks for the clip then is told the same.
+        The end is sent once the journal has it, so that a request for the clip then returns the same status.
         """
         last, looks = b"", 0
         while not self.closing.is_set():
@@ -153,7 +153,7 @@ class Clips:
                 async for event in _until(self.closing, progress_events(handle)):
                     if not event.startswith(b"event: end"):
                         yield event
-            else:  # it stands in line, or another process makes it
+            else:  # it waits for a slot, or another process generates it
                 status = "processing" if shown.status == "running" else None
                 event, looks = _event("progress", status, None, shown.message), looks + 1
                 if event != last or looks % _QUIET_LOOKS == 0:
@@ -163,7 +163,7 @@ class Clips:
                 await asyncio.wait_for(self.closing.wait(), _LOOK)
 
     async def unfinished(self) -> int:
-        """How many clips are made here.
+        """Returns the number of unfinished clips in this process.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -174,10 +174,10 @@ class Clips:
     # ---------------------------------------------------------------------------------------- posting
 
     async def repeated(self, person: str, key: str | None) -> Shown | None:
-        """The clip that was posted under the same key, by somebody who got no answer; None where it is a new one.
+        """Returns the clip already posted with the same key, when a client repeats a post; None for a new one.
 
         Raises:
-            Refusal: it cannot be a key.
+            Refusal: the key is invalid.
         """
         if key is None:
             return None
@@ -189,19 +189,19 @@ class Clips:
 
     @contextlib.asynccontextmanager
     async def place(self, person: str, key: str | None) -> AsyncIterator[Place]:
-        """Room for one more clip of a person, while it is uploaded.
+        """Reserves one more clip for a person during the upload.
 
         Args:
-            person: whose it will be.
-            key: of `repeated`.
+            person: name of the person.
+            key: as for `repeated`.
 
         Raises:
-            Refusal: they have as many as they may.
+            Refusal: the person already has the maximum of unfinished clips.
         """
         if self.closing.is_set():
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "The service is about to stop: try again in a minute.")
         kept = {shown.clip.id for shown in await self.of(person) if not shown.is_final}
-        here = {each for each, whose in (self._maker.at_work | dict(self._uploads.values())).items() if whose == person}
+        here = {each for each, owner in (self._maker.at_work | dict(self._uploads.values())).items() if owner == person}
         if len(kept | here) >= RUNNING:
             raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, f"{RUNNING} of your clips are not finished: wait for one.")
         upload = secrets.token_hex(16)
@@ -214,15 +214,15 @@ class Clips:
             shutil.rmtree(place.incoming, ignore_errors=True)
 
     async def add(self, place: Place, fields: Mapping[str, Any], picture: IO[bytes] | None) -> Shown:
-        """Takes a clip: once this returns it is made, whatever happens to the process.
+        """Accepts a clip: once this returns it will be generated, even if the process dies.
 
         Args:
-            place: for it.
+            place: reserved for the clip.
             fields: of the form.
-            picture: as it was uploaded.
+            picture: as uploaded.
 
         Raises:
-            Refusal: it cannot be sent, or not be paid for.
+            Refusal: the request is invalid, or exceeds the budget.
         """
         incoming = Clip(
             id=place.clip.name,
@@ -239,7 +239,7 @@ class Clips:
         try:
             incoming.directory.rename(clip.directory)
         except OSError:
-            if clip.directory.exists():  # the same was posted twice at once
+            if clip.directory.exists():  # the same clip was posted twice concurrently
                 return await self.find(clip.person, clip.id)
             raise
         self._maker.begin(clip)
@@ -248,10 +248,10 @@ class Clips:
         return Shown(clip)
 
     async def check(self, fields: Mapping[str, Any], picture: Path | str | None) -> None:
-        """Refuses what would not be sent.
+        """Checks a form as `submit` would.
 
         Raises:
-            Refusal: with all problems.
+            Refusal: the form is invalid; lists all problems.
         """
         problems = [] if picture else [Problem("picture", "choose one: JPEG or PNG")]
         request = options.request_of(fields, picture or options.ANY_PICTURE)
@@ -266,7 +266,7 @@ class Clips:
     async def _refuse_unaffordable(self, request: ImageToVideo) -> None:
         cost = estimate(request).units or Decimal(0)  # where no price is known, the budget refuses
         in_line = dict(self._maker.in_line)
-        sent = await self._kling.journal.last_of(list(in_line))  # these have reserved it
+        sent = await self._kling.journal.last_of(list(in_line))  # these have reserved their price
         spending = await self._kling.spending()
         if cost > spending.left - sum(in_line[each] for each in in_line if each not in sent):
             raise Refusal(HTTPStatus.PAYMENT_REQUIRED, "Today's budget is used up: try again tomorrow.")
@@ -277,18 +277,18 @@ def _read_all(directory: Path, pattern: str) -> list[Clip]:
 
 
 def _id_of(person: str, key: str) -> str:
-    """The same clip for the same key; keys of others are other clips."""
+    """Returns the id of the clip for a person's key; equal keys of different persons have different ids."""
     return hashlib.sha256(f"{person} {key}".encode()).hexdigest()[:32]
 
 
 def _event(name: str, status: str | None, share: float | None, message: str) -> bytes:
-    """As those of `progress_events`."""
+    """Returns an event in the format of `progress_events`."""
     data = {"status": status, "share": share, "seconds_left": None, "message": message}
     return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
 
 
 async def _until(closing: asyncio.Event, events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """Events, until the process is about to end."""
+    """Yields events until the process is about to end."""
     closed = asyncio.ensure_future(closing.wait())
     waiting: set[asyncio.Future[Any]] = {closed}
     try:

@@ -1,4 +1,4 @@
-"""Makes clips in the background, however often that takes, and goes on with what other processes left."""
+"""Generates clips in the background, with retries, and resumes those that earlier processes left unfinished."""
 
 import asyncio
 import contextlib
@@ -36,44 +36,44 @@ _REFUSALS: Final = (
     PermissionRefused,
     RequestRefused,
 )
-"""What trying again does not help; whatever else goes wrong with the service, a clip is made once that is over."""
+"""Permanent errors, which are not retried; after any other error of the service, the clip is tried again."""
 _LONGEST_PAUSE: Final = 60.0
 
 
 class Maker:
-    """What one process makes.
+    """Generates the clips of one process.
 
     Args:
-        kling: its client, with a journal.
+        kling: the process's client, with a journal.
     """
 
     def __init__(self, kling: KlingClient) -> None:
         self.at_work: dict[str, str] = {}
-        """Ids of unfinished clips, and whose they are."""
+        """Ids of unfinished clips, with their persons."""
         self._kling = kling
         self.in_line: dict[str, Decimal] = {}
-        """What those cost that may not have reserved it in the budget yet."""
+        """Prices of the clips that may not have reserved them in the budget yet."""
         self._handles: dict[str, TaskHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def handle(self, clip_id: str) -> TaskHandle | None:
-        """The task of a clip that is made here; None where it is not, or has none yet."""
+        """Returns the task of a clip; None if this process does not generate it, or it has no task yet."""
         return self._handles.get(clip_id)
 
     @contextlib.asynccontextmanager
     async def going_on(self, known: Sequence[Shown]) -> AsyncIterator[None]:
-        """Goes on with all that earlier processes left, and leaves to the next one what is not finished."""
+        """Resumes unfinished clips of earlier processes; at exit, leaves unfinished ones to the next process."""
         self._in_background(self._go_on(known))
         try:
             yield
         finally:
-            await self._kling.close()  # what is being sent is brought to its end, all else goes on at the next start
+            await self._kling.close()  # waits for creates that are being sent; the rest resumes at the next start
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _go_on(self, known: Sequence[Shown]) -> None:
-        """With what nobody has sent, since its process ended before, and with what the journal has."""
+        """Resumes clips that were never sent, since their process ended before, and those in the journal."""
         clips = {each.clip.id: each.clip for each in known}
         for each in known:
             if each.status == "waiting":
@@ -83,15 +83,15 @@ class Maker:
                 if handle.key in clips:
                     self.begin(clips[handle.key], handle)
             for key, entry in (await self._kling.journal.last_of(list(clips))).items():
-                if entry.state is EntryState.INTENT:  # the service could not be asked about it
+                if entry.state is EntryState.INTENT:  # the look-up failed
                     self.begin(clips[key])
 
     def begin(self, clip: Clip, handle: TaskHandle | None = None) -> None:
-        """Makes a clip from now on, unless that goes on already.
+        """Starts generating a clip, unless this process already does.
 
         Args:
-            clip: it is on disk.
-            handle: of its task, where there is one.
+            clip: stored on disk.
+            handle: of its task, if it has one.
         """
         if clip.id not in self.at_work:
             self.at_work[clip.id] = clip.person
@@ -111,7 +111,7 @@ class Maker:
             del self.at_work[clip.id]
 
     async def _made(self, clip: Clip, handle: TaskHandle | None) -> bool:
-        """Whether a clip has come to its end."""
+        """Tries to generate a clip; returns whether it is finished, or failed permanently."""
         try:
             if handle is None:
                 handle = await self._kling.submit(clip.request, key=clip.id, save_to=clip.video)
@@ -119,7 +119,7 @@ class Maker:
             self._handles[clip.id] = handle
             await handle.save()
         except (TaskFailed, ClientClosed):
-            pass  # the journal has it
+            pass  # the outcome is in the journal
         except TaskNotFound as error:
             await asyncio.to_thread(clip.fail, "unknown", f"It may be billed: {error.message}")
         except BudgetExceeded:

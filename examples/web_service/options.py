@@ -1,4 +1,4 @@
-"""What the page offers: models, modes and durations, and what they cost."""
+"""The options of the page: models, modes and durations, with prices."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -7,16 +7,16 @@ from examples.web_service.requests import UPLOAD_BYTES
 from kling_async import Cell, Estimate, ImageToVideo, Problem, capabilities, estimate
 
 PROMPT_LETTERS: Final = 2500
-"""As the service's documentation says of `prompt`."""
+"""Maximum length of `prompt` in the service's documentation."""
 FIELDS: Final = ("prompt", "model_name", "mode", "duration", "sound")
-"""Of the form, beside the picture."""
+"""Fields of the form, besides the picture."""
 ANY_PICTURE: Final = "https://any.example/picture.jpg"
-"""Where none is at hand, since its place has no price."""
+"""A placeholder for requests that are only priced: the picture does not affect the price."""
 _SWITCH: Final = {"true": True, "false": None}
 
 
 def options() -> list[dict[str, Any]]:
-    """All models that are not retired, newest first, each with its modes."""
+    """Returns all models that are not retired, newest first, each with its modes."""
     models: dict[str, dict[str, dict[str, Any]]] = {}
     for row in reversed(capabilities(ImageToVideo)):
         if row.retired is None and row.duration is not None:
@@ -31,7 +31,7 @@ def options() -> list[dict[str, Any]]:
 
 
 def for_page(running: int) -> dict[str, Any]:
-    """All that the page is told; `running` are the unfinished clips that a person may have."""
+    """Returns the page's configuration; `running` is the maximum of unfinished clips per person."""
     return {
         "models": options(),
         "upload_bytes": UPLOAD_BYTES,
@@ -41,11 +41,11 @@ def for_page(running: int) -> dict[str, Any]:
 
 
 def request_of(fields: Mapping[str, Any], picture: Any = ANY_PICTURE) -> ImageToVideo:
-    """The request that a form asks for, whatever stands in it: what is wrong is found when it is checked.
+    """Returns the request for a form, without validation: `check` finds the problems.
 
     Args:
         fields: names and texts of the form.
-        picture: its path.
+        picture: path of the picture.
     """
     given = {name: fields[name].strip() for name in FIELDS if isinstance(fields.get(name), str)}
     if "sound" in given:
@@ -55,7 +55,7 @@ def request_of(fields: Mapping[str, Any], picture: Any = ANY_PICTURE) -> ImageTo
 
 
 def price(cost: Estimate) -> dict[str, str | None]:
-    """A cost as the page shows it; null where none is known."""
+    """Returns a cost in the format of the page; null where it is unknown."""
     return {
         "units": None if cost.units is None else f"{cost.units.normalize():f}",
         "usd": None if cost.usd is None else f"{cost.usd:.2f}",
@@ -63,11 +63,11 @@ def price(cost: Estimate) -> dict[str, str | None]:
 
 
 def price_of(request: ImageToVideo) -> dict[str, str | None]:
-    """What a request costs."""
+    """Returns the price of a request."""
     return price(estimate(request))
 
 
 def problems_of(request: ImageToVideo) -> list[Problem]:
-    """A model that the page does not offer is refused: the client lets it pass, since models come and go."""
+    """Refuses models that the page does not offer; the client itself accepts unknown models."""
     names = [model["name"] for model in options()]
     return [] if request.model_name in names else [Problem("model_name", f"choose one of {', '.join(names)}")]

@@ -1,4 +1,4 @@
-"""How the service is set up: by its environment, or with an emulator in place of the service."""
+"""Settings from the environment and the command line, and the clips with their client or an emulator."""
 
 import argparse
 import asyncio
@@ -19,24 +19,24 @@ from kling_async.emulator import Emulator, mean_generation_seconds
 from kling_async.web import CallbackReceiver
 
 PAGE: Final = Path(__file__).parents[1] / "web_page"
-"""What a browser is given."""
+"""Directory of the files for the browser."""
 SPEED: Final = 12.0
 """How many times faster than the service the emulator is."""
 DRAIN_SECONDS: Final = 1.0
-"""For which a process that was told to end still answers, so that whoever asks for its health hears of it."""
+"""Seconds for which a process still answers after a signal to end, so that health checks notice it."""
 
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What can be set; the client's own `KLING_API_KEY` and so on stand beside it.
+    """The settings; `KLING_API_KEY` and other variables of the client apply as well.
 
     Attributes:
-        directory: of clips and journal; None for one that goes with the process.
-        url: under which people and the service reach it: callbacks are asked for where it is given.
-        units: budget of a day, in units of the resource pack.
-        concurrency: tasks at once by each process: of an account's 5, two workers can have 2 each.
+        directory: of clips and journal; None for a temporary one.
+        url: the public URL, for browsers and the service; if given, callbacks are requested.
+        units: daily budget, in units of the resource pack.
+        concurrency: tasks in flight per process: of an account's 5, two workers can have 2 each.
         secrets: `whsec_...`, which sign callbacks.
-        emulator: whether an emulator takes the place of the service.
+        emulator: whether to use an emulator in place of the service.
     """
 
     directory: Path | None
@@ -48,8 +48,8 @@ class Settings:
 
     @classmethod
     def from_environment(cls, **given: Any) -> "Settings":
-        """From `CLIPS_DIRECTORY`, `CLIPS_URL`, `CLIPS_UNITS`, `CLIPS_CONCURRENCY` and `KLING_WEBHOOK_SECRETS`."""
-        with _told_of("CLIPS_CONCURRENCY"):
+        """Reads `CLIPS_DIRECTORY`, `CLIPS_URL`, `CLIPS_UNITS`, `CLIPS_CONCURRENCY` and `KLING_WEBHOOK_SECRETS`."""
+        with _naming("CLIPS_CONCURRENCY"):
             concurrency = int(os.environ.get("CLIPS_CONCURRENCY", "5"))
         directory = os.environ.get("CLIPS_DIRECTORY") or (None if given.get("emulator") else "clips-data")
         found = {
@@ -63,42 +63,42 @@ class Settings:
 
     @property
     def callback_url(self) -> str | None:
-        """Where the service posts what becomes of a task; None where nobody can reach this."""
+        """Where the service posts callbacks; None if there is no public URL."""
         return None if self.url is None else f"{self.url}/kling/{{token}}"
 
     def check(self) -> None:
-        """Finds mistakes before anything starts, and makes the directory.
+        """Checks the settings before anything starts, and creates the directory.
 
         Raises:
-            ValueError: with the name of the variable.
+            ValueError: a setting is invalid; the message names the variable.
         """
         key = "emulator" if self.emulator else None
-        kling = KlingClient(api_key=key)  # its message names the variable
-        with _told_of("CLIPS_UNITS"):
+        kling = KlingClient(api_key=key)  # its error names the variable
+        with _naming("CLIPS_UNITS"):
             Budget(units=self.units)
-        with _told_of("CLIPS_CONCURRENCY"):
+        with _naming("CLIPS_CONCURRENCY"):
             KlingClient(api_key=key, concurrency=self.concurrency)
-        with _told_of("CLIPS_URL"):
+        with _naming("CLIPS_URL"):
             KlingClient(api_key=key, callback_url=self.callback_url)
-        with _told_of("KLING_WEBHOOK_SECRETS"):
+        with _naming("KLING_WEBHOOK_SECRETS"):
             CallbackReceiver(kling, self.secrets)
-        with _told_of("CLIPS_DIRECTORY"):
+        with _naming("CLIPS_DIRECTORY"):
             if self.directory is not None:
                 (self.directory / "clips").mkdir(parents=True, exist_ok=True)
 
     @property
     def host(self) -> str:
-        """The name in the address."""
+        """The host name of the public URL."""
         return urlsplit(self.url or "").hostname or ""
 
     @property
     def is_https(self) -> bool:
-        """Whether browsers reach it by https."""
+        """Whether the public URL is https."""
         return (self.url or "").startswith("https:")
 
 
 @contextlib.contextmanager
-def _told_of(variable: str) -> Iterator[None]:
+def _naming(variable: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
@@ -107,7 +107,7 @@ def _told_of(variable: str) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def clips(settings: Settings) -> AsyncIterator[Clips]:
-    """The clips, with the one client of this process, as long as that lives."""
+    """Opens the client of this process, and yields the clips."""
     async with contextlib.AsyncExitStack() as stack:
         more: dict[str, Any] = {}
         if settings.emulator:
@@ -129,7 +129,7 @@ async def clips(settings: Settings) -> AsyncIterator[Clips]:
 
 
 def _emulated_durations() -> Durations:
-    """How long the emulator takes: else progress would be shown by the minutes of the service."""
+    """Returns the emulator's durations: else progress would assume those of the service."""
     durations = Durations()
     for row in capabilities(ImageToVideo):
         members = {"model_name": row.model_name, "mode": row.mode or "std", "duration": f"{row.duration}"}
@@ -139,14 +139,14 @@ def _emulated_durations() -> Durations:
 
 
 def drain(closing: asyncio.Event, then: Callable[[], object]) -> None:
-    """Says that the process is about to end, and ends it a moment later; at once where it is told so again."""
+    """Announces the end of the process, and ends it after `DRAIN_SECONDS`; at once on a second call."""
     seconds = 0.0 if closing.is_set() else DRAIN_SECONDS
     closing.set()
     asyncio.get_running_loop().call_later(seconds, then)
 
 
 def from_command_line() -> tuple[socket.socket, Settings]:
-    """A socket that listens, and the settings; prints the address to open. Mistakes are told without a traceback."""
+    """Returns a listening socket and the settings; prints the URL to open, and reports errors without a traceback."""
     parser = argparse.ArgumentParser(prog="python -m examples.<app>", description="Pictures into clips.")
     parser.add_argument("--emulator", action="store_true", help="no key is needed, nothing is paid")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for other machines, too")

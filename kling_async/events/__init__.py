@@ -1,13 +1,13 @@
-"""What happens to work, as a client tells it to `on_event`: values with ids, seconds and costs, and never a secret.
+"""The events that a client passes to `on_event`: plain values with ids, seconds and costs, never a secret.
 
 ```python
 from kling_async import events
 
-def heard(event: events.Event) -> None:
+def on_event(event: events.Event) -> None:
     if isinstance(event, events.Paid):
         print(event.reference, event.cost.units)
 
-async with KlingClient(on_event=heard) as kling:
+async with KlingClient(on_event=on_event) as kling:
     ...
 ```
 """

@@ -1,4 +1,4 @@
-"""What a model's methods take: all of a record but the model."""
+"""The parameters of a model's methods: those of a request record, except the model."""
 
 from typing import TYPE_CHECKING
 

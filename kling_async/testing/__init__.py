@@ -1,7 +1,7 @@
-"""For the tests of those who use this package: the emulator with what a test needs, a fake clock, scripted answers.
+"""For tests of code that uses this package: the emulator with assertions, a fake clock, and scripted answers.
 
-With pytest the fixtures `kling`, `kling_emulator`, `kling_server`, `kling_clock` and the marker `kling_faults` are
-there once the package is installed; without it, all of this works by itself:
+The package installs a pytest plugin with the fixtures `kling`, `kling_emulator`, `kling_server`, `kling_clock` and the
+marker `kling_faults`. Without pytest, use the classes directly:
 
 ```python
 with KlingEmulator() as emulator:

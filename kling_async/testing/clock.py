@@ -1,11 +1,11 @@
-"""A clock that only a test moves."""
+"""A clock that only advances when a test advances it."""
 
 
 class FakeClock:
-    """The time of day, which stands still until a test lets time pass.
+    """A time of day that only changes when a test calls `advance`.
 
-    Tasks of an emulator that goes by it advance only then, at the pace of the service. How long a client waits between
-    two questions is real time all the same.
+    Tasks of an emulator that uses this clock progress only then, at the speed of the service. The client's waits
+    between polls still take real time.
 
     Args:
         now: seconds since 1970.
@@ -15,17 +15,17 @@ class FakeClock:
         self._now = now
 
     def __call__(self) -> float:
-        """Seconds since 1970."""
+        """Returns the time, in seconds since 1970."""
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Lets time pass.
+        """Advances the time.
 
         Args:
-            seconds: how much, from 0 up: a clock that goes backwards would make tasks unfinished again.
+            seconds: at least 0: a clock that runs backwards would make finished tasks unfinished again.
 
         Raises:
-            ValueError: it is less than 0.
+            ValueError: `seconds` is less than 0.
         """
         if not seconds >= 0:
             raise ValueError(f"time does not go backwards: {seconds}")

@@ -1,4 +1,4 @@
-"""The emulator in a thread of its own: for tests on any event loop or none, and for other processes."""
+"""The emulator in a separate thread, for tests on any event loop or none, and for other processes."""
 
 import asyncio
 import contextlib
@@ -29,8 +29,8 @@ _SHOWN: Final = 20
 
 
 @attrs.frozen
-class _Books:
-    """What the ledger has at one moment: paid, tasks, and counts of what was asked for, by their names."""
+class _LedgerSnapshot:
+    """The state of the ledger at one moment: number of payments and tasks, and counters of requests by name."""
 
     paid: int = 0
     tasks: int = 0
@@ -49,25 +49,25 @@ class _Books:
 def taking_the_arguments_of(
     _make: Callable[_P, object],
 ) -> Callable[[Callable[..., _T]], Callable[Concatenate[Any, _P], _T]]:
-    """Types a method as taking what another callable takes; it is not changed."""
+    """Gives a method the parameter types of another callable, for type checkers; returns it unchanged."""
     return lambda method: method
 
 
 class _SmallResults(PlaceholderResults):
-    """Results as the emulator makes them, but for the size of the videos' pictures: that is what takes time."""
+    """Results as the emulator makes them, but with small video frames, since large ones take time."""
 
     async def made(self, placeholder: Placeholder) -> ResultFile:
-        """Give the file of a placeholder."""
+        """Returns the file of a placeholder."""
         if isinstance(placeholder, VideoSpec):
             placeholder = attrs.evolve(placeholder, width=64, height=64)
         return await super().made(placeholder)
 
 
 class _AtOnce(Executor):
-    """Does work where it is given: what tests give takes less than the way to another thread and back."""
+    """Runs work in the calling thread: in tests, it takes less time than switching threads."""
 
     def submit(self, work: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Do it."""
+        """Runs the work and returns a finished future."""
         done: Future[_T] = Future()
         try:
             done.set_result(work(*args, **kwargs))
@@ -85,20 +85,19 @@ class _SmallEmulator(Emulator):
 
 
 class KlingEmulator:
-    """The service on a free port of this machine, in a thread: `with KlingEmulator() as emulator`.
+    """An emulator of the service on a free local port, in a thread: `with KlingEmulator() as emulator`.
 
-    A task has ended when it is first asked for, and its video is a small flat picture, unless another emulator is
-    given.
+    By default a task has finished by its first poll, and its video is small and of one colour.
 
     Args:
-        emulator: the one to run, for other settings than those for tests: `Emulator(balance=1, speed=1e6)`.
-        clock: of the emulator and of its clients: its tasks advance only as this does, at the service's pace. An
-            emulator that is given has its own.
+        emulator: the emulator to run, for settings other than those for tests: `Emulator(balance=1, speed=1e6)`.
+        clock: for the emulator and its clients: tasks progress only as it advances, at the service's speed. Not used
+            for an `emulator` that is passed in, which has its own.
 
     Attributes:
-        faults: what goes wrong: `emulator.faults.add(Fault.error(1303), on="create", at=1)`.
-        account: how the account differs from what was promised: `emulator.account.limit = 1`.
-        ledger: its books, over the whole time that it runs.
+        faults: the faults to inject: `emulator.faults.add(Fault.error(1303), on="create", at=1)`.
+        account: how the account differs from its documented limits: `emulator.account.limit = 1`.
+        ledger: all tasks and payments since the emulator was started.
     """
 
     def __init__(self, emulator: Emulator | None = None, *, clock: FakeClock | None = None) -> None:
@@ -108,7 +107,7 @@ class KlingEmulator:
         self._emulator = emulator
         self._clock = clock
         self._clients: list[QuickClient] = []
-        self._before = _Books()
+        self._before = _LedgerSnapshot()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -116,14 +115,14 @@ class KlingEmulator:
         self.account: Account = emulator.account
         self.ledger: Ledger = emulator.ledger
 
-    # ---------------------------------------------------------------------------------------- its life
+    # ---------------------------------------------------------------------------------------- lifetime
 
     def start(self) -> None:
-        """Begins to listen; returns once it does.
+        """Starts the emulator; returns once it listens.
 
         Raises:
-            OSError: the address cannot be listened on.
-            RuntimeError: it runs already.
+            OSError: the address cannot be bound.
+            RuntimeError: the emulator is already running.
         """
         if self._thread is not None:
             raise RuntimeError("the emulator is running already")
@@ -143,66 +142,66 @@ class KlingEmulator:
         thread, self._thread = self._thread, None
         if thread is None:
             return
-        with contextlib.suppress(RuntimeError):  # the loop has ended by itself: it could not begin
+        with contextlib.suppress(RuntimeError):  # the loop has already ended, since the start failed
             if self._loop is not None and self._stop is not None:
                 self._loop.call_soon_threadsafe(self._stop.set)
         thread.join()
 
     async def close_clients(self) -> None:
-        """Closes the clients that `client` made and that were used on the running event loop, if on any."""
+        """Closes the clients made by `client` that were used on the running event loop, or not used at all."""
         here = [client for client in self._clients if client.is_at_home]
         self._clients = [client for client in self._clients if not client.is_at_home]
         for client in here:
             await client.close()
 
     def forget_stranded(self) -> bool:
-        """Lets go of the clients that were left open on an event loop which has ended; tells whether there were any."""
+        """Drops the clients that were left open on an event loop that is closed; returns whether there were any."""
         before = len(self._clients)
         self._clients = [client for client in self._clients if not client.is_stranded]
         return len(self._clients) < before
 
     def __enter__(self) -> Self:
-        """Starts."""
+        """Starts the emulator."""
         self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Closes."""
+        """Stops the emulator."""
         self.close()
 
     def begin(self) -> None:
-        """Begins anew for another test: no faults, an account as promised, and nothing paid yet for `assert_paid`."""
+        """Resets the emulator for another test: no faults, a default account, and `assert_paid` counts from 0."""
         self.faults.clear()
         self.faults.injected.clear()
         self.account.change(type(self.account)().as_json())
-        self._before = self._inside(lambda: _Books.of(self.ledger))
+        self._before = self._inside(lambda: _LedgerSnapshot.of(self.ledger))
 
-    # ------------------------------------------------------------------------------------- what it is for
+    # ------------------------------------------------------------------------------ clients and assertions
 
     @property
     def base_url(self) -> str:
-        """Where it listens.
+        """The URL on which the emulator listens.
 
         Raises:
-            RuntimeError: it does not run.
+            RuntimeError: the emulator is not running.
         """
         return self._emulator.base_url
 
     @property
     def api_key(self) -> str:
-        """The key that it accepts."""
+        """The API key that the emulator accepts."""
         return self._emulator.api_key
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables by which a client of another process finds it: `env=os.environ | emulator.environment`."""
+        """Environment variables for clients in other processes: `env=os.environ | emulator.environment`."""
         return {"KLING_BASE_URL": self.base_url, "KLING_API_KEY": self.api_key}
 
     @taking_the_arguments_of(KlingClient)
     def client(self, **options: Any) -> KlingClient:
-        """A client of this emulator, which waits for next to nothing.
+        """Returns a client of this emulator with very short waits.
 
         Args:
             **options: those of `KlingClient`, in place of the settings for tests: `POLLING`, `QUEUE_DEADLINE` and
@@ -226,11 +225,11 @@ class KlingEmulator:
         """Checks how many tasks, and calls such as speech, were paid for; the emulator's failed tasks cost nothing.
 
         Args:
-            tasks: the number, since the emulator was started or, of a shared one, since the test began.
+            tasks: the expected number since the emulator was started or, for a shared one, since the test began.
 
         Raises:
-            AssertionError: it is another; the message shows what the ledger has.
-            TypeError: it is no number, which no count would ever be equal to.
+            AssertionError: the number differs; the message shows the ledger.
+            TypeError: `tasks` is not an int, and so could never be equal.
         """
         __tracebackhide__ = True
         if type(tasks) is not int:
@@ -256,25 +255,25 @@ class KlingEmulator:
             self._loop = None
 
     def _inside(self, look: Callable[[], _T]) -> _T:
-        """What is seen between two of the emulator's steps; of one that was stopped, what it is left with."""
+        """Calls a function in the emulator's event loop, or directly if the emulator is stopped."""
 
-        async def seen() -> _T:
+        async def in_loop() -> _T:
             return look()
 
         if self._loop is None or self._thread in {None, threading.current_thread()}:
             return look()
-        return asyncio.run_coroutine_threadsafe(seen(), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(in_loop(), self._loop).result()
 
     def _account_for(self) -> tuple[int, str]:
-        """What was paid, and the books behind that: of a shared emulator without those of earlier tests."""
-        books, entries = _Books.of(self.ledger), self.ledger.entries[self._before.tasks :]
+        """Returns the number of payments, and the ledger as text, both without those of earlier tests."""
+        ledger, entries = _LedgerSnapshot.of(self.ledger), self.ledger.entries[self._before.tasks :]
         lines = [
             f"  {task.task_id}  {task.endpoint} {task.model_name} {task.mode}: {task.status}, {task.units:g} units"
             for task in entries[-_SHOWN:]
         ]
         if len(entries) > _SHOWN:
             lines.insert(0, f"  (the last {_SHOWN} of {len(entries)} tasks)")
-        counts = {name: each - self._before.counts.get(name, Counter()) for name, each in books.counts.items()}
+        counts = {name: each - self._before.counts.get(name, Counter()) for name, each in ledger.counts.items()}
         counts["faults"] = Counter(
             {f"{fault} on {call}": count for (call, fault), count in self.faults.injected.items()}
         )
@@ -283,4 +282,4 @@ class KlingEmulator:
             for name, counted in counts.items()
             if counted
         ]
-        return books.paid - self._before.paid, "\n".join(lines or ["  nothing was asked of it"])
+        return ledger.paid - self._before.paid, "\n".join(lines or ["  nothing was asked of it"])

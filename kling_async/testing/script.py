@@ -1,4 +1,4 @@
-"""Answers that a real client gets without a socket: for unit tests of what is done with them."""
+"""Scripted answers for a real client, without a socket: for unit tests of code that handles them."""
 
 import contextlib
 import functools
@@ -28,23 +28,23 @@ _HOST: Final = "http://kling.invalid"
 _JSON: Final = {"content-type": "application/json"}
 _VIDEO: Final = "video/mp4"
 _POLLING: Final = attrs.evolve(POLLING, deadline=5.0)
-"""What a script has not told within seconds it does not tell."""
+"""A script has no delays: a task that has not ended within seconds will not end."""
 _UNFINISHED: Final = {"submitted", "processing"}
 _FINISHED: Final = {"succeed", "failed"}
 _KEY: Final = "api-key-of-a-script"
-"""Of its clients, which keep it out of all texts: no word of an answer."""
-_NEW, _FILE, _ANYBODY = "<new>", "<file>", "<anybody>"
+"""API key of its clients. They mask it in all texts, so it must not occur in an answer."""
+_NEW, _FILE, _ANY = "<new>", "<file>", "<any>"
 
 
 @attrs.frozen
 class Answer:
-    """One answer of the service or of its file host; made by a class method.
+    """One response of the service or of its file host; created by the class methods.
 
     Attributes:
-        status: of HTTP; 0 where there is no answer, because the connection broke off.
-        body: as it comes.
+        status: the HTTP status; 0 if there is no response, because the connection broke.
+        body: the raw body.
         headers: names in lower case.
-        task_id: whose task's questions it answers, where it does not tell that itself: see `about`.
+        task_id: the task whose polls it answers, if the body has no task id: see `about`.
     """
 
     status: int
@@ -54,20 +54,20 @@ class Answer:
 
     @classmethod
     def data(cls, data: object) -> Self:
-        """The service's yes, with this as its `data`."""
+        """Returns a success response with this `data`."""
         return cls(200, _json({"code": 0, "message": "SUCCEED", "request_id": "scripted", "data": data}), _JSON)
 
     @classmethod
     def task(
         cls, status: str = "succeed", *, task_id: str = "1", reason: str = "", result: Mapping[str, Any] | None = None
     ) -> Self:
-        """What the service says of a task, when it is created as when it is asked for.
+        """Returns a response with a task, for a create or a poll.
 
         Args:
             status: `submitted`, `processing`, `succeed` or `failed`.
-            task_id: the service's id of it.
+            task_id: the service's id of the task.
             reason: why it failed.
-            result: what it made, as the documentation shows it; one video where it has succeeded and this is None.
+            result: its `task_result`, as in the documentation; if None, a succeeded task has one video.
 
         Raises:
             ValueError: there is no such status.
@@ -84,14 +84,14 @@ class Answer:
 
     @classmethod
     def error(cls, code: int, message: str = "scripted") -> Self:
-        """The service's no.
+        """Returns an error response.
 
         Args:
-            code: of the documentation's table, such as 1303.
-            message: in its words.
+            code: an error code of the documentation, such as 1303.
+            message: the error's message.
 
         Raises:
-            ValueError: the table has no such code.
+            ValueError: the documentation has no such code.
         """
         if code not in HTTP_STATUS:
             raise ValueError(f"there is no error code {code!r}; one is 1303, for an account whose slots are taken")
@@ -99,24 +99,24 @@ class Answer:
 
     @classmethod
     def lost(cls) -> Self:
-        """No answer: the connection breaks off when the request is sent, so that nobody knows what it did."""
+        """Returns no response: the connection breaks once the request is sent, so that its effect is unknown."""
         return cls(0)
 
     @classmethod
     def page(cls, status: int = 502, text: str = "<html>Bad Gateway</html>") -> Self:
-        """A page of somebody between, such as a gateway."""
+        """Returns a page of an intermediary, such as a gateway."""
         return cls(status, text.encode(), {"content-type": "text/html"})
 
     def about(self, task_id: str) -> Self:
-        """The same, for a question about a task: an error that is the last thing told of it."""
+        """Returns the same answer for polls of a task: an error that is the last answer about it."""
         return attrs.evolve(self, task_id=task_id)
 
     @classmethod
     def file(cls, content: bytes | None = None) -> Self:
-        """A file of a result.
+        """Returns a response with a file of a result.
 
         Args:
-            content: a real file, since what is no video is refused; None for an MP4 of a second.
+            content: a real media file, since the client refuses others; None for a one-second MP4.
         """
         body = _video() if content is None else content
         return cls(200, body, {"content-length": str(len(body)), "content-type": _VIDEO})
@@ -127,9 +127,9 @@ class Sent:
     """A request that was answered.
 
     Attributes:
-        method: of HTTP.
-        path: of the service with its query, or the address of a file.
-        json: the body, read; None where there was none.
+        method: the HTTP method.
+        path: path and query of the service, or the URL of a file.
+        json: the parsed body; None if there was none.
     """
 
     method: str
@@ -138,14 +138,14 @@ class Sent:
 
 
 class Script:
-    """What the service is going to say: `async with Script([...]) as script`.
+    """The answers of the service, in order: `async with Script([...]) as script`.
 
-    The whole client is at work but for its sockets. A request takes the first answer that is left for it: a question
-    about a task takes those with its id, a file those of `Answer.file`, a new task those with an id that was not told
-    before. What is for nobody in particular, such as an error, is for the request that the next answer is for; at the
-    end it is for a new task or a file, and `Answer.about` says which task it is about. A task of which no more is told
-    stays as it is; who waits for its end gets `TaskTimeout` after five seconds. At the end of the block its clients
-    are closed, and all answers must have been used.
+    Everything in the client is real except its sockets. A request takes the first remaining answer that fits: a poll of
+    a task takes those with its id, a download those of `Answer.file`, a create those with a task id that has not
+    occurred before. An answer that fits any request, such as an error, is for the same request as the answer after it;
+    at the end of the script it is for a create or a download, unless `Answer.about` names a task. A task without
+    further answers keeps its status, and waiting for its end raises `TaskTimeout` after five seconds. At the end of
+    the block the script closes its clients and checks that all answers were used.
 
     Args:
         answers: one for each request.
@@ -154,13 +154,13 @@ class Script:
         sent: the requests that took an answer.
 
     Raises:
-        TypeError: one is none of `Answer`.
+        TypeError: an element is not an `Answer`.
     """
 
     def __init__(self, answers: Iterable[Answer]) -> None:
         self._answers = [_answer(each) for each in answers]
-        self._told: dict[str, Answer] = {}
-        """What was last said of each task."""
+        self._last_answers: dict[str, Answer] = {}
+        """The last answer about each task."""
         self._unanswered: list[str] = []
         self._repeated: dict[str, None] = {}
         self._clients: list[KlingClient] = []
@@ -168,7 +168,7 @@ class Script:
 
     @taking_the_arguments_of(KlingClient)
     def client(self, **options: Any) -> KlingClient:
-        """A client that gets these answers, and waits for next to nothing.
+        """Returns a client that gets these answers, with very short waits.
 
         Args:
             **options: those of `KlingClient`, in place of the settings for tests.
@@ -186,7 +186,7 @@ class Script:
         return client
 
     def assert_used(self) -> None:
-        """Checks that there were as many requests as answers.
+        """Checks that each request had an answer, and that all answers were used.
 
         Raises:
             AssertionError: an answer was not used, or a request found none.
@@ -197,19 +197,19 @@ class Script:
             raise AssertionError(f"no answer was left for {', '.join(self._unanswered)}; answered were:{sent}")
         if self._answers:
             left = ", ".join(str(each.status or "lost") for each in self._answers)
-            asked = f" (Answer.about says that it is for {', '.join(self._repeated)})" if self._repeated else ""
+            hint = f" (Answer.about says that it is for {', '.join(self._repeated)})" if self._repeated else ""
             raise AssertionError(
-                f"{len(self._answers)} answers were not used (HTTP {left}){asked}; answered were:{sent}"
+                f"{len(self._answers)} answers were not used (HTTP {left}){hint}; answered were:{sent}"
             )
 
     async def __aenter__(self) -> Self:
-        """The script itself."""
+        """Returns the script."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Closes the clients, and checks that all answers were used, unless something failed that explains it."""
+        """Closes the clients, and checks that all answers were used, unless an exception may explain why not."""
         __tracebackhide__ = True
         for client in self._clients:
             await client.close()
@@ -219,16 +219,16 @@ class Script:
             error.add_note(f"the script had no further answer for {', '.join(self._repeated)}")
 
     def take(self, sent: Sent) -> Answer:
-        """The answer for a request.
+        """Takes the answer for a request.
 
         Raises:
             AssertionError: there is none.
         """
         name, last = f"{sent.method} {sent.path}", sent.path.rpartition("/")[2]
-        waiting = any(_task_of(each)[1] in _UNFINISHED for each in self._told.values())
-        if "?pageNum=" in last and waiting:  # the client tries whether one question about all is cheaper: it is not
+        waiting = any(_task_of(each)[1] in _UNFINISHED for each in self._last_answers.values())
+        if "?pageNum=" in last and waiting:  # the client tries a listing in place of polls; an empty one ends that
             return Answer.data([])
-        known = {*self._told, *(_task_of(each)[0] for each in self._answers)}
+        known = {*self._last_answers, *(_task_of(each)[0] for each in self._answers)}
         polled = last if sent.method == "GET" and sent.path.startswith("/") and last in known else ""
         place = self._place_of_poll(polled) if polled else self._place_of(sent)
         if place is not None:
@@ -236,47 +236,47 @@ class Script:
             answer = self._answers.pop(place)
             task_id, status = _task_of(answer)
             if status:
-                self._told[task_id] = answer
+                self._last_answers[task_id] = answer
             return answer
-        if polled in self._told:
-            if _task_of(self._told[polled])[1] not in _FINISHED:
+        if polled in self._last_answers:
+            if _task_of(self._last_answers[polled])[1] not in _FINISHED:
                 self._repeated[name] = None
-            return self._told[polled]
+            return self._last_answers[polled]
         self._unanswered.append(name)
         raise AssertionError(f"the script has no answer left for {name}")
 
     def _place_of_poll(self, task_id: str) -> int | None:
-        """Of what is for this task: questions are asked at any time, and must not take what is for others."""
+        """Returns the index of the answer to a poll: polls come at any time, and must not take answers for others."""
         each_of = zip(self._owners(), self._answers, strict=True)
         return _first(task_id in {owner, _task_of(each)[0]} for owner, each in each_of)
 
     def _place_of(self, sent: Sent) -> int | None:
-        """Of what is for a request other than a question about a task; else of what nothing else fits."""
+        """Returns the index of the answer to a request that is not a poll; else of the next one without `about`."""
         owners = self._owners()
         if not sent.path.startswith("/"):
             place = _first(owner == _FILE or _is_error(each) for owner, each in zip(owners, self._answers, strict=True))
         else:
-            place = _first(owner in {_NEW, _ANYBODY} for owner in owners)
+            place = _first(owner in {_NEW, _ANY} for owner in owners)
             if place is None:
                 place = _first(map(_is_error, self._answers))
         return _first(not each.task_id for each in self._answers) if place is None else place
 
     def _owners(self) -> list[str]:
-        """For whom each answer is: a task's id, or one of the words below."""
-        told, owners = {*self._told}, list[str]()
+        """Returns the request that each answer is for: a task id, `_NEW`, `_FILE` or `_ANY`."""
+        seen, owners = {*self._last_answers}, list[str]()
         for answer in self._answers:
             task_id, _ = _task_of(answer)
             if answer.task_id:
                 owners.append(task_id)
             elif task_id:
-                owners.append(task_id if task_id in told else _NEW)
-                told.add(task_id)
+                owners.append(task_id if task_id in seen else _NEW)
+                seen.add(task_id)
             elif _is_error(answer):
-                owners.append(_ANYBODY)
+                owners.append(_ANY)
             else:
                 owners.append(_FILE if answer.headers.get("content-type") == _VIDEO else _NEW)
         for place in reversed(range(len(owners) - 1)):
-            if owners[place] == _ANYBODY:
+            if owners[place] == _ANY:
                 owners[place] = owners[place + 1]
         return owners
 
@@ -291,7 +291,7 @@ class _ScriptedClient(QuickClient):
 
 
 class _ScriptedTransport(Transport):
-    """Sends nothing: a request is read as it would be sent, and gets the script's next answer."""
+    """Sends nothing: reads the request as it would be sent, and returns the script's answer."""
 
     def __init__(self, script: Script, base_url: str, session: aiohttp.ClientSession | None) -> None:
         super().__init__(base_url, session)
@@ -300,7 +300,7 @@ class _ScriptedTransport(Transport):
     async def send(
         self,
         request: HttpRequest,
-        authorization: str,  # noqa: ARG002  (nobody is there to check it)
+        authorization: str,  # noqa: ARG002  (not checked)
         began: Callable[[], None] = lambda: None,
     ) -> HttpResponse:
         self._check_open()
@@ -319,7 +319,7 @@ class _ScriptedTransport(Transport):
     async def fetch(
         self,
         url: str,
-        headers: Mapping[str, str],  # noqa: ARG002  (an answer is what it is)
+        headers: Mapping[str, str],  # noqa: ARG002  (an answer does not depend on them)
     ) -> AsyncIterator[Fetched]:
         self._check_open()
         answer = self._taken("GET", url, None)
@@ -357,7 +357,7 @@ def _first(fits: Iterable[bool]) -> int | None:
 
 
 def _is_error(answer: Answer) -> bool:
-    """Whether it can be meant for any request."""
+    """Whether the answer fits any request."""
     if answer.task_id:
         return False
     if answer.headers != _JSON:
@@ -366,7 +366,7 @@ def _is_error(answer: Answer) -> bool:
 
 
 def _task_of(answer: Answer) -> tuple[str, str]:
-    """The id and the status of the task that it is about; empty where it is about none, or does not tell."""
+    """Returns the id and the status of the answer's task; empty where the answer does not contain them."""
     if answer.task_id:
         return answer.task_id, ""
     data = json.loads(answer.body).get("data") if answer.headers == _JSON else None

@@ -1,4 +1,4 @@
-"""Clients that wait for next to nothing: the same rules as always, on a shorter scale of time."""
+"""Clients with very short waits: the usual rules on a shorter time scale."""
 
 from typing import Final
 
@@ -7,31 +7,31 @@ from kling_async.protocol.polling.schedule import Polling
 from kling_async.protocol.retry import Retry
 
 POLLING: Final = Polling(first=0.001, factor=1.5, maximum=0.05, deadline=30.0)
-"""The first question after a millisecond; a task that does not end within half a minute is `TaskTimeout`, so that no
-test hangs."""
+"""The first poll after a millisecond; a task that does not end within 30 seconds raises `TaskTimeout`, so that no test
+hangs."""
 
 RETRY: Final = Retry(first=0.01, factor=2.0, maximum=0.05, settle=0.1, budget=2.0)
-"""What fails in passing is repeated at once, and for two seconds at most."""
+"""Temporary failures are retried after 10 milliseconds, and for two seconds at most."""
 
 QUEUE_DEADLINE: Final = 5.0
-"""Seconds that a task may stand in line: an account that stays full is `QueueTimeout`, so that no test hangs."""
+"""Seconds that a task may wait for a slot: an account that stays full raises `QueueTimeout`, so that no test hangs."""
 
 SPEED: Final = 1e6
-"""How many times faster than the service an emulator's tasks advance: they have ended before the first question."""
+"""How many times faster than the service an emulator's tasks progress: they finish before the first poll."""
 
 
 class QuickClient(KlingClient):
-    """A client whose waits for a slot are as short as those between two questions, and whose files are not synced."""
+    """A client whose waits for a slot are as short as those between polls, and that does not fsync its files."""
 
     _beat = 0.01
     _is_durable = False
 
     @property
     def is_at_home(self) -> bool:
-        """Whether it can be used on the running event loop: it began there, or has not begun."""
+        """Whether the client can be used on the running event loop: it was first used there, or not used yet."""
         return self._lifetime.is_at_home
 
     @property
     def is_stranded(self) -> bool:
-        """Whether nothing can close it any more: its event loop was closed before it was."""
+        """Whether the client can no longer be closed, since its event loop was closed first."""
         return self._lifetime.is_stranded

@@ -1,6 +1,6 @@
-"""Kling in a web service: callbacks, results that a browser can seek, and progress, for any framework.
+"""For web services, in any framework: callbacks, responses that a browser can seek in, and progress events.
 
-`kling_async.web.starlette` has a response for FastAPI and Starlette; nothing else here imports either.
+`kling_async.web.starlette` has a response for FastAPI and Starlette; no other module here imports them.
 """
 
 import typing

@@ -1,4 +1,4 @@
-"""A request for a handle's result and what it is answered, errors too, whatever the framework."""
+"""Answers requests for a handle's result, including errors, independent of the web framework."""
 
 import asyncio
 import contextlib
@@ -22,9 +22,9 @@ STATUSES: Final = (
     (TaskTimeout, HTTPStatus.GATEWAY_TIMEOUT),
     (ClientClosed, HTTPStatus.SERVICE_UNAVAILABLE),
 )
-"""What errors are answered; all others with 502."""
+"""HTTP statuses of errors; all others are answered with 502."""
 
-OURS: Final = frozenset(
+FILE_HEADERS: Final = frozenset(
     {
         "accept-ranges",
         "content-encoding",
@@ -36,31 +36,32 @@ OURS: Final = frozenset(
         "transfer-encoding",
     }
 )
-"""What a route cannot say: only who has the bytes knows it."""
-OF_THE_FILE: Final = ("cache-control", "content-disposition", "expires", "surrogate-control")
-"""How names end of what a route says of the file: an error in its place may not be kept or saved."""
+"""Headers that a route cannot set: they describe the bytes, and come from the file."""
+NOT_ON_ERRORS: Final = ("cache-control", "content-disposition", "expires", "surrogate-control")
+"""Endings of header names that a route sets for the file and that an error must not get: it may not be cached or
+saved."""
 
 
 class BrowserLeft(ConnectionResetError):
-    """Nobody is there any more who could be answered."""
+    """The browser has disconnected."""
 
 
 @contextlib.asynccontextmanager
 async def answered(
     handle: TaskHandle, method: str, headers: Mapping[str, str], *, watermark: bool
 ) -> AsyncIterator[OpenFile]:
-    """The answer to a request, also where there is no result."""
+    """Yields the answer to a request: the file, or an error."""
     async with contextlib.AsyncExitStack() as stack:
         yield await _opened(stack, handle, method, headers, watermark=watermark)
 
 
 def headers_of(file: OpenFile, given: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The headers of an answer: its own, and of those that the route gives what they leave open."""
-    taken = OURS | {name.lower() for name in file.headers}
+    """Returns the headers of an answer: the file's, and those of the route's headers that do not conflict with them."""
+    taken = FILE_HEADERS | {name.lower() for name in file.headers}
     more = [(name, value) for name, value in given if name.lower() not in taken]
     if file.status >= HTTPStatus.BAD_REQUEST:
-        more = [(name, value) for name, value in more if not name.lower().endswith(OF_THE_FILE)]
-        more.append(("Cache-Control", "no-store"))  # the next one who asks may get the file
+        more = [(name, value) for name, value in more if not name.lower().endswith(NOT_ON_ERRORS)]
+        more.append(("Cache-Control", "no-store"))  # the next request may get the file
     return [*file.headers.items(), *more]
 
 
@@ -100,10 +101,10 @@ async def _once(body: bytes) -> AsyncIterator[bytes]:
 
 
 async def unless_left(work: Coroutine[Any, Any, T], leaving: Coroutine[Any, Any, object]) -> T:
-    """What comes of some work, which ends at once where the browser leaves.
+    """Returns the result of some work, which is cancelled at once when the browser leaves.
 
     Raises:
-        BrowserLeft: it left.
+        BrowserLeft: the browser left.
     """
     working, left = asyncio.ensure_future(work), asyncio.ensure_future(leaving)
     try:
@@ -111,7 +112,7 @@ async def unless_left(work: Coroutine[Any, Any, T], leaving: Coroutine[Any, Any,
         if working.done():
             return working.result()
         if not left.cancelled():
-            left.result()  # what has failed has not left
+            left.result()  # raises if the check failed
         raise BrowserLeft("the browser has left")
     finally:
         working.cancel()

@@ -1,4 +1,4 @@
-"""A handle's progress as server-sent events, which a page reads by `EventSource`."""
+"""A handle's progress as server-sent events, which a page reads with `EventSource`."""
 
 import asyncio
 import json
@@ -15,28 +15,28 @@ KEEP_ALIVE: Final = 15.0
 EVENT_HEADERS: Final = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache",
-    "X-Accel-Buffering": "no",  # nginx would gather them
+    "X-Accel-Buffering": "no",  # nginx would buffer them
 }
-"""What the answer needs whose body `progress_events` are."""
+"""Headers that a response with the body `progress_events` needs."""
 
 
 async def progress_events(handle: TaskHandle) -> AsyncGenerator[bytes, None]:
-    """What becomes of a task, as server-sent events; any number of pages may watch it for the price of one follower.
+    """Yields a task's progress as server-sent events; any number of pages share the polls of one task.
 
     ```python
     return StreamingResponse(progress_events(kling.attach(reference)), headers=EVENT_HEADERS)
     ```
 
-    At once, and then each second in which something has changed, there is one called `progress`; the last one is called
-    `end`, after which the page has to `close()` its `EventSource`, which else comes back. Their data is JSON:
+    A `progress` event is sent at once, and then each second in which something has changed. The last event is `end`;
+    on it the page must `close()` its `EventSource`, which would reconnect otherwise. The data of events is JSON:
 
-    - `status`: `submitted`, `processing`, `succeed`, `failed`; null where nothing was heard yet; at the end also
-      `cancelled`, and `unknown` where the task could not be followed to its end.
+    - `status`: `submitted`, `processing`, `succeed`, `failed`; null before the first response; in `end` also
+      `cancelled`, and `unknown` if the task could not be followed to its end.
     - `share` and `seconds_left`: as in `handle.progress`.
-    - `message`: at the end, why there is no result; else empty.
+    - `message`: in `end`, why there is no result; else empty.
 
     Raises:
-        ClientClosed: the client is closed, before the task was followed.
+        ClientClosed: the client was closed before it followed the task.
         WrongEventLoop: the handle belongs to another loop.
     """
     loop = asyncio.get_running_loop()
@@ -54,7 +54,7 @@ async def progress_events(handle: TaskHandle) -> AsyncGenerator[bytes, None]:
 
 
 async def _ended_within(handle: TaskHandle, seconds: float) -> None:
-    """Waits for the end, not longer than so many seconds."""
+    """Waits for the end, for at most `seconds`."""
     try:
         async with asyncio.timeout(seconds):
             await handle.wait()
@@ -70,7 +70,7 @@ async def _ended_within(handle: TaskHandle, seconds: float) -> None:
 
 
 def _outcome(handle: TaskHandle) -> tuple[str, str]:
-    """Status and message of the end."""
+    """Returns status and message of the end."""
     try:
         return handle.result().status, ""
     except TaskFailed as error:

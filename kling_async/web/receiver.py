@@ -1,4 +1,4 @@
-"""Receives callbacks, whatever the web framework: one coroutine, an ASGI application, and a handler for aiohttp."""
+"""Receives callbacks in any web framework: a coroutine, an ASGI application, and a handler for aiohttp."""
 
 import contextlib
 import logging
@@ -24,11 +24,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 @attrs.frozen
 class WebhookAnswer:
-    """What to answer to a callback.
+    """The HTTP response to a callback.
 
     Attributes:
-        status: of HTTP: 200 where it was taken, or was nothing new.
-        headers: to send; the length of the body is not among them.
+        status: the HTTP status: 200 if the callback was accepted, or contained nothing new.
+        headers: to send; they do not include the length of the body.
         body: to send.
     """
 
@@ -38,7 +38,7 @@ class WebhookAnswer:
 
 
 class CallbackReceiver:
-    """Takes the service's callbacks for a client: those who wait for a task hear of it at once.
+    """Receives the service's callbacks for a client, so that waiters are notified at once.
 
     ```python
     receiver = CallbackReceiver(kling, secrets=[os.environ["KLING_WEBHOOK_SECRET"]])
@@ -46,21 +46,21 @@ class CallbackReceiver:
     app.router.add_route("*", "/kling/{token}", receiver.aiohttp_handler)  # aiohttp
     ```
 
-    Callbacks are signed by the scheme of Standard Webhooks once the account has a secret: what they say is the news.
-    Unsigned ones prove nothing: each makes the client ask for its task, which has to be one that it follows. Whatever
-    is lost, comes twice, late or in disorder changes nothing: the client goes on asking for what it does not hear.
-    A server's access log shows the address of a callback, and the token in it.
+    Callbacks are signed by the scheme of Standard Webhooks once the account has a secret; the content of a signed
+    callback is applied as it is. An unsigned one proves nothing: it makes the client poll the task, if it follows that
+    task. Callbacks that are lost, repeated, late or out of order do no harm: the client keeps polling until it knows
+    the end. A server's access log shows the address of a callback, including the token.
 
     Args:
-        client: whose tasks they are about.
-        secrets: of the account, `whsec_...`; several while they rotate. None means that nothing is signed.
-        token: that the address of unsigned callbacks must have, as a part of its path or a value of its query. Where
-            the client's `callback_url` has `{token}`, it is the one that stands there.
-        allow_unsigned: whether unsigned callbacks are taken though there are secrets.
-        clock: seconds since 1970; for tests.
+        client: the client whose tasks the callbacks are about.
+        secrets: of the account, `whsec_...`; several while they rotate. None means that no callback is signed.
+        token: the token that the address of unsigned callbacks must contain, as a segment of its path or a value of
+            its query. If the client's `callback_url` contains `{token}`, the default is the token generated for it.
+        allow_unsigned: whether unsigned callbacks are accepted although there are secrets.
+        clock: returns seconds since 1970; for tests.
 
     Raises:
-        ConfigurationError: a value cannot be used.
+        ConfigurationError: a value is invalid.
     """
 
     def __init__(
@@ -86,13 +86,13 @@ class CallbackReceiver:
     async def handle(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | bytearray | memoryview
     ) -> WebhookAnswer:
-        """Takes or refuses a request; nothing is asked of the service before the answer.
+        """Accepts or refuses a callback; sends no request to the service before it returns.
 
         Args:
-            method: of HTTP.
+            method: the HTTP method.
             target: path and query, as received.
             headers: names in any case.
-            body: as received; of one that has more than 1 MiB the beginning is enough.
+            body: as received; if it is longer than 1 MiB, its beginning is enough.
 
         Raises:
             WrongEventLoop: the client belongs to another loop.
@@ -113,7 +113,7 @@ class CallbackReceiver:
         try:
             taken = task is None or await self._callbacks.take(task, body, signed=decision.message_id is not None)
         finally:
-            if not taken and decision.message_id is not None:  # cancelled as well
+            if not taken and decision.message_id is not None:  # also when cancelled
                 self._ids.forget(decision.message_id)
         if not taken:
             return _refused(Refused(503, "the journal cannot be written now"))
@@ -128,20 +128,20 @@ class CallbackReceiver:
             raise ValueError(f"this takes HTTP only, not {scope['type']}")
         headers = joined((_text(name), _text(value)) for name, value in scope["headers"])
         body = b"" if scope["method"] != "POST" or is_packed(headers) else await _body_of(headers, receive)
-        if body is None:  # nobody is there any more
+        if body is None:  # the sender has disconnected
             return
         query = scope.get("query_string", b"")
         target = _text(scope.get("raw_path") or scope["path"].encode()) + ("?" + _text(query) if query else "")
         answer = await self.handle(scope["method"], target, headers, body)
         fields = {**answer.headers, "content-length": str(len(answer.body))}
         start = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
-        with contextlib.suppress(OSError):  # so ASGI 2.4 says that nobody is there any more
+        with contextlib.suppress(OSError):  # raised since ASGI 2.4 if the sender has disconnected
             await send({"type": "http.response.start", "status": answer.status, "headers": start})
             await send({"type": "http.response.body", "body": answer.body})
 
     async def aiohttp_handler(self, request: "web.Request") -> "web.Response":
         """A handler of aiohttp: `app.router.add_route("*", "/kling/{token}", receiver.aiohttp_handler)`."""
-        from aiohttp import web  # noqa: PLC0415  (the server is not needed without it)
+        from aiohttp import web  # noqa: PLC0415  (aiohttp's server is only needed here)
 
         body, packed = b"", is_packed(joined(request.headers.items()))
         if request.method == "POST" and not packed:
@@ -149,10 +149,10 @@ class CallbackReceiver:
                 while len(body) <= BODY_MAXIMUM and (chunk := await request.content.readany()):
                     body += chunk
             except (web.RequestPayloadError, ConnectionError):
-                body = b""  # of no task
+                body = b""  # refused below, as it contains no task
         answer = await self.handle(request.method, request.raw_path, request.headers, body)
         response = web.Response(status=answer.status, headers=answer.headers or None, body=answer.body or None)
-        if packed:  # aiohttp would unpack what is left of it, to go on with the next request
+        if packed:  # aiohttp would decompress the rest of it, to continue with the next request
             response.force_close()
             await response.prepare(request)
             await response.write_eof()
@@ -160,7 +160,7 @@ class CallbackReceiver:
         return response
 
     def __repr__(self) -> str:
-        """How many secrets there are; none of them."""
+        """The number of secrets, but no secret."""
         return f"<CallbackReceiver with {len(self._rules.keys)} secrets>"
 
 
@@ -182,7 +182,7 @@ def _text(value: bytes) -> str:
 
 
 async def _body_of(headers: Mapping[str, str], receive: Receive) -> bytes | None:
-    """A body, or its beginning where that is too long already; None where the connection broke."""
+    """Returns the body, or only its beginning if it is too long; None if the connection broke."""
     length = headers.get("content-length", "")
     if length.isdecimal() and len(length.lstrip("0")) > len(str(BODY_MAXIMUM)):
         return bytes(BODY_MAXIMUM + 1)

@@ -1,4 +1,4 @@
-"""A handle's result as the answer of a web framework: a route is one line."""
+"""A handle's result as a response of a web framework: a route is one line."""
 
 import asyncio
 import contextlib
@@ -18,37 +18,37 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOK_SECONDS: Final = 1.0
-"""Seconds after which it is seen that a browser has left while nothing can be sent; else it is seen at once."""
+"""Seconds between checks whether the browser has left while there is nothing to send; a send notices it at once."""
 
 
 async def aiohttp_response(
     handle: TaskHandle, request: "web.Request", *, watermark: bool = False, headers: Mapping[str, str] | None = None
 ) -> "web.StreamResponse":
-    """Answers a request of aiohttp with a handle's result, once it is there.
+    """Answers an aiohttp request with a handle's result, once the task has ended.
 
     ```python
     async def video(request: web.Request) -> web.StreamResponse:
         return await aiohttp_response(kling.attach(request.match_info["reference"]), request)
     ```
 
-    What is answered is that of `TaskHandle.open`: 200, 206, 304, 412 or 416. Before the body begins, errors are
-    answers, and in the log: 404 for `TaskNotFound`, 424 with the service's reason for `TaskFailed`, 504 for
-    `TaskTimeout`, 503 for `ClientClosed`, 409 for a handle that was cancelled, 502 for all others; 405 for other
-    methods than GET and HEAD. When the rest of a body cannot be fetched, the connection is broken off. When the browser
-    leaves, what was begun is given back, since aiohttp would log an error for what a handler raises.
+    The response is that of `TaskHandle.open`, with status 200, 206, 304, 412 or 416. An error before the body begins
+    is answered, and logged: 404 for `TaskNotFound`, 424 with the service's reason for `TaskFailed`, 504 for
+    `TaskTimeout`, 503 for `ClientClosed`, 409 for a handle that was cancelled, 502 for all others; 405 for methods
+    other than GET and HEAD. If the rest of a body cannot be fetched, the connection is closed. If the browser leaves,
+    the unfinished response is returned, since aiohttp would log an exception as an error.
 
     Args:
-        handle: whose (first) file is sent. Whether the asker may see it is up to you.
+        handle: the handle whose (first) file is sent. Checking that the user may see it is up to the caller.
         request: GET or HEAD.
-        watermark: the watermarked variant, if `watermark_info` asked for one.
-        headers: to send as well, `Cache-Control: private` say; all of a multidict's. What describes the bytes is not
-            taken from them, and what an error is answered with has no `Cache-Control` and `Content-Disposition` of
-            theirs.
+        watermark: sends the watermarked variant, if `watermark_info` requested one.
+        headers: to send as well, such as `Cache-Control: private`; a multidict may repeat names. Headers that describe
+            the bytes are ignored; an error response does not get the `Cache-Control` and `Content-Disposition` given
+            here.
 
     Raises:
         KlingError: the rest of the body cannot be fetched.
     """
-    from aiohttp import web  # noqa: PLC0415  (servers only need it)
+    from aiohttp import web  # noqa: PLC0415  (only needed in a server)
 
     response = web.StreamResponse()
     given = () if headers is None else headers.items()
@@ -62,7 +62,7 @@ async def aiohttp_response(
                 await response.write(chunk)
             await response.write_eof()
 
-    async def left() -> None:  # aiohttp does not tell a handler, unless it writes
+    async def left() -> None:  # aiohttp does not notify a handler of this, unless it writes
         while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110  (there is nothing to wait for)
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -76,13 +76,13 @@ async def aiohttp_response(
 
 
 def asgi_response(handle: TaskHandle, *, watermark: bool = False, headers: Mapping[str, str] | None = None) -> AsgiApp:
-    """An ASGI application that answers with a handle's result; `TaskResponse` is the same for routes of FastAPI.
+    """Returns an ASGI application that answers with a handle's result; FastAPI routes can use `TaskResponse`.
 
-    What is answered, errors too, is as with `aiohttp_response`.
+    Its responses, including errors, are those of `aiohttp_response`.
 
     Args:
-        handle: whose (first) file is sent.
-        watermark: the watermarked variant, if `watermark_info` asked for one.
+        handle: the handle whose (first) file is sent.
+        watermark: sends the watermarked variant, if `watermark_info` requested one.
         headers: to send as well, as with `aiohttp_response`.
     """
     given = () if headers is None else headers.items()
@@ -93,10 +93,10 @@ def asgi_response(handle: TaskHandle, *, watermark: bool = False, headers: Mappi
             return
         if scope["type"] != "http":
             raise ValueError(f"expected a request over HTTP, got {scope['type']}")
-        asked = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        request_headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
         async def respond() -> None:
-            async with answered(handle, scope["method"], asked, watermark=watermark) as file:
+            async with answered(handle, scope["method"], request_headers, watermark=watermark) as file:
                 raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers_of(file, given)]
                 await sent({"type": "http.response.start", "status": int(file.status), "headers": raw})
                 async for chunk in file:
@@ -106,13 +106,14 @@ def asgi_response(handle: TaskHandle, *, watermark: bool = False, headers: Mappi
         async def sent(message: MutableMapping[str, Any]) -> None:
             try:
                 await send(message)
-            except OSError as error:  # so ASGI 2.4 has it
+            except OSError as error:  # as specified since ASGI 2.4
                 raise BrowserLeft("the browser has left") from error
 
         async def left() -> None:
             ended = False
             while (message := await receive())["type"] != "http.disconnect":
-                # A server lets this wait then; what replays a body answers at once, for ever: the loop has to go on.
+                # After the body, a server blocks in receive(), but middleware that replays a body may return at once,
+                # again and again: sleep so that the event loop is not blocked.
                 await asyncio.sleep(LOOK_SECONDS if ended else 0)
                 ended = not message.get("more_body", False)
 

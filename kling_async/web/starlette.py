@@ -1,4 +1,4 @@
-"""A handle's result as a response of Starlette, and so of FastAPI; importing this needs Starlette."""
+"""A handle's result as a response for Starlette and FastAPI; importing this module needs Starlette."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from kling_async.web.responses import asgi_response
 
 
 class TaskResponse(Response):
-    """Answers with a handle's result, once it is there.
+    """Answers with a handle's result, once the task has ended.
 
     ```python
     @app.api_route("/videos/{reference}", methods=["GET", "HEAD"])
@@ -18,13 +18,13 @@ class TaskResponse(Response):
         return TaskResponse(kling.attach(reference))
     ```
 
-    What is answered, errors too, is as with `kling_async.web.aiohttp_response`.
+    The responses, including errors, are those of `kling_async.web.aiohttp_response`.
 
     Args:
-        handle: whose (first) file is sent. Whether the asker may see it is up to you.
-        watermark: the watermarked variant, if `watermark_info` asked for one.
-        headers: to send as well, as with `kling_async.web.aiohttp_response`; more of them, and cookies, can be set as
-            with other responses of Starlette.
+        handle: the handle whose (first) file is sent. Checking that the user may see it is up to the caller.
+        watermark: sends the watermarked variant, if `watermark_info` requested one.
+        headers: to send as well, as with `kling_async.web.aiohttp_response`; more headers and cookies can be set as on
+            other Starlette responses.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class TaskResponse(Response):
         self._watermark = watermark
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends it."""
+        """Sends the response, then runs the background task, if there is one."""
         await asgi_response(self._handle, watermark=self._watermark, headers=self.headers)(scope, receive, send)
         if self.background is not None:
             await self.background()

@@ -47,7 +47,7 @@ def test_good_pages(pages: Path) -> None:
     ],
 )
 def test_what_is_loaded_from_elsewhere(pages: Path, loads: str) -> None:
-    """Scripts, styles, fonts, pictures and frames of other hosts are told, each with its page."""
+    """Scripts, styles, fonts, pictures and frames of other hosts are reported, each with its page."""
     (pages / "page.html").write_text(GOOD + loads)
     assert [each.partition(" ")[0] for each in problems_of(pages)] == ["page.html:"]
 

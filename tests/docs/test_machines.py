@@ -27,6 +27,6 @@ def test_each_step_is_drawn_and_explained() -> None:
 
 
 def test_a_drawing_has_no_empty_line() -> None:
-    """One would end it, since it stands in Markdown."""
+    """An empty line would end the drawing, since it is embedded in Markdown."""
     [(_, text)] = machines_page.pages()
     assert all("\n\n" not in each.partition("</div>")[0] for each in text.split('<div class="machine">')[1:])

@@ -1,4 +1,4 @@
-"""Each Python block of the documentation does what stands below it, one after the other, against the emulator."""
+"""The Python blocks of the documentation, run in order against the emulator, print the output below them."""
 
 import ast
 import functools
@@ -124,17 +124,17 @@ async def test_a_page(
 async def test_the_readmes_first_example(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It runs as it stands in the project's folder after the first command; a second run says what the README says."""
+    """It runs unchanged in the project's folder after the first command; a second run prints the README's message."""
     monkeypatch.setenv("KLING_API_KEY", emulator.api_key)
     monkeypatch.setenv("KLING_BASE_URL", emulator.base_url)
     readme = DOCS.parent / "README.md"
     block = next(block for block in blocks_of(readme) if block.kind == "python")
     text = readme.read_text("utf-8")
-    [says] = re.findall(r"a second run pays nothing:\s+`([^`]*)`", text)
+    [message] = re.findall(r"a second run pays nothing:\s+`([^`]*)`", text)
     async with virtual(monkeypatch):
         await run(block, readme, {"__name__": "readme"})
         assert capsys.readouterr().out == "yawn.mp4\n"
-        with pytest.raises(TargetExists, match=re.escape(says)):
+        with pytest.raises(TargetExists, match=re.escape(message)):
             await run(block, readme, {"__name__": "readme"})
     assert emulator.ledger.paid == 1
 

@@ -19,7 +19,7 @@ def test_each_public_name_stands_on_one_page() -> None:
         assert sorted(names) == sorted({*module.__all__} - reference.ELSEWHERE)
 
 
-def test_each_error_says_what_to_do() -> None:
+def test_each_error_documents_what_to_do() -> None:
     """The page of the errors has all that are public, and no empty cell."""
     listed = errors_page.classes()
     public = {

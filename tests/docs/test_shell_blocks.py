@@ -26,7 +26,7 @@ LINES = [
 
 @pytest.mark.parametrize("line", LINES)
 def test_a_line(line: str) -> None:
-    """Options of `kling-async` are those that there are; variables and extras as well; nothing else is said."""
+    """The options of `kling-async`, variables and extras in the blocks exist."""
     match shlex.split(line, comments=True):
         case ["kling-async" | ".venv/bin/kling-async", *words]:
             read(words)

@@ -15,7 +15,9 @@ from kling_async import ImageToVideo, KlingError
 from tests.faults.ends import End, other
 from tests.faults.other_service import VIDEO
 from tests.faults.stage import IMAGE
-from tests.shell.file_host import asked_from, chunked, rest, told
+from tests.shell.file_host import chunked, rest
+from tests.shell.file_host import range_start as asked_from
+from tests.shell.file_host import with_length as told
 from tests.shell.stub import Answer, Seen, answer
 from tests.shell.test_odd_files import ODD, PLAIN, TEXTS
 

@@ -23,7 +23,7 @@ CAT = TextToVideo("a cat on a skateboard")
 
 
 async def test_a_generation_takes_three_requests(tmp_path: Path) -> None:
-    """With the settings for tests a task has ended when it is first asked for: create, question, file, nothing else."""
+    """With the test settings a task has ended by its first poll: a create, a poll, a download, and no other request."""
     with KlingEmulator() as emulator:
         async with emulator.client() as kling:
             await kling.generate(CAT, tmp_path / "cat.mp4")
@@ -31,7 +31,7 @@ async def test_a_generation_takes_three_requests(tmp_path: Path) -> None:
 
 
 async def test_assert_paid_shows_the_ledger() -> None:
-    """Where another number is paid than was said, the message has each task, all requests and what went wrong."""
+    """If the number of payments differs, the message lists each task, all requests and all faults."""
     with KlingEmulator() as emulator:
         emulator.faults.add(Fault.error(1303), on="create", at=1)
         async with emulator.client() as kling:
@@ -100,7 +100,7 @@ async def test_begin_forgets_what_another_test_left() -> None:
 
 
 async def test_tasks_take_the_time_of_the_clock() -> None:
-    """With a clock of the test's a task runs until that has gone on for as long as the service takes."""
+    """With a fake clock a task runs until the clock has advanced by the service's duration."""
     clock = FakeClock()
     with KlingEmulator(clock=clock) as emulator:
         async with emulator.client() as kling:
@@ -182,7 +182,7 @@ def test_start_and_close_in_any_order() -> None:
     assert not [each for each in threading.enumerate() if each.name == "kling-emulator"]
 
 
-def test_a_port_that_is_taken_is_told() -> None:
+def test_a_port_in_use() -> None:
     """What keeps the emulator from listening is raised by `start`, not lost in its thread."""
     with KlingEmulator() as emulator:
         port = int(emulator.base_url.rpartition(":")[2])
@@ -221,7 +221,7 @@ def test_clients_of_other_loops_are_left_alone() -> None:
 
 
 async def test_a_client_belongs_to_one_loop() -> None:
-    """A client that another loop began with says so, rather than to hang: its answers would come there."""
+    """A client first used on another loop raises an error instead of hanging: its responses would arrive there."""
     with KlingEmulator() as emulator:
         kling = emulator.client()
         await kling.submit(CAT)

@@ -124,7 +124,7 @@ async def test_story(kling, kling_emulator, tmp_path):
 
 @pytest.mark.slow
 def test_two_plugins_that_run_one_test(tmp_path: Path) -> None:
-    """Where pytest-asyncio and anyio both take a test, the error names them, and says to use one."""
+    """If pytest-asyncio and anyio both claim a test, the error names them, and recommends to use one."""
     done = run(tmp_path, TWO_RUNNERS, "-p", "pytest_asyncio.plugin", "-p", "anyio.pytest_plugin", ini=AUTO)
     assert "two plugins run this test: pytest-asyncio" in done.output, done.output
     assert "use one of them" in done.output
@@ -202,7 +202,7 @@ async def test_passes(kling, kling_emulator, tmp_path):
 
 
 def test_no_plugin_for_async_tests(tmp_path: Path) -> None:
-    """Where nothing runs async tests all that is not async works, and what cannot work says what to do."""
+    """Without a plugin for async tests, sync fixtures work, and async ones fail with instructions."""
     done = run(tmp_path, NO_RUNNER)
     assert "5 passed, 4 errors" in done.output, done.output
     for name, words in {
@@ -236,8 +236,8 @@ def test_of_nothing(kling, kling_server):
 """
 
 
-def test_a_client_that_nobody_can_close(tmp_path: Path) -> None:
-    """What a test that is not async leaves open is said of that test and no other; what was not used is harmless."""
+def test_a_client_that_cannot_be_closed(tmp_path: Path) -> None:
+    """Clients that a sync test leaves open fail that test and no other; unused clients are harmless."""
     done = run(tmp_path, LEFT_OPEN, "-p", "pytest_asyncio.plugin", ini=AUTO)
     assert "4 passed, 3 errors" in done.output, done.output
     for name, emulator in (("the_fixture", "emulator"), ("a_client", "emulator"), ("the_server", "server")):
@@ -289,9 +289,9 @@ class TestShared:
 
 
 def test_a_project_that_has_its_own_emulator(tmp_path: Path) -> None:
-    """In place of `kling_emulator` another has its faults, and what it leaves open is told; `kling` is closed with any.
+    """An override of `kling_emulator` gets the faults, and open clients are reported; `kling` is always closed.
 
-    One that tests share takes no faults, since it would keep them, and a test that asks for that is told.
+    A shared override takes no faults, since it would keep them; a test that needs them fails with a message.
     """
     done = run(tmp_path, OWN_EMULATOR, "-p", "pytest_asyncio.plugin", "-p", "no:randomly", ini=AUTO)
     assert "4 passed, 2 errors" in done.output, done.output
@@ -333,7 +333,7 @@ def test_nothing_is_imported_where_nothing_is_used(tmp_path: Path) -> None:
 
 
 def test_the_readmes_example(tmp_path: Path) -> None:
-    """What the README says of tests passes as it stands there, in ten lines."""
+    """The README's section about tests passes unchanged, in ten lines."""
     section = (Path(__file__).parents[2] / "README.md").read_text("utf-8").partition("## In your tests\n")[2]
     kit = section.partition("```python\n")[2].partition("```")[0]
     assert len(kit.splitlines()) <= 10

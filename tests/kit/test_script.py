@@ -1,4 +1,4 @@
-"""Scripted answers: the real client, no sockets, and each answer used."""
+"""Scripted answers: the real client without sockets, and each answer used."""
 
 import socket
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ PICTURE = Path(__file__).parents[2] / "examples" / "images" / "cat.png"
 
 @pytest.fixture(autouse=True)
 def no_sockets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whoever connects fails."""
+    """Makes each connection fail."""
 
     def refuse(*_: Any) -> None:
         raise AssertionError("a socket was connected")
@@ -37,21 +37,21 @@ def no_sockets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 async def test_a_story_without_sockets(tmp_path: Path) -> None:
-    """Create, questions and file take one answer each, in order; what was sent can be read."""
+    """Create, polls and download take one answer each, in order; the sent requests can be inspected."""
     answers = [Answer.task("submitted"), Answer.task("processing"), Answer.task(), Answer.file()]
     async with Script(answers) as script:
         kling = script.client()
         handle = await kling.image_to_video(PICTURE, prompt="it moves")
         assert (await handle.save(tmp_path / "cat.mp4")).stat().st_size > 1000
-    create, *questions, file = script.sent
+    create, *polls, file = script.sent
     assert (create.method, create.path, create.json["prompt"]) == ("POST", "/v1/videos/image2video", "it moves")
     assert len(create.json["image"]) > PICTURE.stat().st_size
-    assert [each.path for each in questions] == ["/v1/videos/image2video/1"] * 2
+    assert [each.path for each in polls] == ["/v1/videos/image2video/1"] * 2
     assert file.path.endswith("/1.mp4")
 
 
 async def test_errors_of_the_service() -> None:
-    """A code of the table is the client's error of that code, in the words of the answer; a failed task tells why."""
+    """A code raises the client's error for it, with the message of the answer; a failed task has its reason."""
     async with Script([Answer.error(1102), Answer.task("submitted"), Answer.task("failed", reason="no")]) as script:
         kling = script.client()
         with pytest.raises(InsufficientBalance, match=r"scripted.*request_id scripted"):
@@ -61,13 +61,13 @@ async def test_errors_of_the_service() -> None:
 
 
 async def test_a_full_account_waits_its_turn() -> None:
-    """1303 is no failure in a script either, and the next try is a new request."""
+    """1303 is no failure in a script either; the retry is a new request."""
     async with Script([Answer.error(1303), Answer.task("submitted"), Answer.task()]) as script:
         await (await script.client().submit(CAT))
 
 
 async def test_a_lost_answer_is_looked_up() -> None:
-    """What broke off is in doubt: the task is looked up by its external id, and found."""
+    """After a broken connection the task is looked up by its external id, and found."""
     async with Script([Answer.lost(), Answer.task()]) as script:
         await (await script.client().submit(CAT))
     assert [each.method for each in script.sent] == ["POST", "GET"]
@@ -75,7 +75,7 @@ async def test_a_lost_answer_is_looked_up() -> None:
 
 
 async def test_a_page_leaves_a_create_in_doubt() -> None:
-    """A gateway's page is no answer; with `on_doubt="raise"`, after look-ups that find nothing, it is told."""
+    """A gateway's page is no answer; with `on_doubt="raise"`, look-ups that find nothing lead to CreateInDoubt."""
     answers = [Answer.page(504), *[Answer.error(1201, "Task not found by external id: x")] * 40]
     script = Script(answers)
     with pytest.raises(CreateInDoubt):
@@ -91,7 +91,7 @@ async def test_any_data() -> None:
 
 
 async def test_a_request_too_many_is_the_tests_failure() -> None:
-    """A request without an answer fails at once and is named, also where the client met it while it waited."""
+    """A request without an answer fails at once and is named, even if the client sent it in the background."""
 
     async def test() -> None:
         async with Script([Answer.task("submitted")]) as script:
@@ -104,8 +104,8 @@ async def test_a_request_too_many_is_the_tests_failure() -> None:
 
 
 @pytest.mark.parametrize("polls", [False, True])
-async def test_each_answer_reaches_whom_it_is_for(*, polls: bool) -> None:
-    """Questions that are asked meanwhile take nothing that is for another task or for a create, errors included."""
+async def test_each_answer_reaches_its_request(*, polls: bool) -> None:
+    """Polls in between take no answers for another task or for a create, errors included."""
     one, two = (Answer.task("submitted", task_id=task_id) for task_id in "12")
     failed = [Answer.task("failed", task_id=task_id, reason=f"it is {task_id}") for task_id in "12"]
     async with Script([one, Answer.error(1102), two, *failed]) as script:
@@ -123,7 +123,7 @@ async def test_each_answer_reaches_whom_it_is_for(*, polls: bool) -> None:
 
 
 async def test_many_tasks_at_once() -> None:
-    """Where the client would ask for all by one page of the list, each task has its own answers all the same."""
+    """Each task gets its own answers even if the client would poll all by one page of the list."""
     names = [str(number) for number in range(9)]
     tasks = [Answer.task(status, task_id=name) for status in ("submitted", "processing", "succeed") for name in names]
     async with Script(tasks) as script:
@@ -133,15 +133,15 @@ async def test_many_tasks_at_once() -> None:
 
 
 async def test_tasks_that_were_made_before() -> None:
-    """Attached tasks take the answers with their ids, in whichever order they are asked for."""
+    """Attached tasks take the answers with their ids, in any order of polls."""
     async with Script([Answer.task(task_id="8"), Answer.task(task_id="7")]) as script:
         kling = script.client()
         for name in "78":
             assert (await kling.attach(f"text2video:{name}")).task_id == name
 
 
-async def test_a_task_of_which_no_more_is_told_stays_as_it_is() -> None:
-    """However often it is asked for, it has the state that was told last, and nothing fails but who waits for it."""
+async def test_a_task_without_further_answers_keeps_its_status() -> None:
+    """Each poll returns its last status; only waiting for its end fails."""
     async with Script([Answer.task("submitted"), Answer.task("processing"), Answer.data({"balance": 7})]) as script:
         kling = script.client(polling=Polling(first=0.001, maximum=0.001, deadline=0.1))
         handle = await kling.submit(CAT)
@@ -151,8 +151,8 @@ async def test_a_task_of_which_no_more_is_told_stays_as_it_is() -> None:
     assert [each.method for each in script.sent] == ["POST", "GET", "POST"]
 
 
-async def test_a_task_that_has_ended_stays_as_it_is(tmp_path: Path) -> None:
-    """Another client of the script that asks for it anew, as after a restart, finds it as it was told."""
+async def test_a_task_that_has_ended_keeps_its_status(tmp_path: Path) -> None:
+    """A second client of the script that polls it again, as after a restart, gets the same answer."""
     async with Script([Answer.task("submitted"), Answer.task()]) as script:
         for _ in range(2):
             kling = script.client(journal=tmp_path / "clips.sqlite")
@@ -161,8 +161,8 @@ async def test_a_task_that_has_ended_stays_as_it_is(tmp_path: Path) -> None:
     assert [each.method for each in script.sent] == ["POST", "GET"]
 
 
-async def test_who_waits_in_vain_is_told_why() -> None:
-    """A task that never ends names the question that the script did not answer."""
+async def test_a_timeout_names_the_missing_answer() -> None:
+    """The error of a task that never ends names the poll without an answer."""
 
     async def test() -> None:
         async with Script([Answer.task("submitted")]) as script:
@@ -176,7 +176,7 @@ async def test_who_waits_in_vain_is_told_why() -> None:
 
 @pytest.mark.parametrize("polls", [False, True])
 async def test_an_error_at_the_end(*, polls: bool) -> None:
-    """It is for what the test does next, and not for questions in the background, unless it says for which task."""
+    """It is for the test's next request, and not for polls in the background, unless it names a task."""
     async with Script([Answer.task("submitted"), Answer.error(1102)]) as script:
         kling = script.client(polling=Polling(first=0.001, maximum=0.001, deadline=0.1))
         handle = await kling.submit(CAT)
@@ -188,7 +188,7 @@ async def test_an_error_at_the_end(*, polls: bool) -> None:
 
 
 async def test_an_error_about_a_task() -> None:
-    """It waits for a question about that task, whatever else is asked before, and the task is then as it was."""
+    """It is for a poll of that task, whatever is requested before; the task keeps its status."""
     no = Answer.error(1103, "not yours").about("1")
     two = [Answer.task("submitted", task_id="2"), Answer.task("failed", task_id="2")]
     async with Script([no, Answer.task("submitted"), *two]) as script:
@@ -201,8 +201,8 @@ async def test_an_error_about_a_task() -> None:
         assert (await kling.get_task("text2video:1")).status == "submitted"
 
 
-async def test_an_error_that_nobody_asked_for_says_how() -> None:
-    """Where a task was asked for in vain, and an error was left, the failure names what says that it is for that."""
+async def test_an_unused_error_suggests_about() -> None:
+    """If a poll had no answer and an error was left over, the failure suggests `Answer.about`."""
 
     async def test() -> None:
         async with Script([Answer.task("submitted"), Answer.error(1203)]) as script:
@@ -214,14 +214,14 @@ async def test_an_error_that_nobody_asked_for_says_how() -> None:
         await test()
 
 
-async def test_a_file_that_is_gone_is_asked_for_anew(tmp_path: Path) -> None:
-    """An error before a task's new state can be the answer to the file: files take errors wherever they stand."""
+async def test_an_expired_file_is_fetched_again(tmp_path: Path) -> None:
+    """An error before a task's new status can be the answer to a download: downloads take errors in any position."""
     async with Script([Answer.task(), Answer.page(403), Answer.task(), Answer.file()]) as script:
         await (await script.client().submit(CAT)).save(tmp_path / "cat.mp4")
 
 
 async def test_answers_left_over_are_the_tests_failure() -> None:
-    """What the code never asked for is told at the end, unless it failed anyway."""
+    """Unused answers are reported at the end, unless the code failed anyway."""
 
     async def test(*, fails: bool) -> None:
         async with Script([Answer.error(1102), Answer.error(1102)]) as script:
@@ -237,7 +237,7 @@ async def test_answers_left_over_are_the_tests_failure() -> None:
 
 
 async def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
-    """The client looks at a scripted file as at any other."""
+    """The client checks a scripted file like any other."""
     answers = [Answer.task(), Answer.file(b"<html>no</html>"), *[Answer.file(b"<html>no</html>")] * 50]
     script = Script(answers)
     with pytest.raises(DownloadError):
@@ -258,7 +258,7 @@ def test_an_unknown_status_is_refused() -> None:
 
 @pytest.mark.parametrize(("value", "words"), [("submitted", r"Answer.task\('submitted'\)"), (1303, "Answer.error")])
 def test_what_is_no_answer_is_refused(value: Any, words: str) -> None:
-    """What was not made by `Answer` is said at once, with what to write."""
+    """A value that is not an `Answer` is refused at once, with a suggestion."""
     with pytest.raises(TypeError, match=words):
         Script([Answer.task("submitted"), value])
 

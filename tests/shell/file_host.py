@@ -1,4 +1,4 @@
-"""Hosts of a finished task's file that answer what a test says, and the service that knows where the file is."""
+"""Hosts of a finished task's file with scripted answers, and a service that has the file's URL."""
 
 import asyncio
 import contextlib
@@ -24,16 +24,16 @@ MOVIE = b"\x00\x00\x00\x10ftypisom\x00\x00\x00\x01\x00\x00\x00\x0cmoovabcd\x00\x
 
 
 def whole(directory: Path) -> list[str]:
-    """The names of the files there."""
+    """Returns the names of the files in a directory."""
     return sorted(path.name for path in directory.iterdir())
 
 
 FileAnswer = Answer | Callable[[int], bytes]
-"""Raw bytes, or what makes them from the beginning of the range that was asked for."""
+"""Raw bytes, or a function that makes them from the start of the requested range."""
 
 
 def service(url: str, *files: FileAnswer, again: str | None = None) -> "Respond":
-    """Answers queries with one video, and requests for it with these answers in turn, the last one for ever."""
+    """Answers queries with one video, and downloads with these answers in turn, repeating the last one."""
     return Respond(url, list(files), again)
 
 
@@ -55,11 +55,11 @@ class Respond:
             return task_answer("succeed", task_id="9", task_result={"videos": videos})
         self.ranges.append(seen.headers.get("range"))
         answer = self.files.pop(0) if len(self.files) > 1 else self.files[0]
-        return answer(asked_from(seen)) if callable(answer) else answer
+        return answer(range_start(seen)) if callable(answer) else answer
 
 
-def asked_from(seen: Seen) -> int:
-    """Where the range that was asked for begins."""
+def range_start(seen: Seen) -> int:
+    """Returns the start of the requested range."""
     return int(seen.headers.get("range", "bytes=0-")[6:-1])
 
 
@@ -101,12 +101,12 @@ def finished(*videos: Video, updated_at: datetime | None = None, watermark: bool
 
 
 class FileHost:
-    """Answers requests for the file in turn, the last answer for ever.
+    """Answers requests for the file in turn, repeating the last answer.
 
     Attributes:
         seen: requests in their order.
-        tasks: what the service says when it is asked anew, in turn, the last one for ever; None for the same again.
-        asked_anew: how often it was.
+        tasks: the service's responses to further queries, in turn, repeating the last one; None for the same task.
+        refreshes: how often it was.
         base: scheme, host and port.
     """
 
@@ -114,7 +114,7 @@ class FileHost:
         self._answers = list(answers)
         self.tasks = list(tasks)
         self.seen: list[Seen] = []
-        self.asked_anew = 0
+        self.refreshes = 0
         self.base = ""
 
     def __call__(self, seen: Seen) -> Answer:
@@ -125,7 +125,7 @@ class FileHost:
 
     @property
     def ranges(self) -> list[str | None]:
-        """What of the file was asked for."""
+        """The requested ranges of the file."""
         return [seen.headers.get("range") for seen in self.seen]
 
     async def save(self, target: Path, task: Task | None = None, *, watermark: bool = False, **options: Any) -> Path:
@@ -144,10 +144,10 @@ class FileHost:
             return b"".join([chunk async for chunk in stream])
 
     def refresh(self, task: Task) -> Callable[[], "asyncio.Future[Task]"]:
-        """What asks the service anew."""
+        """Returns the next response of the service to a query."""
 
         def refresh() -> "asyncio.Future[Task]":
-            self.asked_anew += 1
+            self.refreshes += 1
             again = self.tasks.pop(0) if len(self.tasks) > 1 else (self.tasks or [task])[0]
             future = asyncio.get_running_loop().create_future()
             future.set_result(again)
@@ -175,7 +175,7 @@ class FileHost:
 
 
 def chunked(body: bytes, **headers: str) -> bytes:
-    """An answer whose host does not say how long it is; it ends cleanly."""
+    """Returns a chunked response without a length; it ends cleanly."""
     fields = {"Content-Type": "video/mp4", "Transfer-Encoding": "chunked", "Connection": "close"}
     fields |= {name.replace("_", "-"): value for name, value in headers.items()}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
@@ -184,19 +184,19 @@ def chunked(body: bytes, **headers: str) -> bytes:
     return f"HTTP/1.1 200 OK\r\n{head}\r\n".encode() + sent
 
 
-def told(body: bytes, *, cut: int | None = None, **headers: Any) -> bytes:
-    """An answer whose host says how long it is; `cut` breaks the connection there."""
+def with_length(body: bytes, *, cut: int | None = None, **headers: Any) -> bytes:
+    """Returns a response with a `Content-Length`; `cut` breaks the connection there."""
     full = answer(200, body, **{"Content_Type": "video/mp4", **headers})
     return full if cut is None else full[: len(full) - len(body) + cut]
 
 
 def rest(body: bytes, etag: str = '"a"', **headers: Any) -> Callable[[Seen], bytes]:
-    """The part that is asked for, or all."""
+    """Answers with the requested range, or with the whole body."""
 
     def respond(seen: Seen) -> bytes:
-        begin = asked_from(seen)
+        begin = range_start(seen)
         if not begin:
-            return told(body, ETag=etag, **headers)
+            return with_length(body, ETag=etag, **headers)
         return answer(
             206, body[begin:], ETag=etag, Content_Range=f"bytes {begin}-{len(body) - 1}/{len(body)}", **headers
         )

@@ -1,4 +1,4 @@
-"""A server of raw bytes that keeps its connections, and may send more on them than it was asked for."""
+"""A server of raw bytes that keeps its connections open, and may send more than was requested."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ def kept(raw: bytes) -> bytes:
 
 @contextlib.asynccontextmanager
 async def serve_keeping(respond: Callable[[Seen], list[bytes]]) -> AsyncIterator[str]:
-    """Runs a server that sends these pieces for each request, a moment apart; tells its address."""
+    """Runs a server that sends these pieces for each request, a moment apart; yields its URL."""
     writers: set[asyncio.StreamWriter] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

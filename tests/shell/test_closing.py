@@ -1,4 +1,4 @@
-"""Closing while things are under way: everyone is told, nothing goes on, nothing is left."""
+"""Closing a client at work: all waiters are notified, nothing keeps running, nothing is left behind."""
 
 import asyncio
 from pathlib import Path
@@ -91,10 +91,8 @@ async def test_close_right_after_a_submit(make_client: ClientMaker, rounds: int)
         assert stub.seen == []
 
 
-async def test_who_is_cancelled_while_the_client_closes_stays_cancelled(
-    client: KlingClient, image: Path, emulator: Emulator
-) -> None:
-    """Whoever has cancelled a submit waits for just that; the reference of its doubt is kept."""
+async def test_a_submit_cancelled_while_the_client_closes(client: KlingClient, image: Path, emulator: Emulator) -> None:
+    """A cancelled submit raises CancelledError only; the reference of its doubt is kept."""
     emulator.faults.add(Fault.delay(60), on="create")
     creating = asyncio.ensure_future(client.image_to_video(image))
     await asyncio.sleep(1)
@@ -106,7 +104,7 @@ async def test_who_is_cancelled_while_the_client_closes_stays_cancelled(
     assert len(client.unsettled) == 1
 
 
-async def test_what_nobody_waits_for_and_was_not_sent_leaves_no_doubt(
+async def test_an_unsent_create_without_a_waiter_leaves_no_doubt(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
     """Its caller was cancelled, the service refused it in passing, and closing came before it was sent again."""
@@ -123,7 +121,7 @@ async def test_what_nobody_waits_for_and_was_not_sent_leaves_no_doubt(
 
 
 async def test_no_create_goes_on_when_all_are_closed(client: KlingClient, image: Path, emulator: Emulator) -> None:
-    """Those in doubt have told so by then: what is closed next is needed by none."""
+    """Creates in doubt have been reported by then, so no part that is closed next is still needed."""
     emulator.faults.add(Fault.delay(60), on="create")
     creating = asyncio.ensure_future(client.image_to_video(image))
     await asyncio.sleep(1)
@@ -159,7 +157,7 @@ async def test_two_clients_save_to_one_file(
     assert saved == b"".join([chunk async for chunk in handles[0].stream()])
 
 
-async def test_an_attached_task_blocks_nobody(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+async def test_an_attached_task_blocks_no_submit(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
     """With one attached task and `concurrency=3`, two more run beside it."""
     other, client = make_client(), make_client(concurrency=3)
     elsewhere = await other.image_to_video(image)
@@ -182,7 +180,7 @@ async def test_a_lost_answer_does_not_hold_up_the_others(
 
 
 async def test_a_lent_session_that_raises_for_status(make_client: ClientMaker, image: Path) -> None:
-    """A lent session's `raise_for_status` does not hide what the service says."""
+    """The `raise_for_status` of a session passed in does not hide the service's errors."""
     async with serve(lambda _: refusal(429, 1102)) as stub, aiohttp.ClientSession(raise_for_status=True) as session:
         with pytest.raises(InsufficientBalance):
             await make_client(base_url=stub.base_url, session=session).image_to_video(image)
@@ -190,7 +188,7 @@ async def test_a_lent_session_that_raises_for_status(make_client: ClientMaker, i
 
 
 async def test_a_lent_session_that_is_closed(make_client: ClientMaker, image: Path) -> None:
-    """A lent session that is closed is said at once; nothing is in doubt, since nothing was sent."""
+    """A closed session passed in raises at once; nothing is in doubt, since nothing was sent."""
     loop = asyncio.get_running_loop()
     async with serve(lambda _: answer(200, b"")) as stub, aiohttp.ClientSession() as session:
         client = make_client(base_url=stub.base_url, session=session)
@@ -202,7 +200,7 @@ async def test_a_lent_session_that_is_closed(make_client: ClientMaker, image: Pa
 
 
 def test_a_handle_on_another_loop_is_a_clear_error() -> None:
-    """A handle that is awaited on a second loop says that it belongs to the first."""
+    """Awaiting a handle on a second loop raises an error that names the cause."""
 
     async def begin() -> tuple[KlingClient, object]:
         async with aiohttp.ClientSession() as session:  # lent, so that nothing stays open when its loop ends
@@ -224,10 +222,10 @@ def test_a_handle_on_another_loop_is_a_clear_error() -> None:
 @pytest.mark.parametrize(
     "occupied", ["x" * 250 + ".mp4", "dangling.mp4", "blocked.mp4"], ids=["too long", "dangling link", "part blocked"]
 )
-async def test_more_places_that_are_said_at_once(
+async def test_more_paths_that_are_refused_at_once(
     client: KlingClient, image: Path, tmp_path: Path, occupied: str
 ) -> None:
-    """Names that are too long, links to nothing and parts that are in the way are said before waiting."""
+    """Names that are too long, dangling links and blocked part files are refused before waiting."""
     (tmp_path / "dangling.mp4").symlink_to(tmp_path / "nowhere")
     (tmp_path / "blocked.mp4.part").mkdir()
     handle = await client.image_to_video(image)
@@ -236,8 +234,8 @@ async def test_more_places_that_are_said_at_once(
     assert not handle.done()
 
 
-async def test_a_taken_name_in_a_directory_is_said_at_once(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """In a directory the name of a submitted task is known, so that a file of that name is said before waiting."""
+async def test_an_existing_name_in_a_directory(client: KlingClient, image: Path, tmp_path: Path) -> None:
+    """In a directory the file name of a submitted task is known, so an existing file is refused before waiting."""
     handle = await client.image_to_video(image)
     (tmp_path / f"{handle.task_id}.mp4").write_text("precious")
     with pytest.raises(FileExistsError):

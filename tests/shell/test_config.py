@@ -77,7 +77,7 @@ def test_cleartext_warns_unless_it_stays_here(address: str, *, warns: bool, capl
     assert ("unencrypted" in caplog.text) == warns
 
 
-def test_a_proxy_that_cannot_be_read_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_proxy_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the client is made, without the password in it."""
     monkeypatch.setenv("HTTPS_PROXY", "http://u:secret@proxy:port")
     with pytest.raises(ConfigurationError, match=r"^HTTPS_PROXY cannot be read") as caught:
@@ -86,7 +86,7 @@ def test_a_proxy_that_cannot_be_read_is_told_at_once(monkeypatch: pytest.MonkeyP
 
 
 def test_a_proxy_that_is_not_spoken_warns(caplog: pytest.LogCaptureFixture) -> None:
-    """SOCKS is left out, and the log says so."""
+    """SOCKS proxies are ignored, with a log record."""
     assert proxies_from({"ALL_PROXY": "socks5://u:secret@127.0.0.1:1"}).by_scheme == {}
     assert "ALL_PROXY is not used" in caplog.text
     assert "secret" not in caplog.text
@@ -105,6 +105,6 @@ def test_limits_above_that_of_open_files_warn(
 
 
 def test_a_system_without_a_limit_of_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Windows has no module that tells one."""
+    """Windows has no module to query the limit."""
     monkeypatch.setitem(sys.modules, "resource", None)
     warn_of_file_limit(10**6)

@@ -1,4 +1,4 @@
-"""Models of the current generation: the methods that each has, and who may use them."""
+"""Models of the current generation: the methods that each has, and which clients may use them."""
 
 import inspect
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_each_model_has_the_methods_of_its_paths() -> None:
     assert set(methods_of(AnyModel)) == set().union(*paths.values())
 
 
-async def test_what_a_model_has_not_is_said_with_what_has_it(kling: KlingClient) -> None:
+async def test_a_missing_method_names_the_models_that_have_it(kling: KlingClient) -> None:
     """An `AttributeError` names the methods of the model, and the models with that method."""
     model: Any = kling.model("kling-3.0-turbo")
     with pytest.raises(AttributeError) as caught:
@@ -76,7 +76,7 @@ async def test_a_host_without_the_current_generation_is_refused(host: str) -> No
 
 
 async def test_a_pair_of_keys_is_refused(client: KlingClient, emulator: Emulator) -> None:
-    """Wherever the current generation would be asked for something, before anything is sent."""
+    """Each use of the current generation is refused before anything is sent."""
     await refuses(client, "takes an API key only")
     assert not emulator.ledger.requests
 
@@ -97,6 +97,6 @@ async def refuses(kling: KlingClient, words: str) -> None:
 
 @pytest.mark.parametrize("reference", ["tasks:", "tasks:external:", "tasks:1,2", "tasks:external:a,b"])
 async def test_a_reference_names_one_task(kling: KlingClient, reference: str) -> None:
-    """A comma would ask for two tasks, and nothing for none."""
+    """A comma would query two tasks, and an empty id none."""
     with pytest.raises(InvalidReference):
         kling.attach(reference)

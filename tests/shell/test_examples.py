@@ -1,4 +1,4 @@
-"""Every example does what its first lines say."""
+"""Each example does what its module docstring says."""
 
 import importlib.util
 import runpy
@@ -37,7 +37,7 @@ def is_video(path: Path) -> bool:
 
 
 async def test_one_clip(tmp_path: Path, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """`one_clip.py` says what it costs and saves the video; a second run pays nothing and says why."""
+    """`one_clip.py` prints the price and saves the video; a second run pays nothing and prints the reason."""
     words = (str(IMAGES / "cat.png"), str(tmp_path / "cat.mp4"))
     await load("one_clip").main(*words)
     assert capsys.readouterr().out == f"costs about 0.350 USD\nsaved: {words[1]}\n"
@@ -48,7 +48,7 @@ async def test_one_clip(tmp_path: Path, emulator: Emulator, capsys: pytest.Captu
 
 
 async def test_many_clips(tmp_path: Path, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """`many_clips.py` saves one video for each picture, and tells which one failed; a second run makes none anew."""
+    """`many_clips.py` saves one video per picture, and prints the failed ones; a second run repeats none."""
     images = [str(IMAGES / name) for name in ("cat.png", "rocket.jpg", "coffee.png", "README.md")]
     for _ in range(2):
         await load("many_clips").main(f"{tmp_path}/out/", *images)
@@ -58,7 +58,7 @@ async def test_many_clips(tmp_path: Path, emulator: Emulator, capsys: pytest.Cap
 
 
 async def test_chain(tmp_path: Path, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """`chain.py` gives each step what the one before made, and says what it costs before and after."""
+    """`chain.py` passes the result of each step to the next, and prints the cost before and after."""
     await load("chain").main(str(tmp_path))
     assert capsys.readouterr().out.splitlines() == [
         "before: about 0.29 USD, and 0.07 USD for each 5 seconds of lip-sync",
@@ -109,7 +109,7 @@ async def test_traces(tmp_path: Path, emulator: Emulator, capsys: pytest.Capture
 
 @pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("[a-z]*.py")))
 async def test_usage(example: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that is given other words than it takes says what it takes, and ends."""
+    """A program with invalid arguments prints its usage, and exits."""
     takes_many = example == "many_clips.py"
     for words in ([], ["one"] if takes_many else ["one", "two", "three", "four", "five"]):
         monkeypatch.setattr(sys, "argv", [example, *words])

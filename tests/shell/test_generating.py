@@ -33,7 +33,7 @@ def names(directory: Path) -> list[str]:
 
 
 async def test_a_second_run_pays_nothing(client: KlingClient, emulator: Emulator, image: Path, tmp_path: Path) -> None:
-    """The file is made once; where it is there nothing is sent, and the error says why, and what would replace it."""
+    """The file is generated once; if it exists nothing is sent, and the error explains how to replace it."""
     request, target = ImageToVideo(image=image, mode="pro"), tmp_path / "cat.mp4"
     assert await client.generate(request, target) == target
     assert target.stat().st_size > 100_000
@@ -135,7 +135,7 @@ async def test_errors_after_acceptance_have_the_reference(
     fault: Fault | None,
     error: type[KlingError],
 ) -> None:
-    """What was paid for is named by every error, so that `attach(reference).save(path)` goes on."""
+    """Each error has the reference of the paid task, so that `attach(reference).save(path)` continues."""
     if fault is not None:
         emulator.faults.add(fault, on="file")
     target = tmp_path / "cat.mp4"
@@ -163,7 +163,7 @@ async def test_no_error_after_acceptance_is_without_the_reference(
 
 
 async def test_closing_names_the_task(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """Who waits for the file while the client is closed hears which task goes on."""
+    """A waiter gets the reference of the continuing task when the client is closed."""
     making = asyncio.ensure_future(client.generate(ImageToVideo(image=image), tmp_path / "cat.mp4"))
     await asyncio.sleep(5)
     await client.close()
@@ -203,7 +203,7 @@ async def test_the_map_s_warnings_point_at_the_caller(client: KlingClient, image
 
 
 async def test_a_refused_model_is_named_beside_the_known(client: KlingClient, emulator: Emulator, image: Path) -> None:
-    """A model that nobody knows may be new, and is sent; if the service refuses it, the error says which are known."""
+    """An unknown model may be new, and is sent; if the service refuses it, the error lists the known ones."""
     with pytest.raises(RequestRefused, match=r"no model 'kling-v2\.6' is known here \(did you mean kling-v2-6\?\)"):
         await client.image_to_video(image, model_name="kling-v2.6")
     emulator.faults.add(Fault.error(1201), on="create")

@@ -65,7 +65,7 @@ async def test_the_method_submits_the_record(client: KlingClient, image: Path, e
 
 
 async def test_a_subclass_that_submits_in_its_own_way() -> None:
-    """Methods go through `submit`, so that who overrides it sees all that is submitted; from the class too."""
+    """Methods call `submit`, so that an override of it sees all requests; also when called on the class."""
     studio = Studio()
     await studio.portrait("a cat")
     await Studio.portrait(studio, subject="a cat", style="oil")
@@ -132,7 +132,7 @@ def test_the_signature_is_the_records() -> None:
 
 
 def test_every_parameter_has_a_type_of_its_own() -> None:
-    """No parameter takes just anything, which neither an editor nor a type checker could say something about."""
+    """No parameter is typed Any, which editors and type checkers could not check."""
     for each in [*inspect.signature(KlingClient.image_to_video).parameters.values()][1:]:
         assert each.annotation not in {Any, inspect.Parameter.empty}, each.name
 
@@ -167,7 +167,7 @@ def test_help_reads_well() -> None:
 
 
 def test_nothing_is_imported_before_it_is_used() -> None:
-    """The record is asked for when the method is first used, and once."""
+    """The record is loaded when the method is first used, and once."""
     asked = []
 
     def record() -> Callable[..., Portrait]:

@@ -76,7 +76,7 @@ def names(spans: list[ReadableSpan]) -> list[str]:
 
 
 async def test_a_generation(make_client: ClientMaker, seen: Seen, tmp_path: Path) -> None:
-    """Its span is the child of its caller's, holds its parts without gaps, and says what it made and took."""
+    """Its span is a child of the caller's, contains its phases without gaps, and has its ids and cost."""
     with seen.provider.get_tracer("app").start_as_current_span("request") as request:
         await make_client(on_event=seen.telemetry).generate(CAT, tmp_path / "cat.mp4")
     (root,) = seen.roots
@@ -149,7 +149,7 @@ async def test_closing_leaves_a_doubt(make_client: ClientMaker, emulator: Emulat
 
 
 async def test_a_link_over_processes(make_client: ClientMaker, seen: Seen, tmp_path: Path) -> None:
-    """What another process goes on with by the journal is linked to the span that began it."""
+    """The span of work that another process continues from the journal is linked to the first span."""
     path, later = tmp_path / "clips.sqlite", Seen()
     async with make_client(on_event=seen.telemetry, journal=path) as client:
         await client.submit(CAT, key="cat", save_to=tmp_path / "cat.mp4")
@@ -180,7 +180,7 @@ WORK = Ids(work=1, endpoint="text2video", line="kling-v2-6", key=None, external_
 
 
 def test_a_clock_that_is_set_back(seen: Seen) -> None:
-    """No span ends before it began, and what is measured is what the events tell."""
+    """No span ends before it began, and the metrics use the durations of the events."""
     for event in (
         events.Queued(at=1000.0, slots=1, **WORK),
         events.Sent(at=900.0, send=1, seconds=2.0, **WORK),

@@ -30,7 +30,7 @@ from kling_async.protocol.catalog import endpoint_of
 from kling_async.protocol.result_kind import ResultKind
 from tests.protocol.picture_files import jpeg, png
 from tests.shell.conftest import ClientMaker
-from tests.shell.file_host import MOVIE, FileHost, chunked, rest, told, whole
+from tests.shell.file_host import MOVIE, FileHost, chunked, rest, whole, with_length
 from tests.shell.stub import Answer, Seen, serve, task_answer
 
 PNG, JPEG = png(300, 300), jpeg(300, 300)
@@ -44,7 +44,7 @@ PAGE = b"<!DOCTYPE html><title>Sign in</title>"
 
 def by_name(seen: Seen) -> Answer:
     """The file that an address calls for by its suffix."""
-    return told(FILES[seen.path[seen.path.rindex(".") :].partition("?")[0]], Content_Type="x")
+    return with_length(FILES[seen.path[seen.path.rindex(".") :].partition("?")[0]], Content_Type="x")
 
 
 def made(**results: Any) -> Task:
@@ -113,7 +113,7 @@ async def test_pictures_go_into_a_directory(tmp_path: Path, *, watermark: bool, 
 
 
 async def test_a_name_of_a_file_is_kept(tmp_path: Path) -> None:
-    """The name that the user chose stands, whatever the bytes are; further pictures get numbers."""
+    """The name chosen by the user is kept, whatever the bytes are; further pictures get numbers."""
     saved = await save(
         FileHost(by_name), tmp_path / "x.png", lambda base: made(images=pictures(base, "/a.jpg", "/b.png"))
     )
@@ -128,7 +128,7 @@ def dubbed(base: str) -> Task:
 
 
 async def test_a_directory_takes_files_of_all_kinds(tmp_path: Path) -> None:
-    """A dubbed video and its sound in both forms are saved; a place for one file takes what its name says."""
+    """A dubbed video and its sound in both forms are saved; the suffix of a single path selects one."""
     saved = await save(FileHost(by_name), f"{tmp_path}/all/", dubbed)
     assert [(path.name, path.read_bytes()) for path in saved] == [("9.mp4", MOVIE), ("9.mp3", MP3), ("9.wav", WAV)]
     for name, content in (("x.mp4", MOVIE), ("x.wav", WAV), ("x.mp3", MP3), ("x", MOVIE)):
@@ -138,7 +138,7 @@ async def test_a_directory_takes_files_of_all_kinds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "content"), [("x.mp3", MP3), ("x.WAV", WAV), ("x", MP3)])
-async def test_sound_comes_as_its_name_says(tmp_path: Path, name: str, content: bytes) -> None:
+async def test_the_suffix_selects_the_sound(tmp_path: Path, name: str, content: bytes) -> None:
     """A name that ends in `.wav` gets the WAV, any other the MP3."""
     [path] = await save(FileHost(by_name), tmp_path / name, lambda base: attrs.evolve(dubbed(base), videos=()))
     assert path.read_bytes() == content
@@ -161,10 +161,10 @@ async def test_a_stream_gives_the_first_file(caplog: pytest.LogCaptureFixture) -
 
 @pytest.mark.parametrize(("content", "make"), [(PNG, one_picture), (MP3, one_sound)], ids=["png", "mp3"])
 async def test_a_picture_is_resumed(tmp_path: Path, content: bytes, make: Make) -> None:
-    """What broke off goes on where it stopped, also in another process; a part of another picture does not."""
+    """An interrupted download resumes, even in another process; a part of another picture is not used."""
     half = len(content) // 2
     with pytest.raises(DownloadError):
-        await save(FileHost(told(content, cut=half, ETag='"a"'), told(PAGE)), tmp_path / "x", make)
+        await save(FileHost(with_length(content, cut=half, ETag='"a"'), with_length(PAGE)), tmp_path / "x", make)
     host = FileHost(rest(content))
     [path] = await save(host, tmp_path / "x", make)
     assert path.read_bytes() == content
@@ -181,10 +181,10 @@ async def test_a_picture_is_resumed(tmp_path: Path, content: bytes, make: Make) 
     [(PNG, one_picture, 1), (WAV, one_sound, 1), (MP3, one_sound, 2)],
     ids=["PNG", "WAV", "MP3"],
 )
-async def test_without_a_length_the_bytes_tell(
+async def test_without_a_length_the_bytes_decide(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes, make: Make, fetches: int
 ) -> None:
-    """A file that says where it ends is fetched once, another until it came twice; neither is odd."""
+    """A format that contains its length is fetched once, another until it came twice; neither is odd."""
     host = FileHost(chunked(content))
     [path] = await save(host, tmp_path / "x", make)
     assert path.read_bytes() == content
@@ -210,19 +210,19 @@ async def test_a_picture_that_was_cut_off_is_fetched_again(tmp_path: Path) -> No
 async def test_an_odd_file_is_kept_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, make: Make, looks: str
 ) -> None:
-    """All bytes came, so they are published; the warning says what was expected."""
-    await save(FileHost(told(b"\x1aE\xdf\xa3" + bytes(range(256)))), tmp_path / "x", make)
+    """All bytes came, so the file is published; the warning names what was expected."""
+    await save(FileHost(with_length(b"\x1aE\xdf\xa3" + bytes(range(256)))), tmp_path / "x", make)
     (warning,) = caplog.records
     assert warning.levelno == logging.WARNING
     assert f"do not look like {looks};" in warning.getMessage()
 
 
 async def test_a_page_is_no_picture(tmp_path: Path) -> None:
-    """Text in place of a picture or of unknown results is refused, and the error says what was wanted."""
+    """Text in place of a picture or of unknown results is refused; the error names what was expected."""
     with pytest.raises(DownloadError, match=r"a page .* instead of a picture"):
-        await save(FileHost(told(PAGE)), tmp_path / "x.png", one_picture)
+        await save(FileHost(with_length(PAGE)), tmp_path / "x.png", one_picture)
     with pytest.raises(DownloadError, match=r"a page .* instead of a file"):
-        await save(FileHost(told(gzip.compress(PAGE))), tmp_path, lambda base: made(raw=[{"url": f"{base}/f"}]))
+        await save(FileHost(with_length(gzip.compress(PAGE))), tmp_path, lambda base: made(raw=[{"url": f"{base}/f"}]))
     assert whole(tmp_path) == []
 
 
@@ -230,11 +230,11 @@ async def test_a_page_is_no_picture(tmp_path: Path) -> None:
 
 
 def unknown(base: str) -> Task:
-    """Two results of a kind that nobody knows."""
+    """Two results of an unknown kind."""
     return made(raw={"models": [{"id": "1", "url": f"{base}/m.glb"}, {"id": "2", "url": f"{base}/t.png"}]})
 
 
-async def test_files_that_nobody_knows_are_named_by_their_bytes(tmp_path: Path) -> None:
+async def test_unknown_files_are_named_by_their_bytes(tmp_path: Path) -> None:
     """In a directory, results of an unknown kind get the suffix that their bytes call for."""
     saved = await save(FileHost(by_name), tmp_path, unknown)
     assert [path.name for path in saved] == ["9.glb", "9-2.png"]
@@ -252,11 +252,11 @@ async def test_files_that_nobody_knows_are_named_by_their_bytes(tmp_path: Path) 
     assert [path.name for path in named] == ["x.bin", "x-2.bin"]
 
 
-async def test_a_file_that_nobody_knows_is_resumed(tmp_path: Path) -> None:
-    """As long as it grows its name has no suffix; then it gets it, and the part is gone."""
+async def test_an_unknown_file_is_resumed(tmp_path: Path) -> None:
+    """During the download its name has no suffix; then it gets one, and the part is removed."""
     content = FILES[".glb"]
     with pytest.raises(DownloadError):
-        await save(FileHost(told(content, cut=3000, ETag='"a"'), told(PAGE)), tmp_path, unknown)
+        await save(FileHost(with_length(content, cut=3000, ETag='"a"'), with_length(PAGE)), tmp_path, unknown)
     assert whole(tmp_path) == ["9.part", "9.part.json"]
     host = FileHost(rest(content), by_name)
     assert [path.name for path in await save(host, tmp_path, unknown)] == ["9.glb", "9-2.png"]
@@ -266,14 +266,14 @@ async def test_a_file_that_nobody_knows_is_resumed(tmp_path: Path) -> None:
 
 async def test_subtitles_are_a_file_where_anything_is(tmp_path: Path) -> None:
     """Text may be what was made."""
-    host = FileHost(told(b"1\n00:00:01,000 --> 00:00:02,000\nHello\n"))
+    host = FileHost(with_length(b"1\n00:00:01,000 --> 00:00:02,000\nHello\n"))
     [path] = await save(host, tmp_path, lambda base: made(raw=[{"url": f"{base}/f"}]))
     assert path.name == "9.txt"
 
 
 async def test_with_any_kind_everything_is_named_by_its_bytes(tmp_path: Path) -> None:
     """Where the caller does not know what is made, known members prove nothing about it."""
-    host = FileHost(told(PNG), told(MP3))
+    host = FileHost(with_length(PNG), with_length(MP3))
 
     def make(base: str) -> Task:
         return made(videos=(Video(id="7", url=f"{base}/v"),), audios=(Audio(id="5", url=f"{base}/a"),))
@@ -296,7 +296,7 @@ async def test_with_any_kind_everything_is_named_by_its_bytes(tmp_path: Path) ->
 async def test_a_name_is_known_before_the_task_ends(
     tmp_path: Path, kind: ResultKind, name: str, *, watermark: bool
 ) -> None:
-    """A file of that name is told of while the place is proven, not minutes later."""
+    """An existing file is refused when the path is checked, not minutes later."""
     (tmp_path / name).touch()
     async with FileHost(None).downloads() as downloads:
         with pytest.raises(TargetExists):
@@ -337,15 +337,15 @@ async def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: ResultKi
     ("results", "member"),
     [({"voices": (Voice(voice_id="1"),)}, "task.voices"), ({"elements": (Element(element_id=1),)}, "task.elements")],
 )
-async def test_a_task_without_files_says_what_it_has(tmp_path: Path, results: dict[str, Any], member: str) -> None:
-    """Nobody waits for files of a task that made voices or elements only."""
+async def test_a_task_without_files_names_its_results(tmp_path: Path, results: dict[str, Any], member: str) -> None:
+    """Saving a task that made only voices or elements fails without waiting."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     host = FileHost(None)
     with pytest.raises(DownloadError, match=member) as caught:
         await save(host, tmp_path, lambda _: made(**results))
     assert caught.value.reference == "image2video:9"
-    assert (host.asked_anew, loop.time() - began < 1) == (0, True)
+    assert (host.refreshes, loop.time() - began < 1) == (0, True)
 
 
 # ------------------------------------------------------------------------------------------- through a client

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kling_async import DownloadError, Retry
 from kling_async.protocol import transfer
-from tests.shell.file_host import FileHost, chunked, finished, rest, told, video, whole
+from tests.shell.file_host import FileHost, chunked, finished, rest, video, whole, with_length
 from tests.shell.stub import Answer, Seen, answer
 from tests.shell.test_odd_files import FTYP, MOOV, MOVIE, NOISE, box
 from tests.virtual_time import VirtualTimeLoop
@@ -32,7 +32,7 @@ def seconds() -> float:
 
 def cutting(body: bytes, places: Iterator[int], **headers: Any) -> Callable[[Seen], bytes]:
     """Cuts the connection at these places of the file, in turn, and knows no ranges."""
-    return lambda _: told(body, cut=next(places), **headers)
+    return lambda _: with_length(body, cut=next(places), **headers)
 
 
 @pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"weak"'}])
@@ -68,8 +68,8 @@ async def test_a_download_that_moves_goes_on(tmp_path: Path) -> None:
 
 
 async def test_delays_begin_anew_with_each_progress(tmp_path: Path) -> None:
-    """A connection that brought something is gone on with soon, not after the delay that many failures lead to."""
-    host = FileHost(*[answer(503)] * 6, told(LARGE, cut=150_000, ETag='"a"'), rest(LARGE))
+    """After a connection that made progress, the retry comes soon, not after the delay of many failures."""
+    host = FileHost(*[answer(503)] * 6, with_length(LARGE, cut=150_000, ETag='"a"'), rest(LARGE))
     times: list[float] = []
     host_call = host.__call__
 
@@ -104,7 +104,7 @@ def test_any_save_ends(places: list[int], etag: str | None, *, clean: bool, chan
             headers["Content_Range"] = f"bytes {begin}-{len(MOVIE) - 1}/{len(MOVIE)}"
             full = answer(206, MOVIE[begin:], **headers)
             return full[: len(full) - max(len(MOVIE) - max(place, begin), 0)]
-        return chunked(MOVIE[:place], **headers) if clean else told(MOVIE, cut=place, **headers)
+        return chunked(MOVIE[:place], **headers) if clean else with_length(MOVIE, cut=place, **headers)
 
     async def save(directory: Path) -> None:
         began = seconds()
@@ -130,15 +130,15 @@ def test_any_save_ends(places: list[int], etag: str | None, *, clean: bool, chan
 
 @contextlib.asynccontextmanager
 async def crawling(body: bytes, piece: int, every: float) -> AsyncIterator[tuple[str, list[float]]]:
-    """A host that gives a piece now and then; its address, and when it was asked."""
-    asked: list[float] = []
+    """Runs a host that sends a piece now and then; yields its URL and the times of its requests."""
+    requested_at: list[float] = []
     handlers: list[asyncio.Task[None] | None] = []
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         handlers.append(asyncio.current_task())
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
-            asked.append(seconds())
+            requested_at.append(seconds())
             writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode())
             for begin in range(0, len(body), piece):
                 writer.write(body[begin : begin + piece])
@@ -148,7 +148,7 @@ async def crawling(body: bytes, piece: int, every: float) -> AsyncIterator[tuple
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", requested_at
     finally:
         server.close()
         await asyncio.gather(*(handler for handler in handlers if handler is not None))
@@ -156,26 +156,26 @@ async def crawling(body: bytes, piece: int, every: float) -> AsyncIterator[tuple
 
 async def test_a_host_that_crawls_is_given_up(tmp_path: Path) -> None:
     """Less than 1 KiB a second over a minute ends a connection, and such connections end the save."""
-    async with crawling(LARGE, 500, 1.0) as (url, asked):
+    async with crawling(LARGE, 500, 1.0) as (url, requested_at):
         began = seconds()
         with pytest.raises(DownloadError, match="less than 1024 bytes in a second"):
             await FileHost(None).save(tmp_path / "x.mp4", finished(video(f"{url}/f")))
         assert seconds() - began < 2 * BUDGET
-        assert asked[1] - asked[0] >= transfer.LEAST_SECONDS
+        assert requested_at[1] - requested_at[0] >= transfer.LEAST_SECONDS
     assert (tmp_path / "x.mp4.part").stat().st_size > 0
 
 
 async def test_a_slow_host_is_waited_for(tmp_path: Path) -> None:
     """A little more than the least rate is enough, for as long as it takes."""
-    async with crawling(LARGE, 20_000, 15.0) as (url, asked):
+    async with crawling(LARGE, 20_000, 15.0) as (url, requested_at):
         path = await FileHost(None).save(tmp_path / "x.mp4", finished(video(f"{url}/f")))
         assert path.read_bytes() == LARGE
-        assert len(asked) == 1
+        assert len(requested_at) == 1
 
 
 async def test_a_slow_consumer_is_not_the_host() -> None:
-    """The time that a stream's consumer takes is his own: it neither ends the connection nor costs patience."""
-    host = FileHost(told(LARGE, cut=150_000, ETag='"a"'), rest(LARGE))
+    """Waiting for a stream's consumer neither ends the connection nor counts as slowness of the host."""
+    host = FileHost(with_length(LARGE, cut=150_000, ETag='"a"'), rest(LARGE))
     async with host.downloads() as downloads:
         task = finished(video(f"{host.base}/f"))
         got = b""
@@ -190,34 +190,34 @@ async def test_a_slow_consumer_is_not_the_host() -> None:
 
 
 async def test_a_body_without_a_length_is_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that does not say how much comes may send 2 GiB at most; one that says so may send more."""
+    """A host that sends no length may send 2 GiB at most; one that sends a length may send more."""
     assert transfer.MOST_BYTES == 2 * 2**30
     monkeypatch.setattr(transfer, "MOST_BYTES", 100_000)
     with pytest.raises(DownloadError, match="too many"):
         await FileHost(chunked(LARGE)).save(tmp_path / "x.mp4")
     with pytest.raises(DownloadError, match="too many"):
         await FileHost(chunked(LARGE)).stream()
-    assert (await FileHost(told(LARGE)).save(tmp_path / "y.mp4")).read_bytes() == LARGE
+    assert (await FileHost(with_length(LARGE)).save(tmp_path / "y.mp4")).read_bytes() == LARGE
 
 
 async def test_a_date_vouches_for_the_rest(tmp_path: Path) -> None:
-    """Without a strong ETag the rest is asked for by `Last-Modified`, if that is older than the answer."""
+    """Without a strong ETag the rest is requested by `Last-Modified`, if that is older than the response."""
     dated: dict[str, Any] = {"ETag": 'W/"a"', "Last_Modified": MONDAY, "Date": LATER}
-    host = FileHost(told(MOVIE, cut=3000, **dated), rest(MOVIE, 'W/"a"', Last_Modified=MONDAY))
+    host = FileHost(with_length(MOVIE, cut=3000, **dated), rest(MOVIE, 'W/"a"', Last_Modified=MONDAY))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert host.ranges == [None, "bytes=3000-"]
     assert host.seen[1].headers["if-range"] == MONDAY
     fresh: dict[str, Any] = {"Last_Modified": MONDAY, "Date": MONDAY}
-    host = FileHost(told(MOVIE, cut=3000, **fresh), told(MOVIE))
+    host = FileHost(with_length(MOVIE, cut=3000, **fresh), with_length(MOVIE))
     assert (await host.save(tmp_path / "y.mp4")).read_bytes() == MOVIE
     assert host.ranges == [None, None]
 
 
 async def test_a_date_goes_on_in_another_process(tmp_path: Path) -> None:
-    """The date stands in the note, too."""
+    """The note contains the date, too."""
     dated: dict[str, Any] = {"Last_Modified": MONDAY, "Date": LATER}
     with pytest.raises(DownloadError):
-        await FileHost(told(MOVIE, cut=3000, **dated), None).save(tmp_path / "x.mp4", retry=Retry(budget=5))
+        await FileHost(with_length(MOVIE, cut=3000, **dated), None).save(tmp_path / "x.mp4", retry=Retry(budget=5))
     host = FileHost(rest(MOVIE, Last_Modified=MONDAY))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert host.ranges == ["bytes=3000-"]

@@ -51,7 +51,7 @@ async def test_directories(client: KlingClient, image: Path, tmp_path: Path, pla
 
 
 async def test_an_existing_file_is_left_alone(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """Without `overwrite` a file is never replaced, and that is said before waiting."""
+    """Without `overwrite` a file is never replaced; the error is raised before waiting."""
     target = tmp_path / "cat.mp4"
     target.write_text("precious")
     handle = await client.image_to_video(image)
@@ -77,7 +77,7 @@ async def test_a_file_that_appears_meanwhile_is_left_alone(client: KlingClient, 
 
 
 @pytest.mark.parametrize("place", ["missing/cat.mp4", "file.txt/cat.mp4", "file.txt/", "", "a\0b"])
-async def test_impossible_places_are_said_at_once(
+async def test_impossible_paths_are_refused_at_once(
     client: KlingClient, image: Path, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A place that cannot be saved to is a TargetError before anyone waits."""
@@ -101,8 +101,8 @@ async def test_two_saves_to_one_file(client: KlingClient, image: Path, tmp_path:
     await handle.save(tmp_path / "cat.mp4", overwrite=True)
 
 
-async def test_no_watermark_was_asked_for(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """Saving a watermarked video that does not exist says how to get one."""
+async def test_no_watermark_was_requested(client: KlingClient, image: Path, tmp_path: Path) -> None:
+    """Saving a watermarked video that does not exist raises an error that explains how to get one."""
     handle = await client.image_to_video(image)
     with pytest.raises(DownloadError, match="watermark_info") as caught:
         await handle.save(tmp_path, watermark=True)
@@ -120,7 +120,7 @@ async def test_stream_gives_the_same_bytes(client: KlingClient, image: Path, tmp
 async def test_slow_consumers_of_streams_hold_no_download_slot(
     make_client: ClientMaker, image: Path, tmp_path: Path
 ) -> None:
-    """A stream that nobody reads on does not keep files from being saved."""
+    """A stream that is not consumed does not block saves."""
     handle = await make_client(downloads=1).image_to_video(image)
     stream = handle.stream()
     await anext(stream)
@@ -167,7 +167,7 @@ async def test_credentials_never_go_to_the_files_host(
 
 
 async def test_a_reset_is_resumed(make_client: ClientMaker, tmp_path: Path) -> None:
-    """A connection that breaks half way is gone on with where it stopped."""
+    """A download whose connection breaks half way resumes where it stopped."""
     half = len(MOVIE) // 2
     respond = service("/f.mp4", movie(end=half), movie)
     path = await save(make_client, respond, tmp_path / "x.mp4")
@@ -204,7 +204,7 @@ async def test_the_part_of_another_video_is_not_used(make_client: ClientMaker, t
 
 @pytest.mark.parametrize("note", [None, "", "[]", '{"video_id": 3}', "{"])
 async def test_a_part_without_a_note_is_not_used(make_client: ClientMaker, tmp_path: Path, note: str | None) -> None:
-    """A part that nobody vouches for begins anew."""
+    """A part without a valid note is downloaded again."""
     (tmp_path / "x.mp4.part").write_bytes(b"junk")
     if note is not None:
         (tmp_path / "x.mp4.part.json").write_text(note)
@@ -216,7 +216,7 @@ async def test_an_entity_that_changed_between_two_ranges(make_client: ClientMake
     half = len(MOVIE) // 2
     respond = service("/f", movie(end=half), lambda begin: movie(begin, etag='"b"'), movie(etag='"b"'))
     assert (await save(make_client, respond, tmp_path / "x.mp4")).read_bytes() == MOVIE
-    assert [asked is None for asked in respond.ranges] == [True, False, True]
+    assert [requested is None for requested in respond.ranges] == [True, False, True]
 
 
 async def test_a_host_that_ignores_ranges(make_client: ClientMaker, tmp_path: Path) -> None:
@@ -227,13 +227,13 @@ async def test_a_host_that_ignores_ranges(make_client: ClientMaker, tmp_path: Pa
 
 
 async def test_a_host_that_always_gives_parts(make_client: ClientMaker, tmp_path: Path) -> None:
-    """A host that answers with a part nobody asked for is given up, not asked for ever."""
+    """A host that answers with a part that was not requested is given up, not retried forever."""
     with pytest.raises(DownloadError, match="nobody asked for"):
         await save(make_client, service("/f", movie(100)), tmp_path / "x.mp4")
 
 
-async def test_an_expired_address_is_asked_for_anew_once(make_client: ClientMaker, tmp_path: Path) -> None:
-    """403 on the file makes one fresh query; a second 403 is an error that says how long results are kept."""
+async def test_an_expired_address_is_refreshed_once(make_client: ClientMaker, tmp_path: Path) -> None:
+    """403 on the file causes one query; a second 403 is an error that states how long results are kept."""
     respond = service("/old", answer(403, b""), movie(), again="/new")
     assert (await save(make_client, respond, tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert respond.queries == 2
@@ -252,7 +252,7 @@ async def test_a_busy_host_is_waited_for(make_client: ClientMaker, tmp_path: Pat
 async def test_a_cancelled_save_keeps_what_came(
     client: KlingClient, image: Path, tmp_path: Path, emulator: Emulator
 ) -> None:
-    """Cancelling a save leaves a part that goes on later, and no file."""
+    """Cancelling a save leaves a part that can be resumed, and no file."""
     handle = await client.image_to_video(image, mode="pro")
     await handle
     emulator.faults.add(Fault.stall(share=0.5), on="file", at=1)
@@ -365,7 +365,7 @@ async def test_a_file_system_without_hard_links(
 
 
 async def test_a_stream_resumes(make_client: ClientMaker) -> None:
-    """A connection that breaks under a stream is gone on with where it stopped."""
+    """A stream whose connection breaks resumes where it stopped."""
     respond = service("/f", movie(end=len(MOVIE) // 2), movie)
     async with serve(respond) as stub:
         respond.base = stub.base_url
@@ -420,7 +420,7 @@ async def test_threads_end_with_the_last_client_of_a_loop(
     assert ours() == []
 
 
-async def test_a_cancelled_save_is_cancelled_whatever_the_disk_says(
+async def test_a_cancelled_save_is_cancelled_despite_disk_errors(
     client: KlingClient, image: Path, tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A write that fails while the caller is cancelled does not hide that he was: timeouts stay timeouts."""

@@ -1,1 +1,1 @@
-"""Kling in a web service."""
+"""Tests of `kling_async.web`."""

@@ -1,4 +1,4 @@
-"""Callbacks, made and signed by the documentation, without what is tested."""
+"""Callback bodies, built and signed as documented, independent of the code under test."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ _NUMBERS = itertools.count()
 
 
 def legacy(task_id: str | None, status: str, after: float = 60.0, **more: Any) -> bytes:
-    """A body of the legacy generation, whose status changed so many seconds after the loop began."""
+    """Returns a body of the legacy generation, whose status changed `after` seconds after the loop began."""
     body: dict[str, Any] = {"task_id": task_id, "task_status": status, "task_status_msg": "", "created_at": 0}
     body["updated_at"] = _milliseconds(after)
     body["task_result"] = {"videos": [VIDEO]} if status == "succeed" else {}
@@ -27,7 +27,7 @@ def legacy(task_id: str | None, status: str, after: float = 60.0, **more: Any) -
 
 
 def current(task_id: str | None, status: str, after: float = 60.0, **more: Any) -> bytes:
-    """The same of the new generation."""
+    """As `legacy`, for the current generation."""
     body: dict[str, Any] = {"id": task_id, "status": status, "message": "", "update_time": _milliseconds(after)}
     body["outputs"] = [{"type": "video", **VIDEO}] if status == "succeeded" else []
     return json.dumps(body | more).encode()
@@ -38,7 +38,7 @@ def _milliseconds(after: float) -> int:
 
 
 def signed(body: bytes, secret: str = SECRET, *, message_id: str | None = None, age: float = 0) -> dict[str, str]:
-    """The headers of a body."""
+    """Returns the headers of a signed body."""
     message_id = message_id or f"m-{next(_NUMBERS)}"
     timestamp = int(wall()() - age)
     key = base64.b64decode(secret.removeprefix("whsec_"))
@@ -55,12 +55,12 @@ class Sender:
     target: str = "/kling"
 
     async def post(self, body: bytes, headers: dict[str, str] | None = None) -> WebhookAnswer:
-        """Signed with the secret, if no headers are given."""
+        """Posts a body, signed with the secret if no headers are given."""
         given = signed(body) if headers is None else headers
         return await self.receiver.handle("POST", self.target, given, body)
 
 
 def sender(client: KlingClient, **options: Any) -> Sender:
-    """To a receiver that knows the secret."""
+    """Returns a sender to a receiver that has the secret."""
     options.setdefault("secrets", [SECRET])
     return Sender(CallbackReceiver(client, **{"clock": wall(), **options}))

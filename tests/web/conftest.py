@@ -1,4 +1,4 @@
-"""What these tests share: the shell's fixtures, and virtual time that waits for the journal's thread."""
+"""Shared fixtures: those of the shell's tests, and virtual time that waits for the journal's thread."""
 
 from tests.journal.conftest import path, time_waits_for_the_thread
 from tests.shell.conftest import (

@@ -26,7 +26,7 @@ Message = MutableMapping[str, Any]
 
 
 async def asgi(receiver: CallbackReceiver, *messages: Message, **scope: Any) -> tuple[list[Message], int]:
-    """Runs the application with these messages; what it sent, and how many of them it did not take."""
+    """Runs the application with these messages; returns what it sent, and the number of messages not received."""
     left, sent = list(messages), []
 
     async def receive() -> Message:
@@ -61,7 +61,7 @@ async def test_asgi(client: KlingClient, image: Path) -> None:
 
 
 async def test_asgi_with_several_signature_lines(client: KlingClient, image: Path) -> None:
-    """The right one counts wherever it stands."""
+    """The right signature counts in any position."""
     for place in (0, 3):
         handle = await client.image_to_video(image)
         body = legacy(handle.task_id, "succeed")
@@ -83,7 +83,7 @@ async def test_asgi_length_with_zeros(client: KlingClient) -> None:
 
 @pytest.mark.parametrize("refused", ["http.response.start", "http.response.body"])
 async def test_a_sender_that_left_before_the_answer_is_no_error(client: KlingClient, image: Path, refused: str) -> None:
-    """ASGI 2.4: `send` raises an OSError then; what the callback told was taken all the same."""
+    """As in ASGI 2.4, `send` raises an OSError; the callback is applied all the same."""
     handle = await client.image_to_video(image)
     body = legacy(handle.task_id, "succeed")
 
@@ -101,7 +101,7 @@ async def test_a_sender_that_left_before_the_answer_is_no_error(client: KlingCli
 
 
 async def test_asgi_address(client: KlingClient) -> None:
-    """The token may stand in the path or in the query, as they were received, or as they were mounted."""
+    """The token may be in the path or in the query, as received or as mounted."""
     receiver = sender(client, secrets=[], token="t 1").receiver
     addresses: list[tuple[dict[str, Any], int]] = [
         ({"path": "/t 1"}, 200),
@@ -116,7 +116,7 @@ async def test_asgi_address(client: KlingClient) -> None:
 
 
 async def test_asgi_reads_no_more_than_it_may(client: KlingClient) -> None:
-    """A body above 1 MiB is refused without being read to its end, one that says so without being read."""
+    """A body above 1 MiB is not read to its end, and not at all if its headers already refuse it."""
     receiver = sender(client).receiver
     pieces = [part(bytes(2**18), more=True) for _ in range(20)]
     sent, left = await asgi(receiver, *pieces)
@@ -131,7 +131,7 @@ async def test_asgi_reads_no_more_than_it_may(client: KlingClient) -> None:
 
 
 async def test_asgi_without_a_caller(client: KlingClient) -> None:
-    """A connection that breaks is not answered; a WebSocket is refused; other protocols are not known."""
+    """A broken connection gets no answer; a WebSocket is refused; other protocols raise ValueError."""
     receiver = sender(client).receiver
     assert await asgi(receiver, part(b"{", more=True), {"type": "http.disconnect"}) == ([], 0)
     assert await asgi(receiver, type="websocket") == ([{"type": "websocket.close"}], 0)
@@ -143,7 +143,7 @@ async def test_asgi_without_a_caller(client: KlingClient) -> None:
 async def served(
     receiver: CallbackReceiver, path: str = "/kling", listener: socket.socket | None = None
 ) -> AsyncIterator[str]:
-    """The receiver in an application of aiohttp; its address."""
+    """Serves the receiver in an aiohttp application; yields its URL."""
     app = web.Application()
     app.router.add_route("*", path, receiver.aiohttp_handler)
     runner = web.AppRunner(app)
@@ -157,7 +157,7 @@ async def served(
 
 
 async def test_aiohttp(client: KlingClient, image: Path) -> None:
-    """Taken and refused as everywhere, with the headers of the answer."""
+    """Callbacks are accepted and refused as by `handle`, with the headers of the answer."""
     handle = await client.image_to_video(image)
     body = legacy(handle.task_id, "succeed")
     async with served(sender(client).receiver) as url, aiohttp.ClientSession() as session:
@@ -186,7 +186,7 @@ async def test_a_body_that_breaks_off(client: KlingClient) -> None:
 
 
 async def test_a_connection_that_is_reset_within_a_body(client: KlingClient, caplog: pytest.LogCaptureFixture) -> None:
-    """It is a body of no task; no error of the server's is in the log."""
+    """The body contains no task; the server logs no error."""
     async with served(sender(client).receiver) as url:
         port = int(url.rpartition(":")[2].partition("/")[0])
         _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -201,7 +201,7 @@ async def test_a_connection_that_is_reset_within_a_body(client: KlingClient, cap
 async def test_a_packed_body_is_not_unpacked(
     client: KlingClient, encoding: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is refused before it is read, and its connection ends: a small body may become a large one."""
+    """A compressed body is refused before it is read, and its connection is closed: it may expand to a large one."""
 
     async def never(_stream: object) -> bytes:
         raise AssertionError
@@ -220,7 +220,7 @@ async def test_a_packed_body_is_not_unpacked(
 
 
 async def test_a_body_whose_encoding_is_identity(client: KlingClient, image: Path) -> None:
-    """That is none."""
+    """`identity` is no compression: the body is accepted."""
     handle = await client.image_to_video(image)
     body = legacy(handle.task_id, "succeed")
     async with served(sender(client).receiver) as url, aiohttp.ClientSession() as session:
@@ -231,7 +231,7 @@ async def test_a_body_whose_encoding_is_identity(client: KlingClient, image: Pat
 
 
 async def test_callbacks_of_the_service(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """With an address that holds a token, unsigned callbacks of the service are heard: two questions for each task."""
+    """With a token in the URL, unsigned callbacks of the service are accepted; each task gets two."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = make_client(callback_url=f"http://127.0.0.1:{listener.getsockname()[1]}/kling/{{token}}")
         async with served(sender(client, secrets=[]).receiver, "/kling/{token}", listener):
@@ -244,7 +244,7 @@ async def test_callbacks_of_the_service(make_client: ClientMaker, image: Path, e
 
 
 async def test_signed_callbacks_of_the_service(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """While two secrets sign, whoever knows one of them hears; doubled, late and in disorder, each end is the same."""
+    """With two signing secrets, one is enough to verify; repeated and reordered callbacks lead to the same ends."""
     emulator.webhooks.secrets = ["whsec_AAAA", SECRET]
     emulator.faults.add(Fault.doubled(), on="callback", every=2)
     emulator.faults.add(Fault.reordered(), on="callback", every=3)
@@ -261,7 +261,7 @@ async def test_signed_callbacks_of_the_service(make_client: ClientMaker, image: 
 
 
 def test_no_framework_is_imported() -> None:
-    """At import nothing but this package is needed, except by what is for Starlette and is imported by its users."""
+    """Importing needs only this package, except for the Starlette module, which only its users import."""
     folder = Path(kling_async.__file__).parent / "web"
     for file in {*folder.glob("*.py")} - {folder / "starlette.py"}:
         tree = ast.parse(file.read_text("utf-8"))
@@ -271,7 +271,7 @@ def test_no_framework_is_imported() -> None:
 
 
 def test_the_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The repr of a receiver tells how many secrets there are."""
+    """The repr of a receiver contains the number of secrets, but no secret."""
     monkeypatch.setenv("KLING_API_KEY", "k")
     receiver = CallbackReceiver(KlingClient(), [SECRET])
     assert repr(receiver) == "<CallbackReceiver with 1 secrets>"

@@ -1,4 +1,4 @@
-"""What callbacks save: questions are put off as far as they have proved to come, and asked again where they do not."""
+"""Callbacks save polls: polls are deferred once callbacks have proved to arrive, and resumed when they do not."""
 
 import asyncio
 import math
@@ -21,8 +21,8 @@ Lost = Callable[["Story"], bool]
 
 
 @pytest.fixture(autouse=True)
-def callbacks_on_a_slower_beat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock is the loop's, so that the emulator need not look each moment whether it has jumped."""
+def callbacks_with_longer_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the emulator check its clock less often: the clock is the loop's, and does not jump."""
     monkeypatch.setattr(callback_sender, "_LONGEST_WAIT", 0.2)
 
 
@@ -30,7 +30,7 @@ class Story:
     """Tasks of about two minutes each, whose callbacks come or are lost on the way.
 
     Args:
-        lost: whether the callback that comes now is lost.
+        lost: returns whether the current callback is lost.
         options: of the client.
     """
 
@@ -38,14 +38,14 @@ class Story:
         self.lost = lost
         self.options = {"concurrency": 5, **options}
         self.lags: list[float] = []
-        """Seconds from the end of each task until it was heard, in the order in which they were heard."""
+        """Seconds from the end of each task until the client received it, in the order received."""
         self.took: list[float] = []
-        """Seconds that each took."""
-        self.asked: list[int] = []
-        """Questions so far, at each of these."""
+        """Duration of each task, in seconds."""
+        self.polls: list[int] = []
+        """Number of polls so far, at each of these ends."""
 
     async def run(self, count: int) -> "Story":
-        """Makes so many tasks."""
+        """Runs `count` tasks."""
         async with Emulator(render=False, speed=1.0, concurrency=20, clock=wall()) as emulator:
             app = web.Application()
             app.router.add_post("/", self.relay)
@@ -78,30 +78,30 @@ class Story:
         assert task.created_at is not None
         self.lags.append(wall()() - task.updated_at.timestamp())
         self.took.append((task.updated_at - task.created_at).total_seconds())
-        self.asked.append(emulator.ledger.requests["query"] + emulator.ledger.requests["list"])
+        self.polls.append(emulator.ledger.requests["query"] + emulator.ledger.requests["list"])
 
 
 async def test_callbacks_save_questions() -> None:
-    """Once they have proved to come, hardly anything is asked; each end is heard when it comes."""
+    """Once callbacks have proved to arrive, there are hardly any polls; each end is received at once."""
     story = await Story(lambda _: False, concurrency=10).run(30)
     assert max(story.lags) < 0.5
-    assert story.asked[-1] - story.asked[14] <= 8
+    assert story.polls[-1] - story.polls[14] <= 8
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [5, 20])
 async def test_two_hundred_tasks(concurrency: int) -> None:
-    """At most 0.3 questions a task, those included that are asked until callbacks have proved to come."""
+    """At most 0.3 polls per task, including those before callbacks have proved to arrive."""
     story = await Story(lambda _: False, concurrency=concurrency).run(200)
     assert max(story.lags) < 0.5
-    assert story.asked[-1] <= 0.3 * 200
+    assert story.polls[-1] <= 0.3 * 200
 
 
 @pytest.mark.slow
 async def test_half_of_the_callbacks_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No task is heard of later than if there were no callbacks: at the next look of its own beat."""
+    """No end is received later than without callbacks: at the next scheduled poll."""
     monkeypatch.setattr(random, "random", lambda: 0.5)
-    monkeypatch.setattr(EndpointPlan, "_can_list", lambda *_: False)  # pages come from time to time
+    monkeypatch.setattr(EndpointPlan, "_can_list", lambda *_: False)  # listings would add polls
     rng = random.Random(13)  # noqa: S311  (for a test)
     story = await Story(lambda _: rng.randrange(2) == 0, concurrency=20, polling=Polling()).run(200)
     looks = [10 + 15 * math.ceil(max(0, took - 10) / 15) for took in story.took]
@@ -112,17 +112,17 @@ async def test_half_of_the_callbacks_are_lost(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.slow
 async def test_all_callbacks_are_lost_after_a_hundred() -> None:
-    """Within the next ten tasks the client asks as if there had never been any, and hears as soon."""
+    """Within ten tasks the client polls as if there had never been callbacks, with the same delay."""
     lost, never = Story(lambda story: len(story.lags) >= 100), Story(lambda _: True)
     story, none = await asyncio.gather(lost.run(200), never.run(100))
     assert max(story.lags[:100]) < 0.5
     assert max(story.lags[110:]) < 2 * max(none.lags)
     assert mean(story.lags[110:]) < 1.3 * mean(none.lags)
-    assert story.asked[-1] - story.asked[110] > 2 * 90
+    assert story.polls[-1] - story.polls[110] > 2 * 90
 
 
 @pytest.mark.slow
 async def test_callbacks_that_come_back() -> None:
-    """Where they come again they are relied on again."""
+    """When callbacks arrive again, polls are deferred again."""
     story = await Story(lambda story: 50 <= len(story.lags) < 70, concurrency=10).run(150)
-    assert story.asked[-1] - story.asked[110] <= 0.3 * 40
+    assert story.polls[-1] - story.polls[110] <= 0.3 * 40

@@ -1,4 +1,4 @@
-"""Callbacks reach those who wait: signed ones are the news, unsigned ones are hints, others change nothing."""
+"""Callbacks reach waiters: signed ones are applied, unsigned ones are hints, invalid ones are ignored."""
 
 import asyncio
 import json
@@ -19,16 +19,16 @@ from tests.shell.conftest import ClientMaker, wall
 from tests.web.callbacks import SECRET, current, legacy, sender, signed
 
 
-def questions(emulator: Emulator) -> int:
-    """Asked so far."""
+def polls(emulator: Emulator) -> int:
+    """Returns the number of polls so far."""
     return emulator.ledger.requests["query"] + emulator.ledger.requests["list"]
 
 
 @pytest.mark.parametrize(("body", "word"), [(legacy, "succeed"), (current, "succeeded")])
-async def test_signed_news_complete_a_handle(
+async def test_a_signed_callback_completes_a_handle(
     client: KlingClient, image: Path, emulator: Emulator, body: Any, word: str
 ) -> None:
-    """Whoever waits has the result when the callback is answered, and nothing was asked."""
+    """Waiters have the result when the callback is answered, without a poll."""
     handle = await client.image_to_video(image)
     answer = await sender(client).post(body(handle.task_id, word))
     assert (answer.status, answer.body) == (200, b"")
@@ -36,12 +36,12 @@ async def test_signed_news_complete_a_handle(
     task = await handle
     assert task.videos[0].url.endswith("/a.mp4")
     assert (task.reference, task.external_task_id) == (handle.reference, handle.external_task_id)
-    assert questions(emulator) == 0
+    assert polls(emulator) == 0
 
 
 @pytest.mark.parametrize("kind", [bytearray, memoryview])
 async def test_a_body_may_be_any_bytes(client: KlingClient, image: Path, kind: Callable[[bytes], Any]) -> None:
-    """Servers give bodies in buffers of their own: what was accepted as signed is read, too."""
+    """A body may be any bytes-like object."""
     handle = await client.image_to_video(image)
     body = legacy(handle.task_id, "succeed")
     answer = await sender(client).receiver.handle("POST", "/kling", signed(body), kind(body))
@@ -49,14 +49,14 @@ async def test_a_body_may_be_any_bytes(client: KlingClient, image: Path, kind: C
 
 
 async def test_a_signed_failure(client: KlingClient, image: Path) -> None:
-    """A task that failed raises, with the service's reason."""
+    """A failed task raises, with the service's reason."""
     handle = await client.image_to_video(image)
     await sender(client).post(legacy(handle.task_id, "failed", task_status_msg="risk control"))
     with pytest.raises(TaskFailed, match="risk control"):
         await handle
 
 
-async def test_updates_are_heard(client: KlingClient, image: Path) -> None:
+async def test_updates_by_callbacks(client: KlingClient, image: Path) -> None:
     """Each status comes once, in order, through `updates()`."""
     handle = await client.image_to_video(image)
     sent = sender(client)
@@ -67,14 +67,14 @@ async def test_updates_are_heard(client: KlingClient, image: Path) -> None:
             await sent.post(legacy(handle.task_id, status))
 
     posting = asyncio.create_task(post())
-    heard = [task.status async for task in handle.updates()]
-    assert heard[-2:] == [TaskStatus.PROCESSING, TaskStatus.SUCCEED]
-    assert len(heard) == len(set(heard))
+    statuses = [task.status async for task in handle.updates()]
+    assert statuses[-2:] == [TaskStatus.PROCESSING, TaskStatus.SUCCEED]
+    assert len(statuses) == len(set(statuses))
     await posting
 
 
-async def test_older_news_change_nothing(client: KlingClient, image: Path) -> None:
-    """What was true before the last news never overwrites them, whatever it says."""
+async def test_an_older_callback_is_ignored(client: KlingClient, image: Path) -> None:
+    """An older status never overwrites a newer one, whatever it is."""
     handle = await client.image_to_video(image)
     sent = sender(client)
     await sent.post(legacy(handle.task_id, "processing", after=60))
@@ -99,7 +99,7 @@ async def test_older_news_change_nothing(client: KlingClient, image: Path) -> No
         (lambda *_: (b" " * (2**20 + 1), signed(b" ")), 413),
     ],
 )
-async def test_what_is_refused_changes_nothing(
+async def test_a_refused_callback_changes_nothing(
     client: KlingClient, image: Path, caplog: pytest.LogCaptureFixture, spoil: Any, status: int
 ) -> None:
     """A wrong signature, an old or a future time, garbage, a large body: 4xx, and one line without the body."""
@@ -118,17 +118,17 @@ async def test_what_is_refused_changes_nothing(
 
 
 async def test_a_message_is_taken_once(client: KlingClient, image: Path) -> None:
-    """A signed message that comes again is answered with 200, and changes nothing."""
+    """A repeated signed message is answered with 200, and ignored."""
     handles = [await client.image_to_video(image) for _ in range(2)]
     sent = sender(client)
-    for handle in handles:  # the second one has an id that was taken already
+    for handle in handles:  # the second message has the id of the first
         body = legacy(handle.task_id, "succeed")
         assert (await sent.post(body, signed(body, message_id="m"))).status == 200
     assert [handle.done() for handle in handles] == [True, False]
 
 
 async def test_a_refused_message_is_not_remembered(client: KlingClient, image: Path) -> None:
-    """Nobody can use up the ids of messages that are still to come."""
+    """A refused message does not use up its id."""
     handle = await client.image_to_video(image)
     sent, body = sender(client, allow_unsigned=True), legacy(handle.task_id, "succeed")
     assert (await sent.post(body, signed(body, "whsec_AAAA", message_id="m"))).status == 401
@@ -137,8 +137,8 @@ async def test_a_refused_message_is_not_remembered(client: KlingClient, image: P
     assert handle.done()
 
 
-async def test_a_message_whose_taking_was_cancelled_is_not_remembered(client: KlingClient) -> None:
-    """Whoever sent it will send it again, and then it is taken."""
+async def test_a_cancelled_message_is_not_remembered(client: KlingClient) -> None:
+    """The sender will repeat it, and then it is applied."""
     kept, hangs = [], asyncio.Event()
 
     async def keep(task: Task, body: bytes, *, signed: bool) -> None:
@@ -161,7 +161,7 @@ async def test_a_message_whose_taking_was_cancelled_is_not_remembered(client: Kl
 
 
 async def test_signatures_may_come_in_several_lines(client: KlingClient, image: Path) -> None:
-    """The right one counts wherever it stands, as if all were in one line."""
+    """The right signature counts in any position, as if all were in one line."""
     for place in (0, 3):
         handle = await client.image_to_video(image)
         body = legacy(handle.task_id, "succeed")
@@ -173,7 +173,7 @@ async def test_signatures_may_come_in_several_lines(client: KlingClient, image: 
 
 
 async def test_an_unsigned_callback_is_a_hint(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """What it says is not believed: the task is asked for once, soon, and what the service answers is the news."""
+    """It is not applied: the task is soon polled once, and the service's response is applied."""
     client = make_client(polling=Polling(first=60))
     handle = await client.image_to_video(image)
     await asyncio.sleep(10)  # it is processing by now
@@ -182,14 +182,14 @@ async def test_an_unsigned_callback_is_a_hint(make_client: ClientMaker, image: P
         assert (await sent.post(legacy(handle.task_id, "processing"), {})).status == 200
     assert handle.status is TaskStatus.SUBMITTED
     await asyncio.sleep(2)
-    assert (handle.status, questions(emulator)) == (TaskStatus.PROCESSING, 1)
+    assert (handle.status, polls(emulator)) == (TaskStatus.PROCESSING, 1)
     await sent.post(legacy(handle.task_id, "processing"), {})  # known already
     await asyncio.sleep(2)
-    assert questions(emulator) == 1
+    assert polls(emulator) == 1
 
 
 async def test_a_false_hint(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """However often somebody says what is not true, it costs two questions a second at most, and changes nothing."""
+    """False unsigned callbacks cause at most two polls a second, and change nothing."""
     client = make_client(polling=Polling(first=60))
     handle = await client.image_to_video(image)
     sent = sender(client, secrets=[])
@@ -197,12 +197,12 @@ async def test_a_false_hint(make_client: ClientMaker, image: Path, emulator: Emu
         await sent.post(legacy(handle.task_id, "succeed"), {})
         await asyncio.sleep(0.05)
     assert not handle.done()
-    assert 2 <= questions(emulator) <= 11
+    assert 2 <= polls(emulator) <= 11
 
 
 @pytest.mark.parametrize(("target", "status"), [("/kling/t-1", 200), ("/kling?token=t-1", 200), ("/kling/t-2", 401)])
 async def test_a_token(client: KlingClient, target: str, status: int, caplog: pytest.LogCaptureFixture) -> None:
-    """An unsigned callback must have come to the address with the token, which is in no log."""
+    """An unsigned callback must be sent to the URL with the token, which is never logged."""
     sent = sender(client, secrets=[], token="t-1")
     sent.target = target
     assert (await sent.post(legacy("1", "succeed"), {})).status == status
@@ -213,13 +213,13 @@ async def test_a_token(client: KlingClient, target: str, status: int, caplog: py
 async def test_a_success_without_its_result_is_a_hint(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """A signed callback that leaves out what was made makes the client ask for it."""
+    """A signed callback without the result makes the client poll the task."""
     client = make_client(polling=Polling(first=60))
     handle = await client.image_to_video(image)
     await asyncio.sleep(10)
     await sender(client).post(legacy(handle.task_id, "succeed", task_result={}))
     await asyncio.sleep(2)
-    assert (handle.status, questions(emulator)) == (TaskStatus.PROCESSING, 1)
+    assert (handle.status, polls(emulator)) == (TaskStatus.PROCESSING, 1)
 
 
 async def test_attached_handles_wake(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
@@ -235,11 +235,11 @@ async def test_attached_handles_wake(make_client: ClientMaker, image: Path, emul
         await sender(client).post(body)
         assert (await waiting).task_id == task_id
         assert handle.reference == f"image2video:{task_id}"
-        await asyncio.sleep(5)  # the answer to the question that was under way comes, and changes nothing
+        await asyncio.sleep(5)  # the response to the pending poll comes, and is ignored
 
 
 async def test_recovered_handles_wake(make_client: ClientMaker, image: Path, path: Path) -> None:
-    """What another process began is completed where it was recovered."""
+    """A callback completes a task in the process that recovered it."""
     async with make_client(journal=path) as first:
         task_id = (await first.submit(ImageToVideo(image), key="cat")).task_id
     async with make_client(journal=path) as second:
@@ -248,8 +248,8 @@ async def test_recovered_handles_wake(make_client: ClientMaker, image: Path, pat
         assert handle.done()
 
 
-async def test_the_journal_keeps_what_nobody_follows(make_client: ClientMaker, image: Path, path: Path) -> None:
-    """A callback for work of the journal that is not followed here is written there; others are dropped."""
+async def test_callbacks_of_tasks_not_followed(make_client: ClientMaker, image: Path, path: Path) -> None:
+    """A callback for work in the journal that this client does not follow is written there; others are dropped."""
     async with make_client(journal=path) as first:
         task_id = (await first.submit(ImageToVideo(image), key="cat")).task_id
     async with make_client(journal=path) as second:
@@ -276,12 +276,12 @@ async def test_work_of_a_living_client_is_left_to_it(
 
 
 async def test_an_unknown_task_is_dropped(client: KlingClient, emulator: Emulator) -> None:
-    """It is answered with 200, signed or not, and nothing is asked."""
+    """It is answered with 200, signed or not, and causes no poll."""
     for sent, headers in ((sender(client), None), (sender(client, secrets=[]), {})):
         for body in (legacy("1", "succeed"), current("1", "submitted"), legacy("1", "paused")):
             assert (await sent.post(body, headers)).status == 200
     await asyncio.sleep(100)
-    assert questions(emulator) == 0
+    assert polls(emulator) == 0
 
 
 async def test_a_closed_client(make_client: ClientMaker) -> None:
@@ -292,8 +292,8 @@ async def test_a_closed_client(make_client: ClientMaker) -> None:
     assert (await sent.post(legacy("1", "succeed"))).status == 503
 
 
-async def test_a_callback_of_a_task_that_is_asked_for(client: KlingClient, image: Path, emulator: Emulator) -> None:
-    """News that come while questions and pages are under way end the task once; it is not asked for again."""
+async def test_a_callback_of_a_task_that_is_being_polled(client: KlingClient, image: Path, emulator: Emulator) -> None:
+    """A callback that comes during polls and listings ends the task once; it is not polled again."""
     handles = [await client.image_to_video(image) for _ in range(5)]
     sent = sender(client)
     await asyncio.sleep(40)
@@ -306,17 +306,17 @@ async def test_a_callback_of_a_task_that_is_asked_for(client: KlingClient, image
     for handle in handles:
         await sent.post(legacy(handle.task_id, "succeed"))
     before = [await handle for handle in handles]
-    asked = questions(emulator)
+    before_wait = polls(emulator)
     await asyncio.sleep(1000)
     assert [await handle for handle in handles] == before
-    assert questions(emulator) <= max(asked, 5)
+    assert polls(emulator) <= max(before_wait, 5)
 
 
 # ------------------------------------------------------------------------------------------ the address
 
 
 async def test_the_address_is_put_on_creates(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """Each create that has no address gets the client's, with a token that is always the same; others keep theirs."""
+    """Each create without a callback URL gets the client's, always with the same token; others keep their own."""
     client = make_client(callback_url="http://127.0.0.1:9/kling/{token}")
     await client.image_to_video(image)
     await client.image_to_video(image, callback_url="http://127.0.0.1:9/mine")

@@ -22,7 +22,7 @@ Start = Callable[[str], Awaitable[Process]]
 
 @contextlib.asynccontextmanager
 async def workers(path: Path, speed: float) -> AsyncIterator[tuple[Emulator, Start]]:
-    """An emulator that signs its callbacks, and a way to start workers, which are gone in the end."""
+    """Runs an emulator that signs its callbacks; yields a function that starts workers, which are killed at the end."""
     started: list[Process] = []
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
@@ -45,7 +45,7 @@ async def workers(path: Path, speed: float) -> AsyncIterator[tuple[Emulator, Sta
 
 @pytest.mark.slow
 def test_a_callback_that_reaches_the_other_process(path: Path) -> None:
-    """The work of one that would ask in a quarter of an hour is saved when the callback reached the other one."""
+    """A callback to one worker lets the other, whose next poll is 15 minutes away, save its work."""
 
     async def run() -> None:
         async with workers(path, speed=60) as (emulator, start):
@@ -65,7 +65,7 @@ def test_a_callback_that_reaches_the_other_process(path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_owner_is_killed(path: Path) -> None:
-    """Who follows its work, without a question as long as it lives, goes on with it; nothing is paid twice."""
+    """A follower, which sends no poll while the owner lives, takes over its work; nothing is paid twice."""
 
     async def run() -> None:
         async with workers(path, speed=30) as (emulator, start):

@@ -1,4 +1,4 @@
-"""Several clients on one journal: a callback reaches whoever follows its task, and no task is asked for twice."""
+"""Several clients on one journal: a callback reaches the client that follows the task, and no task is polled twice."""
 
 import asyncio
 import sqlite3
@@ -19,21 +19,21 @@ SELDOM = Polling(first=1000, maximum=1000)
 URL = "http://127.0.0.1:9/kling"
 
 
-def questions(emulator: Emulator) -> int:
-    """Asked so far."""
+def polls(emulator: Emulator) -> int:
+    """Returns the number of polls so far."""
     return emulator.ledger.requests["query"] + emulator.ledger.requests["list"]
 
 
 async def owned(make_client: ClientMaker, image: Path, path: Path, **options: Any) -> tuple[KlingClient, TaskHandle]:
-    """A client that hardly ever asks, and its work, of which the journal has the task."""
+    """Returns a client that hardly ever polls, and a handle of its work, whose task is in the journal."""
     client = make_client(**{"journal": path, "callback_url": URL, "polling": SELDOM, **options})
     handle = await client.submit(ImageToVideo(image), key="cat")
     assert len([entry async for entry in client.journal.entries(state=EntryState.ACCEPTED)]) == 1
     return client, handle
 
 
-async def left(client: KlingClient) -> int:
-    """How many news are in the journal."""
+async def stored(client: KlingClient) -> int:
+    """Returns the number of callbacks stored for the client in the journal."""
     return await client.works.journal.do(lambda store: len(store.callbacks(client.works.journal.owner)))
 
 
@@ -41,7 +41,7 @@ async def left(client: KlingClient) -> int:
 async def test_a_callback_that_reaches_another_worker(
     make_client: ClientMaker, image: Path, path: Path, emulator: Emulator, *, body: Any, word: str
 ) -> None:
-    """The client that follows the task hears of it within a second, and nothing was asked."""
+    """It reaches the client that follows the task within a second, without a poll."""
     client, handle = await owned(make_client, image, path)
     assert (await sender(make_client(journal=path)).post(body(handle.task_id, word))).status == 200
     async with asyncio.timeout(1):
@@ -50,14 +50,14 @@ async def test_a_callback_that_reaches_another_worker(
                 await handle
         else:
             assert (await handle).videos[0].url.endswith("/a.mp4")
-    assert questions(emulator) == 0
+    assert polls(emulator) == 0
     [entry] = [entry async for entry in client.journal.entries()]
     assert (entry.state, entry.task_id) == (EntryState.ENDED, handle.task_id)
-    assert await left(client) == 0
+    assert await stored(client) == 0
 
 
-async def test_news_on_the_way_through_another_worker(make_client: ClientMaker, image: Path, path: Path) -> None:
-    """Each status is heard once, in the order of the service, whatever order the callbacks come in."""
+async def test_callbacks_through_another_worker(make_client: ClientMaker, image: Path, path: Path) -> None:
+    """Each status is seen once, in the service's order, whatever order the callbacks come in."""
     client, handle = await owned(make_client, image, path)
     sent = sender(make_client(journal=path))
     bodies = [("processing", 60), ("processing", 60), ("failed", 59), ("succeed", 70), ("processing", 61)]
@@ -73,21 +73,21 @@ async def test_news_on_the_way_through_another_worker(make_client: ClientMaker, 
 async def test_an_unsigned_callback_that_reaches_another_worker(
     make_client: ClientMaker, image: Path, path: Path, emulator: Emulator
 ) -> None:
-    """It proves nothing: the client that follows the task asks for it once, the other one not at all."""
+    """It proves nothing: the client that follows the task polls it once, the other one not at all."""
     client, handle = await owned(make_client, image, path)
     await asyncio.sleep(10)  # it is processing by now
     sent = sender(make_client(journal=path), secrets=[])
     for _ in range(20):
         assert (await sent.post(legacy(handle.task_id, "processing", more="x" * 1000), {})).status == 200
-    assert await left(client) == 1
+    assert await stored(client) == 1
     await asyncio.sleep(2)
-    assert (handle.status, questions(emulator)) == (TaskStatus.PROCESSING, 1)
+    assert (handle.status, polls(emulator)) == (TaskStatus.PROCESSING, 1)
 
 
 async def test_a_handle_of_work_of_another_client(
     make_client: ClientMaker, image: Path, path: Path, emulator: Emulator
 ) -> None:
-    """Who asks for the key in another process, or attaches, asks the service once, when the journal tells the end."""
+    """A client that submits the same key or attaches polls the service once, when the journal has the end."""
     client, handle = await owned(make_client, image, path, polling=None)
     other = make_client(journal=path, polling=Polling(first=1, maximum=1))
     handles = [await other.submit(ImageToVideo(image), key="cat"), other.attach(handle.reference)]
@@ -97,20 +97,20 @@ async def test_a_handle_of_work_of_another_client(
     assert [each.status for each in handles] == [TaskStatus.SUBMITTED] * 2
     await handle
     await client.works.journal.do(lambda _: None)  # and its end is on disk
-    asked = questions(emulator)
-    heard_at = asyncio.get_running_loop().time()
+    polls_before = polls(emulator)
+    ended_at = asyncio.get_running_loop().time()
     assert {task.task_id for task in await asyncio.gather(*ends)} == {handle.task_id}
-    assert asyncio.get_running_loop().time() - heard_at < 1.5
-    assert questions(emulator) <= asked + 2
+    assert asyncio.get_running_loop().time() - ended_at < 1.5
+    assert polls(emulator) <= polls_before + 2
     assert emulator.ledger.created == 1
     [entry] = [entry async for entry in client.journal.entries()]
     assert entry.units == emulator.ledger.charged
 
 
-async def test_what_is_told_to_one_who_does_not_own_it(
+async def test_a_callback_to_a_client_that_is_not_the_owner(
     make_client: ClientMaker, image: Path, path: Path, emulator: Emulator
 ) -> None:
-    """A signed callback ends the handles of both clients; the journal hears it from the owner."""
+    """A signed callback ends the handles of both clients; the owner writes the end to the journal."""
     client, handle = await owned(make_client, image, path)
     other = make_client(journal=path)
     follower = await other.submit(ImageToVideo(image), key="cat")
@@ -120,20 +120,20 @@ async def test_what_is_told_to_one_who_does_not_own_it(
     await asyncio.wait_for(handle.wait(), 1)
     [entry] = [entry async for entry in client.journal.entries()]
     assert (entry.state, str(entry.units)) == (EntryState.ENDED, "1.5")
-    assert questions(emulator) == 0
+    assert polls(emulator) == 0
 
 
 async def test_the_owner_goes(make_client: ClientMaker, image: Path, path: Path, emulator: Emulator) -> None:
-    """Who asked for the key goes on with the work; who attached asks, or hears it from there; nothing is sent again."""
+    """The client with the same key takes over; the attached one polls, or uses the journal; nothing is resent."""
     client, handle = await owned(make_client, image, path)
     other, third = make_client(journal=path), make_client(journal=path)
     follower = await other.submit(ImageToVideo(image), key="cat")
     watching = asyncio.ensure_future(third.attach(handle.reference).wait())
     await asyncio.sleep(5)
-    assert questions(emulator) == 0
+    assert polls(emulator) == 0
     await client.close()
     await asyncio.sleep(1)
-    assert questions(emulator) in {1, 2}  # who attached looks before the work is taken on, or after that
+    assert polls(emulator) in {1, 2}  # the attached client polls before the takeover, or not
     [entry] = [entry async for entry in other.journal.entries()]
     assert entry.owner == other.works.journal.owner
     assert (await follower).task_id == (await watching).task_id == handle.task_id
@@ -143,8 +143,8 @@ async def test_the_owner_goes(make_client: ClientMaker, image: Path, path: Path,
     assert emulator.ledger.created == 1
 
 
-async def test_news_that_the_owner_did_not_read(make_client: ClientMaker, image: Path, path: Path) -> None:
-    """What was told before an owner went is told to who takes its work over."""
+async def test_a_callback_that_the_owner_did_not_read(make_client: ClientMaker, image: Path, path: Path) -> None:
+    """A callback stored for an owner that has closed reaches the client that takes its work over."""
     client, handle = await owned(make_client, image, path)
     await sender(make_client(journal=path)).post(legacy(handle.task_id, "succeed"))
     await client.close()
@@ -152,33 +152,33 @@ async def test_news_that_the_owner_did_not_read(make_client: ClientMaker, image:
         [taken] = [taken async for taken in second.recover()]
         assert (await asyncio.wait_for(taken.wait(), 2)).status is TaskStatus.SUCCEED
         await asyncio.sleep(1)
-        assert await left(second) == 0
+        assert await stored(second) == 0
 
 
 async def test_an_owner_that_is_stuck(make_client: ClientMaker, image: Path, path: Path, emulator: Emulator) -> None:
-    """If the client that owns a task lives and says nothing, others ask when nearly all such tasks have ended."""
+    """If the owner lives but reports nothing, others poll once nearly all tasks of this kind have ended."""
     _, handle = await owned(make_client, image, path)
     other = make_client(journal=path)
     task = await asyncio.wait_for(other.attach(handle.reference).wait(), 900)
     assert (task.status, handle.status) == (TaskStatus.SUCCEED, TaskStatus.SUBMITTED)
-    assert questions(emulator) <= 10
+    assert polls(emulator) <= 10
 
 
-async def test_tasks_of_nobody(make_client: ClientMaker, image: Path, path: Path, emulator: Emulator) -> None:
-    """A task that is not in the journal, or has ended there, is asked for at once."""
+async def test_tasks_without_an_owner(make_client: ClientMaker, image: Path, path: Path, emulator: Emulator) -> None:
+    """A task that is not in the journal, or has ended there, is polled at once."""
     reference = (await make_client().image_to_video(image)).reference
     client = make_client(journal=path, polling=SELDOM)
     for _ in range(2):
         waiting = asyncio.ensure_future(client.attach(reference).wait())
         await asyncio.sleep(0.2)
         waiting.cancel()
-    assert questions(emulator) == 1
+    assert polls(emulator) == 1
 
 
 async def test_a_journal_that_is_locked(
     make_client: ClientMaker, image: Path, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A callback that cannot be kept is answered with 503, and taken when it comes again; others are not held up."""
+    """A callback that cannot be stored is answered with 503, and applied when repeated; others are not delayed."""
     monkeypatch.setattr(sqlite_file, "LOCK_SECONDS", 0.1)
     _, handle = await owned(make_client, image, path)
     sent = sender(make_client(journal=path))
@@ -199,7 +199,7 @@ async def test_a_journal_that_is_locked(
 async def test_a_journal_that_cannot_be_read(
     make_client: ClientMaker, image: Path, path: Path, monkeypatch: pytest.MonkeyPatch, emulator: Emulator
 ) -> None:
-    """Whoever follows a task asks the service, as if there were no journal."""
+    """Clients poll the service, as if there were no journal."""
 
     def broken(*_: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
@@ -215,7 +215,7 @@ async def test_a_journal_that_cannot_be_read(
 
 
 @pytest.mark.parametrize(("url", "expected"), [(None, 0), (URL, 10 / Local.look_seconds)])
-async def test_when_the_journal_is_looked_at(
+async def test_when_the_journal_is_read(
     make_client: ClientMaker,
     image: Path,
     path: Path,
@@ -224,7 +224,7 @@ async def test_when_the_journal_is_looked_at(
     url: str | None,
     expected: float,
 ) -> None:
-    """Twice a second while callbacks are on and something is followed, and never else."""
+    """Twice a second while callbacks are enabled and a task is followed, and at no other time."""
     looks: list[object] = []
     version = SqliteStore.version
 

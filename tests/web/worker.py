@@ -1,7 +1,7 @@
 """A worker of a web service: BASE_URL JOURNAL PORT ROLE.
 
 Each has a client of the one journal, whose tasks are called back at the port. `receiver` takes the callbacks there;
-`owner` makes the clip of a key and hardly ever asks for it, `follower` waits for the same key and asks often. Each
+`owner` makes the clip of a key and hardly ever polls it, `follower` waits for the same key and polls often. Each
 prints when it is ready, and when its clip is saved.
 """
 
