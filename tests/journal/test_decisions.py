@@ -41,7 +41,7 @@ KEYS: list[tuple[Entry | None, OwnerState, bool, tuple[Difference, ...], Decisio
     (entry(EntryState.INTENT), OwnerState.LIVING, False, OTHER, Conflict(OTHER)),
     (entry(), OwnerState.LIVING, False, (), Use.FOLLOW),
     (entry(), OwnerState.OURS, False, OTHER, Conflict(OTHER)),
-    (entry(), OwnerState.OURS, True, (), Use.ASK),
+    (entry(), OwnerState.OURS, True, (), Use.QUERY),
     (entry(EntryState.SAVED), OwnerState.GONE, True, (), Use.FOLLOW),
     (FAILED, OwnerState.GONE, False, (), Use.FOLLOW),
     (FAILED, OwnerState.GONE, True, (), Open(2)),
