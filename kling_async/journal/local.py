@@ -60,7 +60,7 @@ class Local:
         owners.forget_dead(self.directory, {each.name for each in busy} | {owner.name})
         return store.enter(owner.name, owners.machine(), owners.boot())
 
-    def is_gone(self, store: Store, owner: int | None, entry: Entry | None = None) -> bool:  # noqa: ARG002  (a lock says it of all)
+    def is_gone(self, store: Store, owner: int | None, entry: Entry | None = None) -> bool:  # noqa: ARG002  (a lock covers all entries)
         """As `Backend.is_gone`."""
         row: OwnerRow | None = None if owner is None else store.owner(owner)
         return owners.is_gone(self.directory, row)
@@ -79,7 +79,7 @@ class Local:
         self,
         mark: Mapping[str, Any],
         kinds: Mapping[str, type[Media]],
-        kept: Mapping[str, bytes],  # noqa: ARG002  (it has none)
+        kept: Mapping[str, bytes],  # noqa: ARG002  (the store has none)
     ) -> Media | str:
         """As `Backend.restore`."""
         return files.restore(self.directory, mark, kinds)

@@ -203,7 +203,7 @@ class Neighbours:
         self._journal.enqueue(lambda store: store.delete_callbacks(taken), forgotten)
 
     async def _release(self, watch: TaskWatch, held: _Held) -> None:
-        """Handles the end of another client's task, or of that client, whose work is taken if a handle here needs it."""
+        """Handles the end of another client's task, or that client's death: its work is taken if a handle needs it."""
         try:
             entry = await self._journal.look(lambda store: store.get(held.entry))
             if entry is not None and entry.cost is not None and watch.events is not None:

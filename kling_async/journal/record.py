@@ -35,8 +35,8 @@ from kling_async.protocol.tasks import Task, TaskStatus
 logger = logging.getLogger("kling_async")
 
 _SENT_WITHIN: Final = 3600.0 + ANOTHERS_CLOCK
-"""Seconds after its intent in which a create whose client has died may last have been sent: it is tried for minutes, and
-an intent does not record how often it was tried, when it left the queue, or how wrong the clock was."""
+"""Seconds after its intent in which a create whose client has died may last have been sent: it is tried for minutes,
+and an intent does not record how often it was tried, when it left the queue, or how wrong the clock was."""
 
 
 class Taken(Exception):
@@ -277,8 +277,8 @@ class Record:
         """Records that files are about to be saved.
 
         Returns:
-            Whether a file exists already that may be this task's, since a save that began while the place was free broke
-            off. It may also be from another save that was faster: only its bytes can show that.
+            Whether a file exists already that may be this task's, because a save that began while the place was free
+            was interrupted. It may also be from another save that was faster: only its bytes can show that.
 
         Raises:
             TargetExists: the directory has a file of the same name from something else.
