@@ -18,7 +18,7 @@ class Owner(Protocol):
 
     Attributes:
         id: its number in the journal; 0 until it has one.
-        name: its unique name, a prefix of the names of its files.
+        name: its unique name, which is part of the names of its files.
     """
 
     id: int

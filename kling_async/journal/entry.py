@@ -67,7 +67,7 @@ class Entry:
         owner: the client that works on it; None without one.
         intended_at: when it was about to be sent (UTC); this and the next three are by this machine's clock.
         accepted_at: when the service accepted it.
-        ended_at: when this side learned of its end.
+        ended_at: when its end became known.
         saved_at: when its files were saved.
         task_id: the service's id.
         estimate: its cost by the price table.

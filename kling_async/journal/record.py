@@ -200,7 +200,7 @@ class Record:
         self.follow(watch)
 
     def failed(self, error: BaseException, *, undecided: bool) -> None:
-        """Records that the create ended without a task, or without its id being known."""
+        """Records that the create ended without a task, or without a known one."""
         if self.entry is None:
             return
         entry, now, text = self.entry, self._journal.now(), _text_of(error, undecided=undecided)

@@ -254,7 +254,7 @@ class JournalSubmitter:
             return None
 
     async def _query(self, endpoint: Endpoint, entry: Entry) -> Submitted | None:
-        """Queries whether a task has failed, in which case another attempt follows; None if it has ended."""
+        """Queries a task: follows it if it is running, else records its end and returns None."""
         task = await self._api.get_task(endpoint, entry.task_id or "")
         if not task.status.is_final:
             return self._settling.followed(endpoint, entry)

@@ -153,7 +153,7 @@ class Writer:
             at_once: whether the step is written without waiting for more steps.
         """
         if not self._put(_Step(work, at_once=at_once, then=then)):
-            logger.debug("told after the journal was closed")
+            logger.debug("a step was dropped: the journal is closed")
 
     def _put(self, step: _Step) -> bool:
         with self._lock:
@@ -179,7 +179,7 @@ class Writer:
             del new, writes  # release what the steps refer to
         if left:
             logger.error(
-                "%d notes could not be written to the journal; recover() asks the service for what they said",
+                "%d notes could not be written to the journal; recover() queries the service instead",
                 len(left),
                 extra={"kling_event": "journal_notes_lost"},
             )
