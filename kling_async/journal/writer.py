@@ -217,7 +217,7 @@ def _read(store: Store, steps: list[_Step]) -> list[_Step]:
             step.error = error
         except Exception as error:  # noqa: BLE001  (any error must reach the waiter)
             step.error = JournalError(f"the journal failed: {error!r}")
-        _answer(reads)
+    _answer(reads)
     return left
 
 

@@ -16,13 +16,13 @@ CAT = TextToVideo("a cat")
 
 
 def say(text: str) -> None:
-    """Prints a line at once."""
+    """Prints a line immediately."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def forked(client: KlingClient) -> None:
-    """Uses the client in a child, and prints what it says."""
+    """Uses the client in a child, and prints the error."""
     child = os.fork()
     if not child:
         try:
@@ -35,7 +35,7 @@ def forked(client: KlingClient) -> None:
 
 
 async def watched(client: KlingClient) -> list[str]:
-    """Recovers again and again until it is told to end, and waits for what it got."""
+    """Recovers repeatedly until it is stopped by a line, and waits for the tasks it got."""
     say("watches")
     found: list[TaskHandle] = []
     told = asyncio.ensure_future(asyncio.to_thread(sys.stdin.readline))
@@ -46,8 +46,8 @@ async def watched(client: KlingClient) -> list[str]:
     return [handle.reference for handle in found]
 
 
-async def asked(client: KlingClient) -> str:
-    """Makes a task under a new key once a line comes; gives its reference, or what went wrong."""
+async def submitted(client: KlingClient) -> str:
+    """Makes a task under a new key once a line comes; returns its reference or the error."""
     await asyncio.to_thread(sys.stdin.readline)
     try:
         return (await client.submit(CAT, key="new")).reference
@@ -56,7 +56,7 @@ async def asked(client: KlingClient) -> str:
 
 
 async def main(base_url: str, journal: str, *steps: str) -> None:
-    """Does the steps."""
+    """Runs the steps."""
     client = KlingClient(
         base_url=base_url,
         api_key="api-key-kling-emulator",
@@ -70,7 +70,7 @@ async def main(base_url: str, journal: str, *steps: str) -> None:
 
 
 async def take(step: str, client: KlingClient) -> None:  # noqa: C901  (a table)
-    """Does one of them."""
+    """Runs one of them."""
     match step:
         case "submit":
             say((await client.submit(CAT)).reference)
@@ -86,7 +86,7 @@ async def take(step: str, client: KlingClient) -> None:  # noqa: C901  (a table)
             say("holds")
             await asyncio.Event().wait()
         case "ask":  # for something new, once a line comes
-            say(await asked(client))
+            say(await submitted(client))
         case "fork":
             forked(client)
         case "child":  # which lives on when its parent is killed
