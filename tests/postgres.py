@@ -83,7 +83,7 @@ class Cluster:
         """Returns when it accepts connections; the first start chooses a port.
 
         Raises:
-            RuntimeError: it does not come up; with what it said.
+            RuntimeError: it does not start; with its output.
         """
         for _ in range(3):
             port = self.port or _free_port()
@@ -176,12 +176,12 @@ class Relay:
         self._lines: set[asyncio.Task[None]] = set()
         self._losing: tuple[bytes, bool] | None = None
 
-    def __enter__(self) -> Self:  # noqa: D105  (the class says it)
+    def __enter__(self) -> Self:  # noqa: D105  (see the class)
         self._thread.start()
         self._do(self._listen())
         return self
 
-    def __exit__(self, *_: object) -> None:  # noqa: D105  (the class says it)
+    def __exit__(self, *_: object) -> None:  # noqa: D105  (see the class)
         self._do(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -275,7 +275,7 @@ class Relay:
 
     async def _read(self, reader: asyncio.StreamReader) -> bytes:
         data = await reader.read(65_536)
-        await self._whole.wait()  # an end is news, too
+        await self._whole.wait()  # held back as well
         return data
 
 
@@ -318,7 +318,7 @@ def _other_than_root(folder: Path) -> str | None:
 
 @pytest.fixture(scope="session")
 def empty_cluster() -> Iterator[Cluster]:
-    """Returns a cluster that never ran, to be copied."""
+    """A cluster that never ran, to be copied."""
     if reason := missing():
         pytest.skip(reason)
     with _removed(Cluster(*QUICK)) as cluster:
@@ -327,7 +327,7 @@ def empty_cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def shared_cluster(empty_cluster: Cluster) -> Iterator[Cluster]:
-    """Returns the cluster shared by all tests in this process that do it no harm."""
+    """The cluster shared by all tests in this process that do it no harm."""
     with _removed(Cluster(*QUICK, like=empty_cluster)) as cluster:
         cluster.start()
         yield cluster
@@ -335,7 +335,7 @@ def shared_cluster(empty_cluster: Cluster) -> Iterator[Cluster]:
 
 @pytest.fixture
 def postgres(shared_cluster: Cluster) -> Iterator[str]:
-    """Returns the DSN of an empty database for the test; it is deleted afterwards, with all its connections."""
+    """The DSN of an empty database for the test; it is deleted afterwards, with all its connections."""
     name = shared_cluster.create()
     yield shared_cluster.dsn(name)
     shared_cluster.drop(name)
@@ -343,7 +343,7 @@ def postgres(shared_cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def own_cluster(empty_cluster: Cluster) -> Iterator[Cluster]:
-    """Returns a running server for the test alone, to be killed and started again."""
+    """A running server for the test alone, to be killed and started again."""
     with _removed(Cluster(*QUICK, like=empty_cluster)) as cluster:
         cluster.start()
         yield cluster

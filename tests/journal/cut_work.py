@@ -47,7 +47,7 @@ def its_turn() -> bool:
 
 @contextlib.contextmanager
 def cut(store: SqliteStore) -> Iterator[None]:
-    """Dies at one write to the database, if it is its turn."""
+    """Replaces `SqliteStore.together`; dies before, within or after the transaction if it is its turn."""
     turn = its_turn()
     under_way.clear()
     if turn and WHEN == "before":
@@ -61,7 +61,7 @@ def cut(store: SqliteStore) -> Iterator[None]:
 
 
 def noted(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """Records the names of the steps in a transaction."""
+    """Wraps a step of the store, and records its name when it runs."""
 
     @functools.wraps(method)
     def with_note(*words: Any, **more: Any) -> Any:
@@ -72,7 +72,7 @@ def noted(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def beside(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
-    """Dies at one write beside the database, if it is its turn."""
+    """Wraps a function that writes beside the database; dies in it if it is its turn."""
 
     @functools.wraps(work)
     def with_cut(*words: Any, **more: Any) -> Any:
@@ -92,7 +92,7 @@ def beside(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def half(directory: Path, parts: Any, marks: Any) -> None:
-    """Writes only half of the bytes."""
+    """Writes half of the bytes, and dies."""
     (directory / marks[0]["kept"]).write_bytes(parts[0].data[: len(parts[0].data) // 2])
     die()
 

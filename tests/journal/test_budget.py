@@ -129,7 +129,7 @@ def test_what_fits(keep: Keep, steps: list[Step], left: str, reserved: str, *, f
     """Memory and journal give the same answers; only the last step may not fit, and then changes nothing."""
     keeper = keep(Budget(units=4, per="day"))
     made: list[Reservation] = []
-    fitted, told, now = True, None, MIDNIGHT
+    fitted, refusal, now = True, None, MIDNIGHT
     for what, number, amount in steps:
         if what == "settle":
             keeper.settle(made[number], Decimal(amount))
@@ -139,11 +139,11 @@ def test_what_fits(keep: Keep, steps: list[Step], left: str, reserved: str, *, f
         try:
             made.append(keeper.reserve(Decimal(amount), now))
         except BudgetExceeded as error:
-            fitted, told = False, (error.left, error.reserved, error.asked)
+            fitted, refusal = False, (error.left, error.reserved, error.asked)
     assert fitted is fits
     spending = keeper.spending(now)
     assert (spending.left, spending.reserved) == (Decimal(left), Decimal(reserved))
-    assert told is None or told == (spending.left, spending.reserved, Decimal(steps[-1][2]))
+    assert refusal is None or refusal == (spending.left, spending.reserved, Decimal(steps[-1][2]))
 
 
 @pytest.mark.parametrize("draw", range(20))
@@ -159,13 +159,13 @@ def test_random_interleavings(keep: Keep, draw: int) -> None:
             keeper.settle(one, counted)
             settled += counted
             continue
-        asked, taken = rng.choice([Decimal("1.5"), Decimal("2.5"), Decimal("0.05")]), sum(each.amount for each in open_)
+        price, taken = rng.choice([Decimal("1.5"), Decimal("2.5"), Decimal("0.05")]), sum(each.amount for each in open_)
         try:
-            open_.append(keeper.reserve(asked, MIDNIGHT))
+            open_.append(keeper.reserve(price, MIDNIGHT))
         except BudgetExceeded:
-            assert taken + settled + asked > limit
+            assert taken + settled + price > limit
         else:
-            assert taken + settled + asked <= limit
+            assert taken + settled + price <= limit
     reserved = sum((each.amount for each in open_), Decimal(0))
     assert keeper.spending(MIDNIGHT) == Spending("units", limit, reserved, settled)
 
@@ -209,8 +209,8 @@ async def test_many_at_once(make: ClientMaker, emulator: Emulator) -> None:
     """Of fifty concurrent creates in two clients that share a budget, as many are made as fit."""
     budget = Budget(usd="2.1")
     clients = [make(budget=budget), make(budget=budget)]
-    asked = (clients[number % 2].submit(CAT) for number in range(50))
-    made = await asyncio.gather(*asked, return_exceptions=True)
+    creates = (clients[number % 2].submit(CAT) for number in range(50))
+    made = await asyncio.gather(*creates, return_exceptions=True)
     assert sum(isinstance(each, BudgetExceeded) for each in made) == 40
     assert emulator.ledger.charged == 15
 
@@ -258,16 +258,18 @@ async def test_what_was_refused_is_given_back(make: ClientMaker, emulator: Emula
     assert emulator.ledger.created == 1
 
 
-@pytest.mark.parametrize(("failed_is_free", "told"), [(True, False), (False, False), (False, True)])
-async def test_a_failed_task(make: ClientMaker, emulator: Emulator, *, failed_is_free: bool, told: bool) -> None:
+@pytest.mark.parametrize(("failed_is_free", "reports_cost"), [(True, False), (False, False), (False, True)])
+async def test_a_failed_task(
+    make: ClientMaker, emulator: Emulator, *, failed_is_free: bool, reports_cost: bool
+) -> None:
     """A failed task counts as the service reports; else at its price, or nothing if failed tasks are free."""
-    if not told:
+    if not reports_cost:
         emulator.faults.add(Fault.reshaped(without=["/data/final_unit_deduction", "/data/final_balance_deduction"]))
     client = make(budget=Budget(units="1.5", failed_is_free=failed_is_free))
     handle = await client.submit(TextToVideo("forbidden"))
     with pytest.raises(TaskFailed):
         await handle
-    assert await spent(client) == (0, 0 if failed_is_free or told else 1.5)
+    assert await spent(client) == (0, 0 if failed_is_free or reports_cost else 1.5)
 
 
 async def test_more_than_was_reserved(make: ClientMaker, emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
@@ -504,26 +506,26 @@ async def test_bytes_of_what_is_refused(make_client: ClientMaker, path: Path, im
     assert [each.name for each in path.with_name("clips.sqlite.files").iterdir() if "owner" not in each.name] == []
 
 
-@pytest.mark.parametrize("asked_for", [HELLO, CAT, PICTURE], ids=["call", "task", "bytes"])
+@pytest.mark.parametrize("request_", [HELLO, CAT, PICTURE], ids=["call", "task", "bytes"])
 async def test_cancelled_before_it_was_sent(
-    make_client: ClientMaker, emulator: Emulator, path: Path, asked_for: Any, monkeypatch: pytest.MonkeyPatch
+    make_client: ClientMaker, emulator: Emulator, path: Path, request_: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A create cancelled while its intent is written costs nothing, and is not sent by a recovery either."""
     client = make_client(journal=path, budget=Budget(units=2))
     await client.spending()
-    together, asked = SqliteStore.together, list[asyncio.Future[object]]()
+    together, creates = SqliteStore.together, list[asyncio.Future[object]]()
     loop = asyncio.get_running_loop()
 
     @contextlib.contextmanager
     def cancelling(self: SqliteStore) -> Iterator[None]:
         with together(self):
             yield
-            loop.call_soon_threadsafe(asked[0].cancel)
+            loop.call_soon_threadsafe(creates[0].cancel)
 
-    asked.append(asyncio.ensure_future(client.submit(asked_for)))
+    creates.append(asyncio.ensure_future(client.submit(request_)))
     monkeypatch.setattr(SqliteStore, "together", cancelling)
     with pytest.raises(asyncio.CancelledError):
-        await asked[0]
+        await creates[0]
     monkeypatch.undo()
     await asyncio.sleep(1)  # it is given back in the background
     assert await spent(client) == (0, 0)

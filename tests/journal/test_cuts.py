@@ -28,7 +28,7 @@ STEP = int(os.environ.get("KLING_ASYNC_CUTS", "12"))
 
 
 async def run(base_url: str, directory: Path, when: str, number: int | str) -> str:
-    """Returns what the script prints; nothing if it died."""
+    """Runs the script; returns what it prints, which is nothing if it died."""
     places = [str(directory / name) for name in ("clips.sqlite", "out")]
     script, log = str(Path(__file__).with_name("cut_work.py")), str(directory.with_suffix(".log"))
     command = [sys.executable, script, base_url, *places, when, str(number), log]

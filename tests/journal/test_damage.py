@@ -24,7 +24,7 @@ def wal_of(path: Path) -> Path:
 
 
 async def filled(make_client: ClientMaker, path: Path, prompt: str = "a cat") -> None:
-    """Returns a closed journal with many entries."""
+    """Fills a journal with many entries, and closes it."""
     async with make_client(journal=path, concurrency=100) as client:
         for number in range(ENTRIES):
             await client.submit(TextToVideo(f"{prompt}, {number}. " * 20), key=f"{number}")
@@ -115,12 +115,12 @@ async def test_a_file_that_is_torn(make_client: ClientMaker, emulator: Emulator,
 
 
 def garbage(wal: Path, _: Path) -> None:
-    """Returns bytes that are no log."""
+    """Replaces the log by random bytes."""
     wal.write_bytes(random.Random(1).randbytes(50_000))  # noqa: S311  (no secret)
 
 
 def foreign(wal: Path, other: Path) -> None:
-    """Returns the log of another journal."""
+    """Replaces the log by that of another journal."""
     shutil.copy(wal_of(other), wal)
 
 

@@ -22,16 +22,16 @@ SELDOM = Polling(first=1000, maximum=1000)
 class Tracing:
     """A listener that stores a trace context with each work."""
 
-    told: list[events.Event] = attrs.Factory(list)
+    received: list[events.Event] = attrs.Factory(list)
     traces: dict[str | None, str] = attrs.Factory(dict)
 
     def __call__(self, event: events.Event) -> None:
         """Stores the event."""
-        self.told.append(event)
+        self.received.append(event)
 
     def trace_of(self, work: int) -> str:
         """Returns the trace context to store."""
-        [queued] = [each for each in those(self.told, events.Queued) if each.work == work]
+        [queued] = [each for each in those(self.received, events.Queued) if each.work == work]
         self.traces[queued.key] = f"00-{work:032x}-{work:016x}-01"
         return self.traces[queued.key]
 
@@ -49,12 +49,12 @@ async def test_what_one_client_began(
     async with make_client(journal=any_place(), on_event=second) as client:
         async for handle in client.recover():
             await handle.save()
-    assert {each.key: each.trace for each in those(second.told, events.Attached)} == first.traces
+    assert {each.key: each.trace for each in those(second.received, events.Attached)} == first.traces
     assert set(first.traces) == {"ended", "running"}
-    assert {each.key for each in those(second.told, events.Saved)} == {"ended", "running"}
-    assert [each.key for each in those(first.told, events.Paid)] == ["ended"]
-    assert [each.key for each in those(second.told, events.Paid)] == ["running"]
-    assert units(first.told) + units(second.told) == Decimal(str(emulator.ledger.charged))
+    assert {each.key for each in those(second.received, events.Saved)} == {"ended", "running"}
+    assert [each.key for each in those(first.received, events.Paid)] == ["ended"]
+    assert [each.key for each in those(second.received, events.Paid)] == ["running"]
+    assert units(first.received) + units(second.received) == Decimal(str(emulator.ledger.charged))
 
 
 async def test_what_was_in_doubt(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
@@ -69,9 +69,9 @@ async def test_what_was_in_doubt(any_place: Place, make_client: ClientMaker, emu
     emulator.faults.clear()
     async with make_client(journal=any_place(), on_event=second) as client:
         await (await client.submit(CAT, key="cat"))
-    assert [name for name in names(second.told) if name != "Changed"] == ["InDoubt", "Accepted", "Ended", "Paid"]
-    assert those(second.told, events.InDoubt)[0].trace == first.traces["cat"]
-    assert units(second.told) == Decimal(str(emulator.ledger.charged)) == Decimal("1.5")
+    assert [name for name in names(second.received) if name != "Changed"] == ["InDoubt", "Accepted", "Ended", "Paid"]
+    assert those(second.received, events.InDoubt)[0].trace == first.traces["cat"]
+    assert units(second.received) == Decimal(str(emulator.ledger.charged)) == Decimal("1.5")
 
 
 async def test_two_living_clients(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
@@ -81,9 +81,9 @@ async def test_two_living_clients(any_place: Place, make_client: ClientMaker, em
     handles = [await mine.submit(CAT, key=f"cat {number}") for number in range(3)]
     again = [await others.submit(CAT, key=f"cat {number}") for number in range(3)]
     await asyncio.gather(*handles, *again, others.attach(handles[0].reference))
-    assert len(those(first.told, events.Paid)) == 3
-    assert those(second.told, events.Paid) == []
-    assert units(first.told) == Decimal(str(emulator.ledger.charged))
+    assert len(those(first.received, events.Paid)) == 3
+    assert those(second.received, events.Paid) == []
+    assert units(first.received) == Decimal(str(emulator.ledger.charged))
 
 
 async def test_the_follower_is_gone(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
@@ -96,8 +96,8 @@ async def test_the_follower_is_gone(any_place: Place, make_client: ClientMaker, 
     await asyncio.sleep(5)
     await mine.close()
     await waiting
-    assert those(first.told, events.Paid) == []
-    assert units(second.told) == Decimal(str(emulator.ledger.charged)) == Decimal("1.5")
+    assert those(first.received, events.Paid) == []
+    assert units(second.received) == Decimal(str(emulator.ledger.charged)) == Decimal("1.5")
 
 
 async def test_a_callback_for_a_task_without_a_follower(any_place: Place, make_client: ClientMaker) -> None:
@@ -108,18 +108,18 @@ async def test_a_callback_for_a_task_without_a_follower(any_place: Place, make_c
     async with make_client(journal=any_place(), on_event=first) as client:
         body = legacy(handle.task_id, "succeed", final_unit_deduction="1.5")
         assert (await sender(client).post(body)).status == 200
-    assert names(first.told) == ["Attached", "Ended", "Paid"]
+    assert names(first.received) == ["Attached", "Ended", "Paid"]
     async with make_client(journal=any_place(), on_event=second) as client:
         async for recovered in client.recover():
             await recovered
-    assert those(second.told, events.Ended)
-    assert those(second.told, events.Paid) == []
+    assert those(second.received, events.Ended)
+    assert those(second.received, events.Paid) == []
 
 
 async def test_callbacks_without_the_cost(make_client: ClientMaker, emulator: Emulator) -> None:
     """If a callback has no cost, it is queried; two callbacks make one payment."""
-    told: list[events.Event] = []
-    client: KlingClient = make_client(on_event=told.append, polling=SELDOM)
+    received: list[events.Event] = []
+    client: KlingClient = make_client(on_event=received.append, polling=SELDOM)
     handle = await client.submit(CAT)
     await asyncio.sleep(600)
     post = sender(client).post
@@ -127,8 +127,8 @@ async def test_callbacks_without_the_cost(make_client: ClientMaker, emulator: Em
         await post(legacy(handle.task_id, "succeed", after=wall()() - 1_800_000_000))
     assert (await handle).cost is None
     await asyncio.sleep(1)
-    assert names(told)[-2:] == ["Ended", "Paid"]
-    assert units(told) == Decimal("1.5")
+    assert names(received)[-2:] == ["Ended", "Paid"]
+    assert units(received) == Decimal("1.5")
     assert emulator.ledger.created == 1
 
 
@@ -145,5 +145,5 @@ async def test_an_invalid_trace(any_place: Place, make_client: ClientMaker, capl
         for key in "abc":
             await client.submit(CAT, key=key)
         assert [entry.trace async for entry in client.journal.entries()] == [None] * 3
-    said = [vars(each)["kling_event"] for each in caplog.records]
-    assert said == ["on_event_failed"]
+    logged = [vars(each)["kling_event"] for each in caplog.records]
+    assert logged == ["on_event_failed"]

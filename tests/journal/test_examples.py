@@ -43,8 +43,8 @@ async def test_recovering_service(tmp_path: Path, emulator: Emulator) -> None:
             else:
                 await asyncio.sleep(1000)
                 assert (await session.put(clip, json={"prompt": "a cat"})).status == 202
-                told = await (await session.get(clip)).json()
-                assert told == {
+                answer = await (await session.get(clip)).json()
+                assert answer == {
                     "state": "saved",
                     "status": "succeed",
                     "files": [str(tmp_path / "out/cat.mp4")],

@@ -52,11 +52,11 @@ def test_a_commit_that_is_not_answered(postgres: str, *, arrives: bool) -> None:
             journal = ClientJournal(PostgresJournal(relay.dsn), time.time)
             await journal.open()
             relay.lose(b"; COMMIT", arrives=arrives)
-            journal.enqueue(put("told"))
+            journal.enqueue(put("enqueued"))
             await journal.do(put("waited"))
             await journal.do(put("later"))
             await journal.close()
-        assert facts(postgres) == {"told", "waited", "later"}
+        assert facts(postgres) == {"enqueued", "waited", "later"}
 
     asyncio.run(run())
 
@@ -88,7 +88,7 @@ def test_a_commit_with_unknown_outcome_for_long(postgres: str, monkeypatch: pyte
             journal = ClientJournal(PostgresJournal(relay.dsn), time.time)
             await journal.open()
             relay.lose(b"; COMMIT", arrives=True)
-            journal.enqueue(put("told"))
+            journal.enqueue(put("enqueued"))
             with monkeypatch.context() as patch:
                 patch.setattr(database, "connect", unreachable)
                 with pytest.raises(Interrupted) as caught:
@@ -96,7 +96,7 @@ def test_a_commit_with_unknown_outcome_for_long(postgres: str, monkeypatch: pyte
             assert caught.value.attempt is not None
             await journal.do(put("later"))
             await journal.close()
-        assert facts(postgres) == {"told", "waited", "later"}
+        assert facts(postgres) == {"enqueued", "waited", "later"}
 
     asyncio.run(run())
 
@@ -110,7 +110,7 @@ def test_a_server_that_is_killed_and_comes_back(own_cluster: Cluster) -> None:
         await journal.open()
         await journal.do(put("before"))
         await asyncio.to_thread(own_cluster.kill)
-        journal.enqueue(put("told"))
+        journal.enqueue(put("enqueued"))
         waiting = asyncio.ensure_future(journal.do(put("meanwhile")))
         looking = asyncio.ensure_future(journal.look(lambda store: store.intents()))
         await asyncio.to_thread(own_cluster.start)
@@ -118,7 +118,7 @@ def test_a_server_that_is_killed_and_comes_back(own_cluster: Cluster) -> None:
         assert await looking == []
         await journal.do(put("after"))
         await journal.close()
-        assert facts(dsn) == {"before", "told", "meanwhile", "after"}
+        assert facts(dsn) == {"before", "enqueued", "meanwhile", "after"}
 
     asyncio.run(run())
 
@@ -245,8 +245,8 @@ def test_an_intent_with_unknown_outcome_for_long(postgres: str, monkeypatch: pyt
 async def test_a_pooler_that_gives_connections_to_others(postgres: str, pooled: str) -> None:
     """A step or read in a session with another client's settings, or none, neither changes nor returns anything."""
     journal, other = PostgresJournal(postgres, name="a"), PostgresJournal(postgres, name="b")
-    mine, theirs = ClientJournal(journal, time.time), ClientJournal(other, time.time)
-    await theirs.open()
+    mine, foreign = ClientJournal(journal, time.time), ClientJournal(other, time.time)
+    await foreign.open()
     await mine.open()
     settings = f"SET search_path TO kling_journal_b; SET {SESSION} TO 'another'" if pooled == "other" else "DISCARD ALL"
 
@@ -263,5 +263,5 @@ async def test_a_pooler_that_gives_connections_to_others(postgres: str, pooled: 
     with psycopg.connect(postgres) as connection:
         for name in "ab":
             assert not connection.execute(f"SELECT FROM kling_journal_{name}.entries".encode()).fetchall()
-    await theirs.close()
+    await foreign.close()
     await mine.close()

@@ -99,7 +99,7 @@ async def test_what_another_client_saves_at_the_last_moment_is_given(
         if record is ours.work:
             with contextlib.nullcontext() if noted else pytest.raises(DownloadError):
                 await others.save()
-            await two.entry()  # behind what it had to tell
+            await two.entry()  # after its queued writes
         return await saving(record, *arguments, **more)
 
     async def saved_or_killed(record: Record, *arguments: Any, **more: Any) -> None:

@@ -19,7 +19,7 @@ CAT = TextToVideo("a cat")
 
 
 def run(path: Path, *statements: str) -> None:
-    """Changes the file."""
+    """Runs statements on the file."""
     with closing(sqlite3.connect(path)) as connection:
         for statement in statements:
             connection.execute(statement)

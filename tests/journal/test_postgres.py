@@ -165,7 +165,7 @@ def test_waiters_are_woken(postgres: str) -> None:
                 with psycopg.connect(postgres, autocommit=True) as connection:
                     others = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
                     connection.execute(f"SELECT pg_terminate_backend(pid) {others}".encode())
-                await second.others.wait(seen + 1, 60)  # it listens again, and says so
+                await second.others.wait(seen + 1, 60)  # it listens again, and notifies
         for each in (first, second):
             await each.close()
 

@@ -33,7 +33,7 @@ Start = Callable[..., Awaitable[Process]]
 
 @contextlib.asynccontextmanager
 async def processes(path: Path | str) -> AsyncIterator[tuple[Emulator, Start]]:
-    """Starts the emulator, and returns a function that starts processes; they are killed at the end."""
+    """Starts the emulator; yields it and a function that starts processes, which are killed at the end."""
     started: list[Process] = []
 
     async def start(*steps: str) -> Process:
@@ -142,7 +142,7 @@ def test_dead_locks_are_cleared_away(path: Path) -> None:
 
 
 async def owners_of(path: Path, references: set[str]) -> set[int | None]:
-    """Returns the processes that have this work."""
+    """Returns the owners of these tasks' entries."""
     return {entry.owner async for entry in Journal(path).entries() if entry.reference in references}
 
 
@@ -187,9 +187,9 @@ def test_recovering_and_submitting_the_key_at_once(path: Path) -> None:
             await first.kill()
             emulator.faults.clear()
             both = await asyncio.gather(start("recover", "hold"), start("key", "hold"))
-            recovered, asked = [await each.line() for each in both]
-            assert asked.startswith("text2video:")
-            assert recovered in {"", asked}
+            recovered, submitted = [await each.line() for each in both]
+            assert submitted.startswith("text2video:")
+            assert recovered in {"", submitted}
             assert emulator.ledger.created == 1
 
     asyncio.run(run())
@@ -217,7 +217,7 @@ def test_the_create_of_a_process_that_is_stopped(path: Path) -> None:
 
 
 async def delayed(emulator: Emulator) -> asyncio.Event:
-    """Delays the effect of creates by a second; signals when one arrives."""
+    """Delays the effect of creates by a second; returns an event that is set when one arrives."""
     arrived = asyncio.Event()
 
     def came(_: Call) -> Fault:

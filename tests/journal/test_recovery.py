@@ -347,7 +347,7 @@ async def test_a_file_that_was_written_before_its_entry(
     """After a crash between a file and its entry, a file that appeared during the save is recognized."""
 
     async def nothing(_: Record, __: object, *, watermark: bool) -> None:
-        """Simulates the death of the process."""
+        """Replaces a write that a dead process would not have made."""
 
     request, target = TextToVideo("a cat", watermark_info=WatermarkInfo(enabled=True)), tmp_path / "cat.mp4"
     async with make_client(journal=any_place()) as first:

@@ -17,7 +17,7 @@ CAT = TextToVideo("a cat")
 
 @pytest.fixture
 def being_saved(tmp_path: Path) -> Iterator[PartFile]:
-    """Returns a file that another process is saving."""
+    """A file that another process is saving."""
     file = PartFile(tmp_path / "cat.mp4", "another's", NoSync())
     file.open(overwrite=False)
     yield file
@@ -37,15 +37,15 @@ async def test_a_broken_save_adopts_no_file_of_another(
             await client.generate(CAT, out / name, key="cat")
         emulator.faults.clear()
         (out / "cat.mp4.part").unlink(missing_ok=True)
-        theirs = (await quicker.generate(TextToVideo("a dog"), out / name, key="cat")).read_bytes()
+        foreign = (await quicker.generate(TextToVideo("a dog"), out / name, key="cat")).read_bytes()
         for _ in range(3):
             with pytest.raises(TargetExists, match=r"cat\.mp4"):
                 await client.generate(CAT, out / name, key="cat")
         [entry] = [entry async for entry in client.journal.entries()]
         assert (entry.state, entry.saving_to) == (EntryState.ENDED, None)
         own = await client.generate(CAT, tmp_path / "own.mp4", key="cat")
-    assert own.read_bytes() != theirs
-    assert [(each.name, each.read_bytes()) for each in out.iterdir()] == [("cat.mp4", theirs)]
+    assert own.read_bytes() != foreign
+    assert [(each.name, each.read_bytes()) for each in out.iterdir()] == [("cat.mp4", foreign)]
     assert emulator.ledger.created == 2
 
 

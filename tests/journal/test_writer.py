@@ -116,7 +116,7 @@ def in_child(work: Callable[[], object]) -> int:
         try:
             asyncio._set_running_loop(None)
             work()
-        except BaseException:  # noqa: BLE001  (told by the status)
+        except BaseException:  # noqa: BLE001  (reported by the exit code)
             os._exit(1)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -38,8 +38,8 @@ async def watched(client: KlingClient) -> list[str]:
     """Recovers repeatedly until it is stopped by a line, and waits for the tasks it got."""
     say("watches")
     found: list[TaskHandle] = []
-    told = asyncio.ensure_future(asyncio.to_thread(sys.stdin.readline))
-    while not told.done():
+    stop = asyncio.ensure_future(asyncio.to_thread(sys.stdin.readline))
+    while not stop.done():
         found += [handle async for handle in client.recover()]
         await asyncio.sleep(0.05)
     await asyncio.gather(*found)
@@ -81,7 +81,7 @@ async def take(step: str, client: KlingClient) -> None:  # noqa: C901  (a table)
             say((await client.submit(CAT, key="same")).reference)
         case "watch":
             say(" ".join(await watched(client)))
-            await asyncio.to_thread(sys.stdin.readline)  # what it has is its own until all have said what they have
+            await asyncio.to_thread(sys.stdin.readline)  # keeps its work until all processes have printed theirs
         case "hold":
             say("holds")
             await asyncio.Event().wait()
