@@ -154,7 +154,7 @@ class Record:
         self._journal.must_hold()
 
     async def others(self, tasks: Sequence[Task], until: datetime, begun_here: Collection[str]) -> Others:
-        """Returns which of the tasks without an external id belong, or may belong, to other entries.
+        """Returns which tasks without an external id belong to other entries, and whether another entry may own one.
 
         Args:
             tasks: tasks of the account since this create was sent.
