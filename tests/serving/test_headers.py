@@ -100,12 +100,12 @@ async def test_an_error_is_not_kept_in_place_of_the_file(with_headers: WithHeade
     host = RangeHost()
     host.instead = [answer(500)] * 1000
     for_ever = "public, max-age=31536000, immutable"
-    headers = ROUTE_HEADERS | {
+    route = ROUTE_HEADERS | {
         "Cache-Control": for_ever,
         "CDN-Cache-Control": for_ever,
         "Expires": "Fri, 01 Jan 2044 00:00:00 GMT",
     }
-    async with page(host, with_headers(headers)) as browser:
+    async with page(host, with_headers(route)) as browser:
         got = await browser.fetch()
         host.instead = []
         beyond = await browser.fetch(Range=f"bytes={SIZE}-")
