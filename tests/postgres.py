@@ -1,4 +1,4 @@
-"""A real Postgres for tests: servers in folders of their own, empty databases, and lines to them that can be cut."""
+"""A real Postgres for tests: servers in separate folders, empty databases, and connections that can be cut."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ RESET: Final = struct.pack("ii", 1, 0)
 
 
 def programs() -> Path | None:
-    """The folder with Postgres' own programs: that of the search path, or Debian's newest."""
+    """Returns the folder with Postgres' programs: that of the search path, or Debian's newest."""
     named = shutil.which("initdb")
     debians = sorted(DEBIANS.glob("[0-9]*/bin/initdb"), key=lambda each: float(each.parts[-3]))
     found = [Path(named).resolve()] if named else debians[-1:]
@@ -44,14 +44,14 @@ def programs() -> Path | None:
 
 
 def missing() -> str:
-    """Why there can be no Postgres here; empty where there can."""
+    """Returns why Postgres cannot be used here; empty if it can."""
     if sys.platform == "win32":
         return "Postgres is started on POSIX systems only"
     return "" if programs() else "Postgres is not installed (apt-get install postgresql)"
 
 
 class Cluster:
-    """A server of its own, in a folder of its own.
+    """A Postgres server with a separate folder.
 
     Args:
         settings: of the server, as `name=value`.
@@ -80,10 +80,10 @@ class Cluster:
         return self.folder / "data"
 
     def start(self) -> None:
-        """Returns when it takes connections; the first time it finds itself a port.
+        """Returns when it accepts connections; the first start chooses a port.
 
         Raises:
-            RuntimeError: it does not come up; with what it said.
+            RuntimeError: it does not start; with its output.
         """
         for _ in range(3):
             port = self.port or _free_port()
@@ -115,11 +115,11 @@ class Cluster:
         return False
 
     def kill(self) -> None:
-        """Ends it at once, as `pg_ctl stop -m immediate` and as a crash do; returns when nothing of it is left."""
+        """Kills it at once, like `pg_ctl stop -m immediate` or a crash; returns when all its processes have ended."""
         self._end(signal.SIGQUIT)
 
     def stop(self) -> None:
-        """Ends it in order: connections are closed, what they had begun is undone."""
+        """Shuts it down: connections are closed and their transactions rolled back."""
         self._end(signal.SIGINT)
 
     def _end(self, how: signal.Signals) -> None:
@@ -129,21 +129,21 @@ class Cluster:
             self._process = None
 
     def remove(self) -> None:
-        """Ends it, and deletes its folder."""
+        """Shuts it down, and deletes its folder."""
         self.kill()
         shutil.rmtree(self.folder)
 
     def dsn(self, database: str = "postgres") -> str:
-        """How a database is reached over TCP."""
+        """Returns the DSN of a database over TCP."""
         return f"postgresql://postgres@{HERE}:{self.port}/{database}"
 
     def create(self, like: str = "template0") -> str:
-        """The name of a new database, which is empty or as one that nobody uses."""
+        """Creates a database, empty or from a template that is not in use; returns its name."""
         self._do(f"CREATE DATABASE {(name := next(self._names))} TEMPLATE {like}")
         return name
 
     def drop(self, name: str) -> None:
-        """Deletes a database, whoever is connected to it."""
+        """Deletes a database with all its connections."""
         self._do(f"DROP DATABASE {name} WITH (FORCE)")
 
     def _do(self, statement: str) -> None:
@@ -157,7 +157,7 @@ class Cluster:
 
 
 class Relay:
-    """A line to a server, that can be cut as networks are; a context manager, served by a thread of its own.
+    """A connection to a server that can be cut like a network; a context manager, served by a thread.
 
     Args:
         dsn: of a database at the server's end.
@@ -176,31 +176,31 @@ class Relay:
         self._lines: set[asyncio.Task[None]] = set()
         self._losing: tuple[bytes, bool] | None = None
 
-    def __enter__(self) -> Self:  # noqa: D105  (the class says it)
+    def __enter__(self) -> Self:  # noqa: D105  (see the class)
         self._thread.start()
         self._do(self._listen())
         return self
 
-    def __exit__(self, *_: object) -> None:  # noqa: D105  (the class says it)
+    def __exit__(self, *_: object) -> None:  # noqa: D105  (see the class)
         self._do(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def cut(self) -> None:
-        """From now on nothing passes, either way, and nobody is told: neither of new connections nor of ends."""
+        """Stops all traffic in both directions; neither new connections nor closed ones are noticed."""
         self._do(self._set(whole=False))
 
     def mend(self) -> None:
-        """What was held back since `cut` passes."""
+        """Passes what was held back since `cut`."""
         self._do(self._set(whole=True))
 
     def reset(self) -> None:
-        """All its connections are reset, on both sides; new ones pass."""
+        """Resets all its connections, on both sides; new ones pass."""
         self._do(self._reset())
 
     def lose(self, word: bytes, *, arrives: bool) -> None:
-        """The next request with this in it breaks its connection.
+        """Breaks the connection of the next request that contains a word.
 
         Args:
             word: as it is sent, such as `b"COMMIT"`.
@@ -275,7 +275,7 @@ class Relay:
 
     async def _read(self, reader: asyncio.StreamReader) -> bytes:
         data = await reader.read(65_536)
-        await self._whole.wait()  # an end is news, too
+        await self._whole.wait()  # held back as well
         return data
 
 
@@ -306,7 +306,7 @@ def _free_port() -> int:
 
 
 def _other_than_root(folder: Path) -> str | None:
-    """Postgres refuses root: the user who owns this folder now, and runs it; None for whoever we are."""
+    """Returns the user to run Postgres as and gives it the folder, since Postgres refuses root; None if not root."""
     if os.geteuid():
         return None
     for name in ("postgres", "nobody"):
@@ -318,7 +318,7 @@ def _other_than_root(folder: Path) -> str | None:
 
 @pytest.fixture(scope="session")
 def empty_cluster() -> Iterator[Cluster]:
-    """One that never ran: others are copies of it."""
+    """A cluster that never ran, to be copied."""
     if reason := missing():
         pytest.skip(reason)
     with _removed(Cluster(*QUICK)) as cluster:
@@ -327,7 +327,7 @@ def empty_cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def shared_cluster(empty_cluster: Cluster) -> Iterator[Cluster]:
-    """That of all tests in this process which do no harm to it."""
+    """The cluster shared by all tests in this process that do it no harm."""
     with _removed(Cluster(*QUICK, like=empty_cluster)) as cluster:
         cluster.start()
         yield cluster
@@ -335,7 +335,7 @@ def shared_cluster(empty_cluster: Cluster) -> Iterator[Cluster]:
 
 @pytest.fixture
 def postgres(shared_cluster: Cluster) -> Iterator[str]:
-    """The dsn of an empty database of the test's own; it is deleted afterwards, whoever is connected."""
+    """The DSN of an empty database for the test; it is deleted afterwards, with all its connections."""
     name = shared_cluster.create()
     yield shared_cluster.dsn(name)
     shared_cluster.drop(name)
@@ -343,7 +343,7 @@ def postgres(shared_cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def own_cluster(empty_cluster: Cluster) -> Iterator[Cluster]:
-    """A running server of the test's own, to be killed and started again."""
+    """A running server for the test alone, to be killed and started again."""
     with _removed(Cluster(*QUICK, like=empty_cluster)) as cluster:
         cluster.start()
         yield cluster

@@ -1,1 +1,1 @@
-"""The journal: what is paid for, on disk before it is sent."""
+"""The journal: a record on disk of each create, written before the create is sent."""

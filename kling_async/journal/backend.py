@@ -1,4 +1,4 @@
-"""What a journal rests on beside its store: who works on what, and where the bytes of requests are."""
+"""The interface for what a journal needs beside its store: ownership of work, and the bytes of requests."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -10,15 +10,15 @@ from kling_async.journal.store import Store
 from kling_async.protocol.media.given import Media
 
 Keep = Callable[[Store, int], None]
-"""Keeps what belongs to an entry, in the step that makes it."""
+"""Stores what belongs to an entry, in the step that creates the entry."""
 
 
 class Owner(Protocol):
-    """A client's ownership of its work, for as long as it lives.
+    """A client's ownership of its work, for as long as the client lives.
 
     Attributes:
-        id: its number in the journal; 0 as long as it has none.
-        name: names what is its own.
+        id: its number in the journal; 0 until it has one.
+        name: its unique name, which is part of the names of its files.
     """
 
     id: int
@@ -26,47 +26,47 @@ class Owner(Protocol):
 
     @property
     def forked(self) -> bool:
-        """Whether this is the child of its process."""
+        """Whether this process is a fork of the owner's."""
         ...
 
     @property
     def holds(self) -> bool:
-        """Whether it is surely the owner still: looked at directly before something is sent."""
+        """Whether it is certainly still the owner; checked directly before something is sent."""
         ...
 
     def release(self) -> None:
-        """Lets go; idempotent."""
+        """Gives up ownership; idempotent."""
         ...
 
 
 class Backend(Protocol):
-    """What a store alone does not have. All but `subscribe` blocks.
+    """What a journal needs beside its store. All methods but `subscribe` block.
 
     Attributes:
-        look_seconds: between two looks at what other clients have written.
+        look_seconds: the interval between checks for what other clients have written.
     """
 
     look_seconds: float
 
     def prepare(self) -> None:
-        """Makes what is missing.
+        """Creates what is missing.
 
         Raises:
-            JournalError: it cannot be used.
+            JournalError: the journal cannot be used.
         """
         ...
 
     def new_owner(self, loop: asyncio.AbstractEventLoop) -> Owner:
-        """An owner that the store does not know yet, of a client that runs on this loop.
+        """Returns an owner for a client on this loop; `enter` adds it to the store.
 
         Raises:
             OSError: it cannot be made.
-            JournalError: there can be none here.
+            JournalError: this system does not support owners.
         """
         ...
 
     def check(self, store: Store) -> None:
-        """Refuses to work where that is not safe; changes nothing.
+        """Checks that it is safe to work with the store; changes nothing.
 
         Raises:
             JournalError: it is not.
@@ -74,47 +74,47 @@ class Backend(Protocol):
         ...
 
     def enter(self, store: Store, owner: Owner) -> int:
-        """Adds an owner to the store, and clears away what those that are gone have left."""
+        """Adds an owner to the store, and cleans up after owners that are gone."""
         ...
 
     def is_gone(self, store: Store, owner: int | None, entry: Entry | None = None) -> bool:
         """Whether an owner is gone.
 
         Args:
-            store: that knows it.
-            owner: its number; None for none.
-            entry: which is its own: whether it may be gone on with.
+            store: the store that has the owner.
+            owner: the number of the owner; None for no owner.
+            entry: an entry of that owner: then also whether another client may continue it now.
         """
         ...
 
     def keep(self, parts: Sequence[Part], marks: Sequence[Mapping[str, Any]]) -> Keep:
-        """Keeps the files of a request, or gives what is to be done for it together with the intent.
+        """Stores the files of a request, and returns what has to be done for that in the step of the intent.
 
         Raises:
-            JournalError: that cannot be written.
+            JournalError: they cannot be written.
             InvalidRequest: a file cannot be read.
         """
         ...
 
     def forget(self, marks: Sequence[Mapping[str, Any]]) -> None:
-        """Takes away what was kept."""
+        """Deletes stored files of a request."""
         ...
 
     def restore(
         self, mark: Mapping[str, Any], kinds: Mapping[str, type[Media]], kept: Mapping[str, bytes]
     ) -> Media | str:
-        """What a mark stands for.
+        """Returns the file or text that a mark stands for.
 
         Args:
-            mark: in a request.
-            kinds: of media, by their names.
-            kept: bytes that the store has.
+            mark: a mark in a stored request.
+            kinds: the classes of media, by name.
+            kept: bytes from the store, by digest.
 
         Raises:
-            InvalidRequest: the file is gone, or another one.
+            InvalidRequest: the file is missing or has changed.
         """
         ...
 
-    def subscribe(self, hear: Callable[[], None]) -> Callable[[], None]:
-        """Calls this, in any thread, when other clients may have written something; gives what ends it."""
+    def subscribe(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Calls `notify`, in any thread, when other clients may have written something; returns the unsubscriber."""
         ...

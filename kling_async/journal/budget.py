@@ -1,4 +1,4 @@
-"""What a budget has given out, in a journal."""
+"""The account of a budget that is kept in a journal."""
 
 import asyncio
 from decimal import Decimal
@@ -9,11 +9,11 @@ from kling_async.protocol.budget import NOTHING, Reservation, Spending
 
 
 class InJournal:
-    """An `Account` in a journal; tasks are reserved for and settled with their entries.
+    """An `Account` in a journal; what has an entry is reserved and settled with the entry instead.
 
     Args:
-        journal: of the client.
-        name: of the budget.
+        journal: the client's journal.
+        name: the name of the budget.
     """
 
     def __init__(self, journal: ClientJournal, name: str) -> None:
@@ -27,7 +27,7 @@ class InJournal:
         return await self._journal.do(lambda store: store.budgets.spending(name, now))
 
     async def reserve(self, amount: Decimal) -> Reservation:
-        """As `Account.reserve`; is on disk before anything is sent."""
+        """As `Account.reserve`; the reservation is on disk before anything is sent."""
         await self._journal.open()
         name, now = self._name, self._journal.now()
         reserving = self._journal.begin(lambda store: store.budgets.reserve(name, amount, now))

@@ -1,4 +1,4 @@
-"""A journal as one client uses it: as an owner of work."""
+"""A journal as used by one client, which is an owner of work in it."""
 
 import asyncio
 import contextlib
@@ -28,10 +28,10 @@ _ATTEMPTS: Final = 1000
 
 
 def journal_of(journal: AnyJournal | str | PathLike[str]) -> AnyJournal:
-    """A journal, or the one that is at a path or in a database of Postgres.
+    """Returns the journal itself, or the one at a path or at the DSN of a Postgres database.
 
     Raises:
-        ConfigurationError: it is none of these.
+        ConfigurationError: the value is none of these.
     """
     if isinstance(journal, str) and journal.startswith(("postgresql://", "postgres://")):
         from kling_async.journal.postgres.journal import PostgresJournal  # noqa: PLC0415  (needs an extra)
@@ -41,7 +41,7 @@ def journal_of(journal: AnyJournal | str | PathLike[str]) -> AnyJournal:
 
 
 class Others:
-    """Hears, in any thread, that other clients of a journal may have written something, and wakes who waits."""
+    """Notifies waiters, from any thread, that another client of the journal may have written to it."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -49,23 +49,23 @@ class Others:
         self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None
 
     def listen(self) -> None:
-        """Wakes who waits in this loop from now on."""
+        """Sets the loop whose waiters are woken."""
         self._loop = weakref.ref(asyncio.get_running_loop())
 
-    def hear(self) -> None:
-        """Something was written."""
+    def notify(self) -> None:
+        """Called when another client may have written something."""
         loop = self._loop() if self._loop is not None else None
         if loop is not None:
-            with contextlib.suppress(RuntimeError):  # it is closed
-                loop.call_soon_threadsafe(self._told)
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._wake)
 
-    def _told(self) -> None:
+    def _wake(self) -> None:
         self.count += 1
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
     async def wait(self, since: int, seconds: float) -> int:
-        """Waits until something was heard since a count, or for some seconds; gives the count."""
+        """Waits for a notification after the given count, for some seconds at most; returns the new count."""
         if self.count == since:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
@@ -74,12 +74,12 @@ class Others:
 
 
 class ClientJournal:
-    """One client's part of a journal.
+    """A journal as used by one client.
 
     Args:
-        journal: where it is.
+        journal: the journal.
         wall: this machine's time of day, in seconds since 1970.
-        budget: that is kept in it.
+        budget: the budget that is stored in it.
     """
 
     def __init__(self, journal: AnyJournal, wall: Callable[[], float], budget: Budget | None = None) -> None:
@@ -90,8 +90,8 @@ class ClientJournal:
         self._wall = wall
         self._owner: Owner | None = None
         self.others = Others()
-        """Hears when other clients may have written something."""
-        self._end_hearing: Callable[[], None] = lambda: None
+        """Notified when other clients may have written something."""
+        self._unsubscribe: Callable[[], None] = lambda: None
         self._abandoned: weakref.finalize[[Owner, Writer, Callable[[], None]], ClientJournal] | None = None
         self._opening = asyncio.Lock()
         self._closed = False
@@ -100,7 +100,7 @@ class ClientJournal:
     def of(
         cls, journal: AnyJournal | str | PathLike[str], wall: Callable[[], float], budget: Budget | None = None
     ) -> Self:
-        """Of a journal, or where one is."""
+        """Creates one for a journal, a path or a DSN."""
         return cls(journal_of(journal), wall, budget)
 
     def now(self) -> datetime:
@@ -108,12 +108,12 @@ class ClientJournal:
         return datetime.fromtimestamp(self._wall(), UTC)
 
     async def open(self) -> None:
-        """Becomes an owner; idempotent.
+        """Opens the journal and becomes an owner in it; idempotent.
 
         Raises:
-            JournalError: it cannot be used.
-            ConfigurationError: it knows other terms of the budget.
-            ClientClosed: the client was closed meanwhile.
+            JournalError: the journal cannot be used.
+            ConfigurationError: the journal has other terms for the budget.
+            ClientClosed: the client was closed in the meantime.
         """
         if self._owner is None:
             async with self._opening:
@@ -140,8 +140,8 @@ class ClientJournal:
             raise
         self._owner = owner
         self.others.listen()
-        self._end_hearing = self.backend.subscribe(self.others.hear)
-        self._abandoned = weakref.finalize(self, _abandon, owner, self.journal.writer, self._end_hearing)
+        self._unsubscribe = self.backend.subscribe(self.others.notify)
+        self._abandoned = weakref.finalize(self, _abandon, owner, self.journal.writer, self._unsubscribe)
         self._abandoned.atexit = False
 
     async def _new_owner(self) -> Owner:
@@ -162,7 +162,7 @@ class ClientJournal:
         return store.id, entered
 
     async def close(self) -> None:
-        """Writes what is left, and lets go of all work."""
+        """Writes what is queued, and gives up all work."""
         async with self._opening:
             self._closed = True
             owner, self._owner = self._owner, None
@@ -173,9 +173,9 @@ class ClientJournal:
         try:
             await self.journal.writer.begin(lambda store: store.leave(owner.id), is_patient=False)
         except JournalError:
-            pass  # the lock says it too
+            pass  # others see it by the released lock
         finally:
-            self._end_hearing()
+            self._unsubscribe()
             owner.release()
             await self.journal.writer.leave()
 
@@ -183,29 +183,29 @@ class ClientJournal:
 
     @property
     def owner(self) -> int:
-        """This client's number."""
+        """This client's number as an owner."""
         return self._owner.id if self._owner else 0
 
     @property
     def is_fenced(self) -> bool:
-        """Whether its lease is over: others may go on with its work, and it begins none any more."""
+        """Whether its lease has expired: other clients may continue its work, and it begins no more."""
         return self._owner is not None and not self._owner.holds
 
     def must_hold(self) -> None:
-        """Is called directly before the first byte of a create.
+        """Checks ownership, directly before the first byte of a create.
 
         Raises:
-            LeaseLost: this client may be the owner of its work no more.
+            LeaseLost: this client may no longer be the owner of its work.
         """
         if self._owner is None or self.is_fenced:
             raise lease_lost()
 
     def new_name(self) -> str:
-        """A name for what is kept beside the journal, which says whose it is."""
+        """Returns a unique name for a file beside the journal, which begins with the owner's name."""
         return f"{self._owner.name if self._owner else ''}-{uuid.uuid4().hex}"
 
     async def do(self, work: Callable[[Store], _T]) -> _T:
-        """Does something with the store, and waits until that is on disk.
+        """Runs a step on the store, and waits until it is on disk.
 
         Raises:
             JournalError: it could not be written.
@@ -213,28 +213,28 @@ class ClientJournal:
         return await self.begin(work)
 
     def begin(self, work: Callable[[Store], _T]) -> "asyncio.Future[_T]":
-        """Does something with the store; the future has its result once that is on disk.
+        """Runs a step on the store; the future has its result once it is on disk.
 
         Raises:
             JournalError: the journal is closed.
         """
-        return self.journal.writer.begin(self._mine(work))
+        return self.journal.writer.begin(self._as_actor(work))
 
     async def look(self, work: Callable[[Store], _T]) -> _T:
-        """Reads the store, while others may write to it.
+        """Runs a step that only reads the store; other processes may write meanwhile.
 
         Raises:
             JournalError: it could not be read.
         """
-        return await self.journal.writer.begin(self._mine(work), only_reads=True)
+        return await self.journal.writer.begin(self._as_actor(work), only_reads=True)
 
     def enqueue(
         self, work: Callable[[Store], object], then: Callable[[], object] | None = None, *, at_once: bool = False
     ) -> None:
-        """Does something with the store soon, and something else, in its thread, once that is on disk."""
-        self.journal.writer.enqueue(self._mine(work), then, at_once=at_once)
+        """Queues a step on the store, and calls `then` in the writer's thread once it is on disk."""
+        self.journal.writer.enqueue(self._as_actor(work), then, at_once=at_once)
 
-    def _mine(self, work: Callable[[Store], _T]) -> Callable[[Store], _T]:
+    def _as_actor(self, work: Callable[[Store], _T]) -> Callable[[Store], _T]:
         actor = self.owner
 
         def step(store: Store) -> _T:
@@ -244,7 +244,7 @@ class ClientJournal:
         return step
 
     async def decide(self, work: Work, *, again_if_failed: bool) -> tuple[Decision, Entry | None]:
-        """Decides about a key, and takes its last attempt where nobody works on that.
+        """Decides what to do with a key, and takes its last attempt if that has no living owner.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -275,7 +275,7 @@ class ClientJournal:
         return decision, last
 
     async def attempts(self, key: str) -> list[Entry]:
-        """All attempts of a key, the last one last.
+        """Returns all attempts of a key, oldest first.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -283,7 +283,7 @@ class ClientJournal:
         return await self.do(lambda store: store.entries(0, _ATTEMPTS, key=key, state=None, endpoint=None))
 
     async def is_anothers(self, key: str) -> bool:
-        """Whether another client, which lives, works on a key.
+        """Whether another living client is working on a key.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -291,7 +291,7 @@ class ClientJournal:
         return await self.do(lambda store: self._is_anothers(store, store.last(key)))
 
     async def take_of_gone(self, entry: int) -> None:
-        """Takes an entry whose task runs and whose owner is gone.
+        """Takes an entry if its task is running and its owner is gone.
 
         Raises:
             JournalError: the journal cannot be read or written.
@@ -312,7 +312,7 @@ class ClientJournal:
         return not last.failed and self.state_of(store, last) is OwnerState.LIVING
 
     def state_of(self, store: Store, entry: Entry) -> OwnerState:
-        """The client that works on an entry, as seen by this one."""
+        """Returns the state of an entry's owner, as seen by this client."""
         if entry.owner == self.owner:
             return OwnerState.OURS
         return OwnerState.GONE if self._is_gone(store, entry.owner, entry) else OwnerState.LIVING
@@ -321,7 +321,7 @@ class ClientJournal:
         return owner != self.owner and self.backend.is_gone(store, owner, entry)
 
     async def give(self, entry: int, to: int) -> bool:
-        """Gives an accepted entry to another client, which takes it up; whether it was this client's.
+        """Gives an accepted entry to another client, which continues it; returns whether it was this client's.
 
         Raises:
             LeaseLost: the other client is gone.
@@ -331,7 +331,7 @@ class ClientJournal:
         return await self.do(lambda store: store.give(entry, mine, to))
 
     async def take_left(self) -> list[Entry]:
-        """Takes all unfinished work whose owners are gone.
+        """Takes all unfinished entries whose owners are gone, and returns them.
 
         Raises:
             JournalError: the journal cannot be read or written.
@@ -347,15 +347,15 @@ class ClientJournal:
             raise
 
     def let_go(self, entries: Collection[int]) -> None:
-        """Gives back what this client took and does not work on: anybody may have it."""
+        """Gives up entries that this client took and is not working on, so that any client may take them."""
         mine, given = self.owner, list(entries)
         if given:
             self.enqueue(lambda store: store.let_go(given, mine), at_once=True)
 
 
-def _abandon(owner: Owner, writer: Writer, end_hearing: Callable[[], None]) -> None:
-    """A client that was never closed is gone: its work is anybody's."""
+def _abandon(owner: Owner, writer: Writer, unsubscribe: Callable[[], None]) -> None:
+    """Cleans up after a client that was collected without being closed, so that any client may take its work."""
     if not owner.forked:
-        end_hearing()
+        unsubscribe()
         owner.release()
         writer.abandon()

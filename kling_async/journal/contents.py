@@ -1,4 +1,4 @@
-"""A request as the journal keeps it: JSON without the bytes of files, and what two of them differ in."""
+"""Requests as the journal stores them, as JSON without the bytes of files; and the differences between two of them."""
 
 import functools
 import re
@@ -14,10 +14,10 @@ from kling_async.protocol.errors import Difference
 from kling_async.protocol.media.given import Media, MediaSource
 
 FILE: Final = "kling_async.file"
-"""The only member of what stands for a file; its value says which."""
+"""The only member of a mark, which takes the place of a file; its value describes the file."""
 _NOT_COMPARED: Final = frozenset({"external_task_id", "callback_url"})
 _BASE64: Final = re.compile(r"(?:data:[^,]*,)?[A-Za-z0-9+/=_\s-]{1000,}")
-"""Text of a path without a record that may be a file: no prompt is that long without a single other letter."""
+"""Text in a request to a raw path that may be a file: no prompt is that long without any other character."""
 _SHOWN: Final = 80
 _DIGEST_SHOWN: Final = 12
 _ABSENT: Final = "(absent)"
@@ -28,47 +28,47 @@ class Part:
     """A file of a request, or text as long as one.
 
     Attributes:
-        given: what was given: bytes, a path, or base64 text.
+        given: bytes, a path, or base64 text, as the caller gave it.
     """
 
     given: Media | str
 
     @property
     def path(self) -> str | None:
-        """The file; None for what is given as bytes or as text."""
+        """The path of the file; None if bytes or text were given."""
         return self.given.path if isinstance(self.given, Media) and self.given.source is MediaSource.PATH else None
 
     @property
     def data(self) -> bytes | None:
-        """What is to be kept beside the journal; None for a file."""
+        """The bytes to store; None for a file given by its path."""
         if isinstance(self.given, str):
             return self.given.encode()
         return self.given.data
 
 
 def split(members: Mapping[str, Any]) -> tuple[dict[str, Any], list[Part]]:
-    """The members as they are kept where there are no files, and the files among them, in their order."""
+    """Returns the members as stored if there are no files, and the files among them, in order."""
     parts: list[Part] = []
     plain: dict[str, Any] = _mapped(members, parts.append)
     return plain, parts
 
 
 def kept(members: Mapping[str, Any], marks: list[dict[str, Any]]) -> dict[str, Any]:
-    """The members with these marks in the places of their files."""
-    left = iter(marks)
-    found: dict[str, Any] = _mapped(members, lambda _: {FILE: next(left)})
+    """Returns the members with marks in place of their files."""
+    remaining = iter(marks)
+    found: dict[str, Any] = _mapped(members, lambda _: {FILE: next(remaining)})
     return found
 
 
 def marks_in(members: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """What stands for files among the members."""
+    """Returns the marks among the members."""
     marks: list[Mapping[str, Any]] = []
     restored(members, marks.append)
     return marks
 
 
 def restored(members: Any, restore: Callable[[Mapping[str, Any]], Any]) -> Any:
-    """The members as they are sent, each mark replaced by what it stands for."""
+    """Returns the members as they are sent, with each mark replaced by its file or text."""
     match members:
         case {"kling_async.file": mark}:  # FILE, which a pattern cannot name
             return restore(mark)
@@ -81,9 +81,9 @@ def restored(members: Any, restore: Callable[[Mapping[str, Any]], Any]) -> Any:
 
 
 def differences(entry: Entry | Work, work: Work) -> tuple[Difference, ...]:
-    """In what a request differs from the one in the journal, ids and `callback_url` apart.
+    """Returns the differences between a request and the one in the journal, except in ids and `callback_url`.
 
-    Only members that both versions of this package know count: a new one may send what the other one did not know of.
+    Only members known to both versions of this package count: a newer one may send members that an older one lacks.
     """
     if entry.endpoint != work.endpoint:
         return (Difference("endpoint", entry.endpoint, work.endpoint),)
@@ -99,7 +99,7 @@ def differences(entry: Entry | Work, work: Work) -> tuple[Difference, ...]:
 
 @functools.cache
 def known_members(record: type) -> frozenset[str]:
-    """The members that requests of this class can have, in this version."""
+    """Returns the members that requests of this class can have, in this version."""
     names = set()
     for field in attrs.fields(record):
         stand_in = field.metadata.get("instead_of")
@@ -128,7 +128,7 @@ def _compared(value: Any, by: str) -> Any:
 
 
 def _file(mark: Mapping[str, Any]) -> str:
-    """What a file is called in messages."""
+    """Returns the description of a file in messages."""
     name, digest = PurePath(mark.get("path", "bytes")).name, mark["sha256"]
     return f"{name} (gone)" if digest is None else f"{name} (SHA-256 {digest[:_DIGEST_SHOWN]}…)"
 

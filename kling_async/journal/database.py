@@ -1,31 +1,31 @@
-"""What statements of a journal in SQL are run by; they are written in what SQLite and Postgres both understand."""
+"""The interface to an SQL database, for statements in the dialect that SQLite and Postgres share."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 
 class Rows(Protocol):
-    """What a statement gave."""
+    """The result of a statement."""
 
     @property
     def rowcount(self) -> int:
-        """How many rows it changed."""
+        """How many rows the statement changed."""
         ...
 
     def fetchone(self) -> Any:
-        """The next row; None where there is none."""
+        """Returns the next row; None if there is none."""
         ...
 
     def __iter__(self) -> Iterator[Any]:
-        """The rows that are left."""
+        """Iterates over the remaining rows."""
         ...
 
 
 class Database(Protocol):
-    """A database with a journal's tables, within a step."""
+    """A database with a journal's tables; used within a step."""
 
     def run(self, statement: str, *values: object) -> Rows:
-        """Runs a statement, with a `?` for each value.
+        """Runs a statement with a `?` for each value.
 
         Raises:
             JournalError: the journal is closed.
@@ -33,5 +33,5 @@ class Database(Protocol):
         ...
 
     def insert(self, statement: str, *values: object) -> int:
-        """Adds a row, whose `id` it gives."""
+        """Inserts a row, and returns its `id`."""
         ...

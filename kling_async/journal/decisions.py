@@ -1,4 +1,4 @@
-"""What becomes of a key, by what the journal has under it."""
+"""Decisions about a key or an unfinished entry, made from what the journal has."""
 
 import enum
 from collections.abc import Sequence
@@ -17,20 +17,20 @@ RETENTION: Final = timedelta(days=30)
 
 
 class OwnerState(enum.Enum):
-    """The client that works on an entry, as seen by another one."""
+    """The state of an entry's owner, as seen by one client."""
 
     OURS = "this client"
-    LIVING = "another one that may work on it at any moment"
-    GONE = "none, or one that is closed or whose process is gone"
+    LIVING = "another client, which may work on the entry at any moment"
+    GONE = "no client, or one that is closed or whose process is dead"
 
 
 @attrs.frozen
 class Open:
-    """Nothing is paid under this key: a new attempt, or a refused one anew.
+    """Begin an attempt: nothing is paid under this key, or only an earlier attempt.
 
     Attributes:
-        attempt: its number.
-        replaces: the refused entry that it takes the place of.
+        attempt: the number of the attempt.
+        replaces: the refused entry that it replaces.
     """
 
     attempt: int = 1
@@ -38,18 +38,18 @@ class Open:
 
 
 class Use(enum.Enum):
-    """What is done with an entry that is there."""
+    """What to do with an existing entry."""
 
-    FOLLOW = "its task is followed"
-    SETTLE = "it is looked up whether there is a task, before anything is sent"
-    WAIT = "another client is at it: what it writes is waited for"
-    DOUBT = "nobody will ever know whether there is a task: nothing is sent again"
-    ASK = "whether it failed is not known here: the service is asked"
+    FOLLOW = "follow its task"
+    SETTLE = "look up whether there is a task, before anything is sent"
+    WAIT = "wait for the other client that is working on it"
+    DOUBT = "whether there is a task can never be known: send nothing again"
+    QUERY = "query the service, since the journal does not have whether the task failed"
 
 
 @attrs.frozen
 class Conflict:
-    """Another request has this key."""
+    """The key belongs to another request."""
 
     differences: tuple[Difference, ...]
 
@@ -60,13 +60,13 @@ Decision = Open | Use | Conflict
 def for_key(
     last: Entry | None, owner: OwnerState, different: Sequence[Difference], *, again_if_failed: bool
 ) -> Decision:
-    """Decides about a key.
+    """Decides what to do with a key.
 
     Args:
         last: its last attempt.
-        owner: who works on that.
-        different: in what the requests differ.
-        again_if_failed: whether a failed task is to be followed by another attempt.
+        owner: the state of that attempt's owner.
+        different: the differences between the two requests.
+        again_if_failed: whether to make another attempt if the task failed.
     """
     if last is None:
         return Open()
@@ -81,21 +81,21 @@ def for_key(
     if last.task_id is None:
         return Use.DOUBT
     if again_if_failed and last.state is EntryState.ACCEPTED:
-        return Use.ASK
+        return Use.QUERY
     return Use.FOLLOW
 
 
 class Left(enum.Enum):
     """What `recover()` does with an entry that a client left unfinished."""
 
-    SETTLE = "looked up, and sent if there is no task"
-    FOLLOW = "its task goes on, or its files are to be saved"
-    UNKNOWABLE = "in doubt, and the service finds no such task by its id"
-    EXPIRED = "the service has deleted the task"
+    SETTLE = "look up the task, and send the request if there is none"
+    FOLLOW = "follow its task, or save its files"
+    UNKNOWABLE = "give up: in doubt, and the service does not find tasks of this endpoint by external id"
+    EXPIRED = "give up: the service has deleted the task"
 
 
 def for_left(entry: Entry, now: datetime) -> Left:
-    """Decides about an entry without an owner."""
+    """Decides what to do with an entry without a living owner."""
     if now - entry.intended_at > RETENTION:
         return Left.EXPIRED
     if entry.task_id is not None:
@@ -104,5 +104,5 @@ def for_left(entry: Entry, now: datetime) -> Left:
 
 
 def is_new(entry: Entry, now: datetime) -> bool:
-    """Whether a task was accepted so lately that the service may not show it yet."""
+    """Whether a task was accepted so recently that the service may not show it yet."""
     return entry.accepted_at is not None and now - entry.accepted_at < timedelta(seconds=NOT_FOUND_PATIENCE)

@@ -1,4 +1,4 @@
-"""What a journal knows of one piece of work."""
+"""The entries of a journal: one for each attempt at a piece of work."""
 
 import enum
 from collections.abc import Mapping
@@ -15,16 +15,16 @@ from kling_async.protocol.tasks import TaskStatus
 
 
 class EntryState(enum.StrEnum):
-    """How far a piece of work has come."""
+    """The state of a piece of work."""
 
     INTENT = "intent"
-    """It may have been sent; where its client is gone, it is in doubt until `recover()` has looked it up."""
+    """It may have been sent; if its client has died, it is in doubt until `recover()` has looked it up."""
     ACCEPTED = "accepted"
-    """The service has the task."""
+    """The service accepted the task."""
     ENDED = "ended"
     """The task has succeeded or failed, and its files are not known to be saved."""
     SAVED = "saved"
-    """Its files are saved whole."""
+    """All its files are saved."""
     REFUSED = "refused"
     """Nothing was created, and nothing is paid."""
     LOST = "lost"
@@ -33,12 +33,12 @@ class EntryState(enum.StrEnum):
 
 @attrs.frozen
 class SavedFile:
-    """A file that was saved whole.
+    """A file that was saved completely.
 
     Attributes:
-        path: where, absolute.
-        size: in bytes.
-        sha256: of its bytes, in hexadecimal digits.
+        path: its absolute path.
+        size: its size in bytes.
+        sha256: the SHA-256 of its bytes, in hexadecimal digits.
         watermark: whether it is the watermarked variant.
     """
 
@@ -54,32 +54,32 @@ class Entry:
 
     Attributes:
         id: its number in the journal.
-        key: the caller's name of the work; None where there was none.
-        attempt: from 1; another one begins with `again="failed"`.
+        key: the caller's key for the work; None without one.
+        attempt: the number of the attempt, from 1; `again="failed"` begins another one.
         endpoint: the first half of the task's reference.
-        external_task_id: by which the service finds the task; None where it does not.
+        external_task_id: the id by which the service finds the task; None if it does not support that.
         request: the JSON members that are sent; a file is a mapping with its `path`, if it has one, and its `sha256`.
-        known: the members that the version knew which kept it; None for a path without a record.
-        line: what the request stands in line for.
+        known: the request members known to the version that wrote the entry; None for a raw path.
+        line: the line in which the request waits for its slots.
         slots: how many slots it takes.
-        save_to: where its files go, absolute; None where that was not said.
-        state: how far it has come.
-        owner: the client that works on it; None where there is none.
-        intended_at: when it was about to be sent (UTC), as the next three by this machine's clock.
+        save_to: where its files are to be saved, absolute; None if no place was given.
+        state: its state.
+        owner: the client that works on it; None without one.
+        intended_at: when it was about to be sent (UTC); this and the next three are by this machine's clock.
         accepted_at: when the service accepted it.
-        ended_at: when its end was heard.
-        saved_at: when its files were whole.
+        ended_at: when its end became known.
+        saved_at: when its files were saved.
         task_id: the service's id.
-        estimate: what it costs by the price table.
-        status: the task's last, once it has ended.
-        units: that were paid, where the service said so.
-        quota: money that was paid, from accounts with a balance.
-        list_price: the same before discount, where legacy paths told it.
-        currency: of the money, where the service named it.
+        estimate: its cost by the price table.
+        status: the final status of the task, once it has ended.
+        units: the units paid, if the service reported them.
+        quota: the money paid, for accounts with a balance.
+        list_price: the same before discount, if a legacy path reported it.
+        currency: the currency of the money, if the service named it.
         error: why it was refused, failed, is lost or in doubt; empty otherwise.
-        saving_to: where a save has begun while nothing was there: a file, or what files in a directory begin with.
-        files: that were saved.
-        trace: what the tracing of the client that made it wanted to be kept; None without.
+        saving_to: where a save has begun while the place was free: a file, or the common prefix of several.
+        files: the saved files.
+        trace: the trace context stored by the client that created the entry; None without tracing.
     """
 
     id: int
@@ -112,7 +112,7 @@ class Entry:
 
     @property
     def reference(self) -> str | None:
-        """The text that `attach` takes; None where there is no task, or nothing that finds it."""
+        """The reference for `attach`; None if neither a task id nor an external id is known."""
         if self.task_id is not None:
             return str(Reference(self.endpoint, self.task_id))
         own_id = self.external_task_id
@@ -120,11 +120,11 @@ class Entry:
 
     @property
     def cost(self) -> Cost | None:
-        """What it took from the account; None where the service has not said so."""
-        told = self.units is not None or self.quota is not None
-        return Cost(units=self.units, amount=self.quota, currency=self.currency) if told else None
+        """What the task cost the account; None if the service has not reported it."""
+        is_known = self.units is not None or self.quota is not None
+        return Cost(units=self.units, amount=self.quota, currency=self.currency) if is_known else None
 
     @property
     def failed(self) -> bool:
-        """Whether the service could not make it."""
+        """Whether the task failed."""
         return self.status is TaskStatus.FAILED

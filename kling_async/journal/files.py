@@ -1,4 +1,4 @@
-"""Files beside a journal, and what is known of those of requests and results. Blocking; called in threads."""
+"""Files beside a journal, and checks of the files of requests and results. Blocking; called in threads."""
 
 import contextlib
 import hashlib
@@ -18,13 +18,13 @@ from kling_async.protocol.media.given import Media, MediaSource
 from kling_async.protocol.media.sound import Sound
 
 NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "glusterfs"})
-"""File systems on which locks of SQLite or of owners may not hold."""
+"""File systems on which the locks of SQLite or of owners may not work."""
 
 
 def marks_of(parts: Sequence[Part], name: str) -> list[dict[str, Any]]:
-    """What stands for the files of a request: a path, or the name of what is kept; a digest, and its kind.
+    """Returns the marks for the files of a request: a path or the name of a stored file, a digest, and the kind.
 
-    The digest of a file that is gone is None: whether it is the one that was sent only its path can tell.
+    The digest of a missing file is None: such a file can only be compared by its path.
 
     Raises:
         InvalidRequest: a file cannot be read.
@@ -45,10 +45,10 @@ def marks_of(parts: Sequence[Part], name: str) -> list[dict[str, Any]]:
 
 
 def refuse_gone(parts: Sequence[Part], marks: Sequence[Mapping[str, Any]]) -> None:
-    """Refuses to send a file that is gone.
+    """Refuses to send missing files.
 
     Raises:
-        MediaFileMissing: there is such.
+        MediaFileMissing: a file is missing.
     """
     for part, mark in zip(parts, marks, strict=True):
         if mark["sha256"] is None:
@@ -56,10 +56,10 @@ def refuse_gone(parts: Sequence[Part], marks: Sequence[Mapping[str, Any]]) -> No
 
 
 def keep(directory: Path, parts: Sequence[Part], marks: Sequence[Mapping[str, Any]]) -> None:
-    """Writes what was given as bytes beside the journal, to stay there until the task is accepted.
+    """Writes media given as bytes beside the journal, where they stay until the task is accepted.
 
     Raises:
-        JournalError: it cannot be written.
+        JournalError: a file cannot be written.
     """
     path = directory
     try:
@@ -78,7 +78,7 @@ def keep(directory: Path, parts: Sequence[Part], marks: Sequence[Mapping[str, An
 
 
 def forget(directory: Path, marks: Sequence[Mapping[str, Any]]) -> None:
-    """Takes away what was kept."""
+    """Deletes the stored files of a request."""
     for mark in marks:
         if "kept" in mark:
             with contextlib.suppress(OSError):
@@ -86,12 +86,12 @@ def forget(directory: Path, marks: Sequence[Mapping[str, Any]]) -> None:
 
 
 def forget_all(directory: Path, owner: str, wanted: Collection[str]) -> None:
-    """Takes away what an owner that is gone kept for creates that it never came to.
+    """Deletes files that a dead owner stored for creates that it never began.
 
     Args:
-        directory: beside the journal.
-        owner: its name.
-        wanted: what is needed still.
+        directory: the directory beside the journal.
+        owner: the name of the owner.
+        wanted: the names of files that are still needed.
     """
     for path in directory.glob(f"{owner}-*"):
         if path.name not in wanted:
@@ -99,10 +99,10 @@ def forget_all(directory: Path, owner: str, wanted: Collection[str]) -> None:
 
 
 def restore(directory: Path, mark: Mapping[str, Any], kinds: Mapping[str, type[Media]]) -> Media | str:
-    """What a mark stands for.
+    """Returns the file or text that a mark stands for.
 
     Raises:
-        InvalidRequest: the file is gone, or another one.
+        InvalidRequest: the file is missing or has changed.
     """
     kind = kinds.get(mark["kind"])
     path = directory / mark["kept"] if "kept" in mark else Path(mark["path"])
@@ -119,14 +119,14 @@ def restore(directory: Path, mark: Mapping[str, Any], kinds: Mapping[str, type[M
 
 
 def describe(path: Path) -> SavedFile:
-    """A file that is whole."""
+    """Returns the size and digest of a file that is completely written."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return SavedFile(os.path.abspath(path), os.fstat(file.fileno()).st_size, digest)  # noqa: PTH100  (as above)
 
 
 def are_whole(files: Sequence[SavedFile]) -> bool:
-    """Whether all of them are there as they were saved."""
+    """Whether all files exist and are as they were saved."""
     try:
         return bool(files) and all(
             Path(file.path).stat().st_size == file.size and describe(Path(file.path)).sha256 == file.sha256
@@ -137,11 +137,11 @@ def are_whole(files: Sequence[SavedFile]) -> bool:
 
 
 def moved(files: Sequence[SavedFile], place: str) -> list[Path]:
-    """Where files are that were saved elsewhere and brought to a place, all of them as they were; else none.
+    """Returns the paths of saved files that were moved to a place, if all are there unchanged; else none.
 
     Args:
-        files: of one piece of work.
-        place: a directory, or where there is one file, that.
+        files: the files of one piece of work.
+        place: a directory, or the path of the file if there is only one.
     """
     names = [os.path.basename(file.path) for file in files]  # noqa: PTH119  (texts)
     is_directory = os.path.isdir(place)  # noqa: PTH112  (that of Path raises where one may not look)
@@ -151,12 +151,12 @@ def moved(files: Sequence[SavedFile], place: str) -> list[Path]:
 
 
 def prepare(path: Path) -> Path:
-    """The directory beside a journal; made where there is none.
+    """Creates the directory beside a journal if it does not exist, and returns its path.
 
     Raises:
-        JournalError: it cannot be, or it would be on a file system where locks do not hold.
+        JournalError: it cannot be created, or is on a file system where locks do not work.
     """
-    file = Path(os.path.realpath(path))  # of all names of a journal there is one directory
+    file = Path(os.path.realpath(path))  # one directory for all links to a journal
     directory = file.with_name(f"{file.name}.files")
     kind = file_system(str(file.parent), system.mounts())
     if kind in NETWORK:
@@ -174,7 +174,7 @@ def prepare(path: Path) -> Path:
 
 
 def file_system(path: str, mounts: str) -> str | None:
-    """The kind of file system that a path is on, by the text of `/proc/self/mounts`."""
+    """Returns the type of the file system that a path is on, from the text of `/proc/self/mounts`."""
     found = ("", "")
     for line in mounts.splitlines():
         fields = line.split(" ")

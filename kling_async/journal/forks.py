@@ -1,4 +1,4 @@
-"""What must not be open while a process forks."""
+"""Fork hooks for objects that must not be open while their process forks."""
 
 import threading
 import weakref
@@ -8,38 +8,38 @@ from kling_async.io import system
 
 
 class Forked(Protocol):
-    """Something that is told of forks of its process."""
+    """An object that is notified of forks of its process."""
 
     def before_fork(self) -> None:
-        """The process is about to fork."""
+        """Called before the process forks."""
         ...
 
     def after_fork(self, *, in_child: bool) -> None:
-        """It has."""
+        """Called after the fork, in the parent and in the child."""
         ...
 
 
 _watched: "weakref.WeakSet[Forked]" = weakref.WeakSet()
-_told: list[Forked] = []
+_notified: list[Forked] = []
 _one_at_a_time = threading.Lock()
 
 
 def watch(each: Forked) -> None:
-    """Tells it of every fork, for as long as it lives."""
+    """Notifies an object of every fork, without keeping it alive."""
     _watched.add(each)
 
 
 def _before() -> None:
     _one_at_a_time.acquire()
-    _told[:] = list(_watched)
-    for each in _told:
+    _notified[:] = list(_watched)
+    for each in _notified:
         each.before_fork()
 
 
 def _after(*, in_child: bool) -> None:
-    for each in _told:
+    for each in _notified:
         each.after_fork(in_child=in_child)
-    _told.clear()
+    _notified.clear()
     _one_at_a_time.release()
 
 

@@ -1,4 +1,4 @@
-"""The journal as users see it: where it is, and what stands in it."""
+"""The public journal classes: the location of a journal, and its entries."""
 
 import functools
 import os
@@ -20,11 +20,11 @@ _PAGE: Final = 200
 
 
 class AnyJournal:
-    """A journal, wherever it is.
+    """The base class of journals.
 
     Attributes:
-        writer: the thread that writes.
-        backend: what it rests on beside its store.
+        writer: the writer thread.
+        backend: the journal's owners and files of requests.
     """
 
     writer: Writer
@@ -32,22 +32,22 @@ class AnyJournal:
 
     @property
     def place(self) -> str:
-        """Where it is; no secret."""
+        """The location of the journal, without secrets."""
         raise NotImplementedError
 
     def exists(self) -> bool:
-        """Whether there may be something in it; blocks."""
+        """Whether the journal may exist; blocks."""
         return True
 
     async def entries(
         self, *, key: str | None = None, state: EntryState | None = None, endpoint: str | None = None
     ) -> AsyncGenerator[Entry, None]:
-        """All entries, oldest first; also while clients work with it.
+        """Yields entries, oldest first; clients may be using the journal meanwhile.
 
         Args:
-            key: of which work; None for all.
-            state: in which they are; None for all.
-            endpoint: whose tasks, such as `text2video`; None for all.
+            key: only entries with this key; None for all.
+            state: only entries in this state; None for all.
+            endpoint: only entries of this endpoint, such as `text2video`; None for all.
 
         Raises:
             JournalError: it cannot be read.
@@ -68,7 +68,7 @@ class AnyJournal:
             await self.writer.leave()
 
     async def last_of(self, keys: Sequence[str]) -> dict[str, Entry]:
-        """The last attempts of keys, as far as there are any.
+        """Returns the last attempt of each of the keys that the journal has.
 
         Raises:
             JournalError: it cannot be read.
@@ -84,17 +84,17 @@ class AnyJournal:
 
 
 class Journal(AnyJournal):
-    """What is paid for, on this machine's disk before it is sent: `KlingClient(journal="clips.sqlite")`.
+    """A journal in a file: each create is on this machine's disk before it is sent.
 
-    Several clients and processes of one machine may share a journal. Beside it there is a directory, `NAME.files`, with
-    the locks of clients and the bytes of requests that are not accepted yet.
+    Use it as `KlingClient(journal="clips.sqlite")`. Several clients and processes of one machine may share a journal.
+    Beside it is a directory, `NAME.files`, with the locks of clients and the bytes of requests not accepted yet.
 
     Args:
-        path: the file; made where there is none. Not on a network file system.
-        moved: whether unfinished work of another machine, from which the file was moved here, is taken over.
+        path: the file; created if it does not exist. It must not be on a network file system.
+        moved: whether to take over unfinished work of another machine, from which the file was moved here.
 
     Raises:
-        ConfigurationError: it is no path, or begins in a directory that is gone.
+        ConfigurationError: it is not a path, or is relative to a working directory that no longer exists.
     """
 
     def __init__(self, path: str | PathLike[str], *, moved: bool = False) -> None:
@@ -124,7 +124,7 @@ class Journal(AnyJournal):
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError:
-            return True  # opening it says why one cannot look
+            return True  # opening it raises an error with the reason
         return True
 
 

@@ -1,4 +1,4 @@
-"""What a journal of this machine rests on: a directory beside its file, with locks and the bytes of requests."""
+"""The backend of a journal on this machine: a directory beside its file, with locks and the bytes of requests."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -17,15 +17,15 @@ from kling_async.protocol.media.given import Media
 
 
 class Local:
-    """The `Backend` of a file.
+    """The `Backend` of a journal in a file.
 
     Args:
-        path: of the file.
+        path: the journal's file.
         moved: whether unfinished work of another machine is taken over.
     """
 
     look_seconds = 0.5
-    """Some 0.1 ms each, in the journal's thread."""
+    """Each check takes some 0.1 ms, in the journal's thread."""
 
     def __init__(self, path: Path, *, moved: bool) -> None:
         self._path = path
@@ -60,13 +60,13 @@ class Local:
         owners.forget_dead(self.directory, {each.name for each in busy} | {owner.name})
         return store.enter(owner.name, owners.machine(), owners.boot())
 
-    def is_gone(self, store: Store, owner: int | None, entry: Entry | None = None) -> bool:  # noqa: ARG002  (a lock says it of all)
+    def is_gone(self, store: Store, owner: int | None, entry: Entry | None = None) -> bool:  # noqa: ARG002  (a lock covers all entries)
         """As `Backend.is_gone`."""
         row: OwnerRow | None = None if owner is None else store.owner(owner)
         return owners.is_gone(self.directory, row)
 
     def keep(self, parts: Sequence[Part], marks: Sequence[Mapping[str, Any]]) -> Keep:
-        """As `Backend.keep`: what was given as bytes is written beside the file."""
+        """As `Backend.keep`: media given as bytes are written beside the file."""
         if parts:
             files.keep(self.directory, parts, marks)
         return lambda _store, _entry: None
@@ -79,11 +79,11 @@ class Local:
         self,
         mark: Mapping[str, Any],
         kinds: Mapping[str, type[Media]],
-        kept: Mapping[str, bytes],  # noqa: ARG002  (it has none)
+        kept: Mapping[str, bytes],  # noqa: ARG002  (the store has none)
     ) -> Media | str:
         """As `Backend.restore`."""
         return files.restore(self.directory, mark, kinds)
 
-    def subscribe(self, hear: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002  (nobody says anything)
-        """As `Backend.subscribe`: looks are all there is."""
+    def subscribe(self, notify: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002  (there are no notifications)
+        """As `Backend.subscribe`: there are no notifications, so that clients rely on regular checks."""
         return lambda: None

@@ -1,9 +1,9 @@
-"""What one client hears from others of its journal: news of its tasks that reached them, and the ends of theirs.
+"""Cooperation between clients that share a journal: forwarded callbacks, and tasks that another client follows.
 
-A callback may reach any process of a service. One about a task that another living client follows is written to the
-journal, where that client looks twice a second, or is told to look. And a task that is another client's is not asked
-for twice: its handle here ends when the journal says that the task has, and is asked for from then on if its client is
-gone.
+A callback may reach any process of a deployment. If another living client follows the task, the callback is written to
+the journal; that client checks the journal twice a second, or when it is notified. A task that another client follows
+is not polled here as well: its handle ends when the journal has the end of the task. If the other client dies, this
+client polls the task from then on.
 """
 
 import asyncio
@@ -30,12 +30,12 @@ logger = logging.getLogger("kling_async")
 
 
 @attrs.frozen
-class _Look:
-    """What a look at the journal shows.
+class _Check:
+    """The result of one check of the journal.
 
     Attributes:
-        callbacks: of tasks of this client.
-        running: those entries that have not ended, of each client whose tasks are followed here and which lives.
+        callbacks: about tasks of this client.
+        running: by living client whose tasks handles of this client wait for: its entries that have not ended.
     """
 
     callbacks: list[StoredCallback]
@@ -44,11 +44,11 @@ class _Look:
 
 @attrs.frozen
 class _Held:
-    """Where the work is whose task is another client's.
+    """The entry and owner of a task that another client follows.
 
     Attributes:
-        entry: its number.
-        owner: the client.
+        entry: the number of the entry.
+        owner: the client that follows the task.
     """
 
     entry: int
@@ -56,14 +56,14 @@ class _Held:
 
 
 class Neighbours:
-    """The other clients of a journal, as one client hears of them.
+    """The other clients of a journal, as seen by one client.
 
     Args:
-        journal: of the client.
-        poller: follows its tasks.
-        callbacks: reads what others were told.
-        has_callbacks: whether the client's tasks are told of by callbacks, so that others may have news of them.
-        has_record: whether a handle of this client was made for the work of an entry.
+        journal: the client's journal.
+        poller: follows the client's tasks.
+        callbacks: applies the callbacks that other clients forward.
+        has_callbacks: whether the client uses callbacks, so that other clients may receive some of them.
+        has_record: whether this client has a handle for an entry.
     """
 
     def __init__(
@@ -83,17 +83,17 @@ class Neighbours:
         self._held: dict[TaskWatch, _Held] = {}
         self._version: Hashable = None
         self._taken: set[int] = set()
-        """News that are to be deleted still."""
+        """Callbacks that were applied but not yet deleted from the journal."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._looking = False
-        poller.on_follow = self._look_on
+        self._checking = False
+        poller.on_follow = self._start_checking
 
     def hold(self, watch: TaskWatch) -> None:
-        """Finds out whose task it is that was attached; meanwhile it is not asked for."""
+        """Looks up which client follows an attached task; until then the task is not polled."""
         self._start(self._find_owner(watch))
 
     async def close(self) -> None:
-        """Looks no more."""
+        """Stops checking the journal."""
         self._poller.on_follow = None
         tasks = list(self._tasks)
         for task in tasks:
@@ -105,7 +105,7 @@ class Neighbours:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # ------------------------------------------------------------------------------ whose task it is
+    # --------------------------------------------------------------------------------- owners of tasks
 
     async def _find_owner(self, watch: TaskWatch) -> None:
         held: _Held | None = None
@@ -114,26 +114,26 @@ class Neighbours:
             entry, owner = await self._journal.look(functools.partial(self._owner_of, reference=watch.reference))
             if entry is not None and owner is not None:
                 held = _Held(entry.id, owner)
-                self._tell_acceptance(watch, entry)
-        except KlingError as error:  # then the service is asked
+                self._publish_acceptance(watch, entry)
+        except KlingError as error:  # then this client polls the task
             logger.debug("whose task it is: %s", error, extra={"kling_event": "journal_failed"})
         if watch.end is not None:
             return
         if held is not None:
             self._held[watch] = held
-            self._look_on()
+            self._start_checking()
         self._poller.hold(watch, held=held is not None)
 
     def _owner_of(self, store: Store, *, reference: Reference) -> tuple[Entry | None, OwnerRow | None]:
-        """The work that is running whose task it is, and the other client that works on it, if that lives."""
+        """The running entry of a task, and its owner if that is another living client."""
         entry = store.running(reference.id)
         if entry is None or entry.endpoint != reference.endpoint or entry.owner is None:
             return None, None
         living = self._journal.state_of(store, entry) is OwnerState.LIVING
         return entry, store.owner(entry.owner) if living else None
 
-    def _tell_acceptance(self, watch: TaskWatch, entry: Entry) -> None:
-        """What the journal knows of a task on its way."""
+    def _publish_acceptance(self, watch: TaskWatch, entry: Entry) -> None:
+        """Publishes the acceptance that the journal has recorded, if the watch has no snapshot yet."""
         if entry.accepted_at is None or watch.snapshots:
             return
         accepted = Task(
@@ -145,25 +145,25 @@ class Neighbours:
         )
         self._poller.called_back(accepted, signed=True)
 
-    # ------------------------------------------------------------------------------------------ looks
+    # ----------------------------------------------------------------------------------------- checks
 
-    def _look_on(self) -> None:
-        """Looks from now on, as long as there is something that others may tell of."""
-        if not self._looking:
-            self._looking = True
-            self._start(self._looks())
+    def _start_checking(self) -> None:
+        """Starts checking the journal, for as long as other clients may write something of interest."""
+        if not self._checking:
+            self._checking = True
+            self._start(self._check_loop())
 
-    async def _looks(self) -> None:
-        heard = self._journal.others.count
+    async def _check_loop(self) -> None:
+        count = self._journal.others.count
         while self._held or (self._has_callbacks and not self._poller.is_idle):
-            heard = await self._journal.others.wait(heard, self._journal.backend.look_seconds)
+            count = await self._journal.others.wait(count, self._journal.backend.look_seconds)
             try:
-                await self._look()
+                await self._check()
             except KlingError as error:  # polling goes on
                 logger.debug("the journal was not read: %s", error, extra={"kling_event": "journal_failed"})
-        self._looking = False
+        self._checking = False
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         await self._journal.open()
         for watch in [watch for watch in self._held if watch.end is not None]:
             del self._held[watch]
@@ -181,18 +181,18 @@ class Neighbours:
         for watch, held in list(self._held.items()):
             if held.entry not in seen.running.get(held.owner, ()):
                 del self._held[watch]
-                self._start(self._go_on(watch, held))
+                self._start(self._release(watch, held))
 
-    def _read(self, store: Store, *, others: set[OwnerRow]) -> _Look | None:
-        """What is new; None where nothing can be."""
+    def _read(self, store: Store, *, others: set[OwnerRow]) -> _Check | None:
+        """Reads callbacks and running entries; None if the journal has not changed."""
         living = {owner for owner in others if not self._journal.backend.is_gone(store, owner.id)}
         version = store.version()
         if version == self._version and living == others:
             return None
         callbacks = store.callbacks(self._journal.owner) if self._has_callbacks else []
-        look = _Look(callbacks, {owner: store.accepted_by(owner.id) for owner in living})
+        check = _Check(callbacks, {owner: store.accepted_by(owner.id) for owner in living})
         self._version = version
-        return look
+        return check
 
     def _forget(self, taken: set[int]) -> None:
         loop = asyncio.get_running_loop()
@@ -202,8 +202,8 @@ class Neighbours:
 
         self._journal.enqueue(lambda store: store.delete_callbacks(taken), forgotten)
 
-    async def _go_on(self, watch: TaskWatch, held: _Held) -> None:
-        """The task of another client has ended, or that client is gone, whose work is taken if it is wanted here."""
+    async def _release(self, watch: TaskWatch, held: _Held) -> None:
+        """Handles the end of another client's task, or that client's death: its work is taken if a handle needs it."""
         try:
             entry = await self._journal.look(lambda store: store.get(held.entry))
             if entry is not None and entry.cost is not None and watch.events is not None:
@@ -216,14 +216,14 @@ class Neighbours:
 
 
 def forward_to_owner(store: Store, entry: int, task: Task, body: bytes, *, signed: bool) -> None:
-    """Keeps a callback for the client that works on an entry.
+    """Stores a callback for the owner of an entry.
 
     Args:
-        store: where.
-        entry: its number.
-        task: as the callback tells.
-        body: of the callback.
-        signed: whether it is the service's word; of others only the status is kept, once.
+        store: where the callback is stored.
+        entry: the number of the entry.
+        task: the task as read from the callback.
+        body: the body of the callback.
+        signed: whether the service signed it; of an unsigned one only the status is stored, and only once per entry.
     """
     if not signed:
         if any(not callback.signed for callback in store.callbacks_of(entry)):

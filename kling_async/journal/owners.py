@@ -1,4 +1,4 @@
-"""Owners: which client works on what. Each holds a lock that the operating system drops when its process dies."""
+"""Owners of entries: each client holds a file lock, which the operating system releases when the process dies."""
 
 import asyncio
 import contextlib
@@ -17,16 +17,16 @@ from kling_async.protocol.errors import JournalError
 _PREFIX: Final = "owner-"
 _SUFFIX: Final = ".lock"
 
-_here: "weakref.WeakValueDictionary[str, Owner]" = weakref.WeakValueDictionary()
+_owners_here: "weakref.WeakValueDictionary[str, Owner]" = weakref.WeakValueDictionary()
 """The owners of this process."""
 
 
 class Owner:
-    """A client's ownership of its work, for as long as it lives.
+    """A client's ownership of its work, for as long as the client lives.
 
     Args:
-        directory: beside the journal.
-        loop: that the client runs on.
+        directory: the directory beside the journal.
+        loop: the loop that the client runs on.
     """
 
     def __init__(self, directory: Path, loop: asyncio.AbstractEventLoop) -> None:
@@ -42,29 +42,29 @@ class Owner:
             self._path = path_of(directory, self.name)
             self._descriptor = _locked(self._path)
         self.forked = False
-        _here[self.name] = self
+        _owners_here[self.name] = self
 
     @property
     def lives(self) -> bool:
-        """Whether its client can still work: a loop that is closed runs nothing any more."""
+        """Whether the client can still work: it cannot once its loop is closed."""
         loop = self._loop()
         return self._descriptor >= 0 and loop is not None and not loop.is_closed()
 
     @property
     def holds(self) -> bool:
-        """As `lives`: a lock does not lapse."""
+        """As `lives`: a lock does not expire."""
         return self.lives
 
     def release(self) -> None:
-        """Lets go; idempotent."""
+        """Releases the lock; idempotent."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             with contextlib.suppress(OSError):
-                self._path.unlink()  # while it is locked: nobody takes it for that of a dead one
+                self._path.unlink()  # while still locked, so that no other client takes it for a dead owner's file
             os.close(descriptor)
 
     def after_fork(self) -> None:
-        """In the child: the lock is the parent's alone."""
+        """Closes the descriptor in the child: the lock belongs to the parent."""
         self.forked = True
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
@@ -72,12 +72,12 @@ class Owner:
 
 
 def path_of(directory: Path, name: str) -> Path:
-    """Where the lock of an owner is."""
+    """Returns the path of an owner's lock file."""
     return directory / f"{_PREFIX}{name}{_SUFFIX}"
 
 
 def _locked(path: Path) -> int:
-    """A new file's descriptor, locked; -1 if somebody took the file for a dead one's before it was."""
+    """Creates and locks a file; returns its descriptor, or -1 if `forget_dead` deleted it before it was locked."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         if system.HERE.lock(descriptor) and path.exists():
@@ -90,7 +90,7 @@ def _locked(path: Path) -> int:
 
 
 def is_elsewhere(owner: OwnerRow) -> bool:
-    """Whether an owner is, or was, on another machine; containers of one machine share its boot, and its locks."""
+    """Whether an owner is, or was, on another machine; containers on one machine share its boot id and its locks."""
     return owner.machine != machine() and not _is_of_this_boot(owner)
 
 
@@ -99,54 +99,54 @@ def _is_of_this_boot(owner: OwnerRow) -> bool:
 
 
 def is_gone(directory: Path, owner: OwnerRow | None) -> bool:
-    """Whether an owner's client is closed or its process is dead; one that is only stopped still owns."""
+    """Whether an owner's client is closed or its process is dead; a process that is only stopped still owns work."""
     if owner is None or not _is_of_this_boot(owner):
         return True
-    ours = _here.get(owner.name)
-    if ours is not None:
-        return not ours.lives
+    local = _owners_here.get(owner.name)
+    if local is not None:
+        return not local.lives
     try:
         descriptor = os.open(path_of(directory, owner.name), os.O_RDONLY)
     except FileNotFoundError:
         return True
     try:
-        return system.HERE.lock(descriptor, shared=True)  # two that look do not see each other
+        return system.HERE.lock(descriptor, shared=True)  # shared: two processes that check do not block each other
     finally:
         os.close(descriptor)
 
 
 def forget_dead(directory: Path, wanted: Collection[str]) -> None:
-    """Takes away the lock files of those that are gone.
+    """Deletes the lock files of owners that are gone.
 
     Args:
-        directory: beside the journal.
-        wanted: the names of owners that have work, and whose files stay.
+        directory: the directory beside the journal.
+        wanted: the names of owners that have work, whose files stay.
     """
     kept = {path_of(directory, name) for name in wanted}
     for path in {*directory.glob(f"{_PREFIX}*{_SUFFIX}")} - kept:
         with contextlib.suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY)
             try:
-                if system.HERE.lock(descriptor):  # kept while it goes: `_locked` looks after that
+                if system.HERE.lock(descriptor):  # held during the deletion, which `_locked` checks for
                     path.unlink()
             finally:
                 os.close(descriptor)
 
 
 def machine() -> str:
-    """Names this machine."""
+    """Returns an id of this machine."""
     return system.machine_id() or f"{uuid.getnode():x}"
 
 
 def boot() -> str:
-    """Names the time since this machine was last started: no lock is older."""
+    """Returns the boot id of this machine: no lock survives a boot."""
     return system.boot_id()
 
 
 def _after_fork() -> None:
-    for owner in list(_here.values()):
+    for owner in list(_owners_here.values()):
         owner.after_fork()
-    _here.clear()
+    _owners_here.clear()
 
 
 system.at_fork(after_in_child=_after_fork)

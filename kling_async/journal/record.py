@@ -1,4 +1,4 @@
-"""One piece of work while a client has it: what happens to it is told to the journal as it happens."""
+"""One piece of work that a client is working on; each of its steps is written to the journal."""
 
 import asyncio
 import contextlib
@@ -35,24 +35,24 @@ from kling_async.protocol.tasks import Task, TaskStatus
 logger = logging.getLogger("kling_async")
 
 _SENT_WITHIN: Final = 3600.0 + EARLIER_PROCESS_CLOCK
-"""Seconds after its intent in which a create whose client is gone may have been sent last: it is tried for minutes, and
-an intent does not say how often, when it had its turn, or by how wrong a clock."""
+"""Seconds after its intent in which a create whose client has died may last have been sent: it is tried for minutes,
+and an intent does not record how often it was tried, when it left the queue, or how wrong the clock was."""
 
 
 class Taken(Exception):
-    """The key has been used meanwhile."""
+    """Another client has used the key in the meantime."""
 
 
 class Record:
-    """The place of one piece of work in the journal.
+    """One piece of work and its entry in the journal.
 
     Args:
-        journal: of the client.
-        work: what is to be done; None for what the journal has already.
+        journal: the client's journal.
+        work: new work; None if there is an entry already.
         parts: the files of a new request.
-        entry: what the journal has.
-        is_file: whether there will be something to save.
-        external_task_id: that is sent.
+        entry: the existing entry.
+        is_file: whether the task's result is a file to save.
+        external_task_id: the external id that is sent.
     """
 
     def __init__(
@@ -75,42 +75,42 @@ class Record:
 
     @property
     def key(self) -> str | None:
-        """The caller's name of the work."""
+        """The caller's key for the work."""
         source = self.entry or self._work
         return source.key if source else None
 
     @property
     def file_name(self) -> str | None:
-        """What its files are called after in a directory: the key; None without one."""
+        """The base name of its files in a directory, derived from the key; None without one."""
         return None if self.key is None else file_name(self.key)
 
     @property
     def save_to(self) -> str | None:
-        """Where its files go."""
+        """Where its files are to be saved."""
         source = self.entry or self._work
         return source.save_to if source else None
 
     @property
     def trace(self) -> str | None:
-        """What the tracing of the client that made it wanted to be kept."""
+        """The trace context stored by the client that created the entry."""
         return self.entry.trace if self.entry else None
 
     @property
     def is_counted(self) -> bool:
-        """Whether a client has heard what it cost."""
+        """Whether the entry has the cost of its task."""
         return self.entry is not None and self.entry.cost is not None
 
     # ------------------------------------------------------------------------------------ the create
 
     async def intend(self, trace: str | None) -> None:
-        """Is on disk before the first byte goes out.
+        """Writes the intent to disk, before the first byte of the request is sent.
 
         Args:
-            trace: what its tracing wants to be kept with it.
+            trace: the trace context to store with it.
 
         Raises:
-            Taken: another client was quicker with the key.
-            BudgetExceeded: the budget has not enough left.
+            Taken: another client used the key first.
+            BudgetExceeded: the budget does not have enough left.
             JournalError: it could not be written.
         """
         work = self._work
@@ -138,11 +138,11 @@ class Record:
         try:
             self.entry = await finished(writing)
         except Interrupted as error:
-            if error.attempt is not None:  # it may be there all the same, and is not sent
+            if error.attempt is not None:  # the intent may have been written, but nothing is sent
                 self._journal.enqueue(lambda store: store.withdraw(work, owner, now))
             raise
         except asyncio.CancelledError as error:
-            # It is there all the same, and nobody may send what nobody wants any more.
+            # The intent is written nevertheless, and must be closed so that no client sends what was cancelled.
             self.entry = None if writing.exception() else writing.result()
             self.failed(error, undecided=False)
             raise
@@ -154,12 +154,12 @@ class Record:
         self._journal.must_hold()
 
     async def others(self, tasks: Sequence[Task], until: datetime, begun_here: Collection[str]) -> Others:
-        """What other entries say of tasks that may be this one's, which are without an id.
+        """Returns which tasks without an external id belong to other entries, and whether another entry may own one.
 
         Args:
-            tasks: of the account, since this one was sent.
+            tasks: tasks of the account since this create was sent.
             until: when its last send ended, by this machine's clock.
-            begun_here: external ids of creates that this client began itself, and judges by their sends.
+            begun_here: external ids of creates that this client began itself, which it judges by their sends.
 
         Raises:
             JournalError: it could not be read.
@@ -176,8 +176,8 @@ class Record:
             if entry.id == own.id or entry.endpoint != own.endpoint or entry.intended_at > until:
                 return False
             if journal.state_of(store, entry) is OwnerState.LIVING:
-                return True  # which may be sending it again, however old it is
-            # What this client has taken over, and has not come to yet, is nobody's as much as what nobody has.
+                return True  # its owner may be sending it again, however old it is
+                # An entry that this client has taken over but not worked on yet counts like one without an owner.
             is_known = entry.owner in {None, journal.owner} and entry.external_task_id in begun_here
             return not is_known and entry.intended_at >= since
 
@@ -185,22 +185,22 @@ class Record:
             undecided = any(may_have_made(store, entry) for entry in store.intents())
             return Others(frozenset(store.tasks_of_others(own.id, unnamed)), undecided)
 
-        # Behind all that this client had to tell: what it has settled is in doubt no more.
+        # After all writes this client has queued: what it has settled is no longer in doubt.
         return await journal.do(look) if unnamed else NO_OTHERS
 
     def accepted(self, task: Task, watch: TaskWatch) -> None:
-        """The service has the task."""
-        if self.entry is None:  # an older task, that was adopted
+        """Records that the service accepted the task."""
+        if self.entry is None:  # an older task that was adopted
             return
         entry, now = self.entry, self._journal.now()
         self.entry = attrs.evolve(entry, state=EntryState.ACCEPTED, task_id=task.task_id, accepted_at=now, error="")
-        alone = entry.external_task_id is None or task.external_task_id is None  # nothing but this note names the task
+        alone = entry.external_task_id is None or task.external_task_id is None  # only this write has the task's id
         forget = self._forget(entry.request)
         self._journal.enqueue(lambda store: store.accepted(entry.id, task, now), forget, at_once=alone)
         self.follow(watch)
 
     def failed(self, error: BaseException, *, undecided: bool) -> None:
-        """The create ended without a task, or with one that nobody knows of."""
+        """Records that the create ended without a task, or without a known one."""
         if self.entry is None:
             return
         entry, now, text = self.entry, self._journal.now(), _text_of(error, undecided=undecided)
@@ -213,13 +213,13 @@ class Record:
             self._journal.enqueue(
                 lambda store: store.closed(entry.id, refused, text, now),
                 self._forget(entry.request),
-                at_once=self._journal.budget is not None,  # others may be waiting for what was reserved
+                at_once=self._journal.budget is not None,  # other clients may be waiting for the reserved amount
             )
 
     # -------------------------------------------------------------------------------------- the task
 
     def follow(self, watch: TaskWatch) -> None:
-        """Hears of the task's end."""
+        """Subscribes to the end of the task."""
         self._watch = watch
         if watch.end is not None:
             self.ended(watch.end)
@@ -227,13 +227,13 @@ class Record:
             (watch.listeners if self._journal.budget is None else watch.accounts).append(self)
 
     def changed(self, _task: Task, /) -> None:
-        """A status on the way is not kept."""
+        """Does nothing: intermediate statuses are not stored."""
 
     def ended(self, end: Task | KlingError) -> None:
-        """The task has ended, or is followed no longer."""
+        """Records the end of the task; does nothing if it is merely no longer followed."""
         task = end.task if isinstance(end, TaskFailed) else end
         if self._watch is not None and self._watch.held:
-            return  # who works on it says so, and what it has cost
+            return  # its owner records the end and the cost
         if isinstance(task, Task) and self.entry is not None:
             entry, now = self.entry, self._journal.now()
             finished = task.status is TaskStatus.FAILED or not self._is_file
@@ -247,11 +247,11 @@ class Record:
     # ------------------------------------------------------------------------------------- the files
 
     async def whole(self, target: str | PathLike[str] | None, *, watermark: bool = False) -> list[Path] | None:
-        """Where its files are, if they are saved whole already.
+        """Returns the paths of its files if they are already saved and intact.
 
         Args:
-            target: where they are wanted; None for where they were to go, and if that was not said wherever they are.
-            watermark: whether the watermarked variants are.
+            target: where they should be; None for the entry's own target, or for any place if it has none.
+            watermark: whether the watermarked variants are meant.
         """
         entry = self.entry
         if entry is None:
@@ -269,19 +269,19 @@ class Record:
         return None
 
     def began(self, target: str | PathLike[str]) -> bool:
-        """Whether a save to this file, or directory, has begun where nothing was: what is there may be its own."""
+        """Whether a save to this file or directory began while it was free, so that an existing file may be its own."""
         saving_to = self.entry.saving_to if self.entry is not None else None
         return saving_to is not None and _place(target) in {saving_to, os.path.dirname(saving_to)}  # noqa: PTH120  (texts)
 
     async def saving(self, place: Target, task: Task, *, watermark: bool, overwrite: bool) -> bool:
-        """Files are about to be saved.
+        """Records that files are about to be saved.
 
         Returns:
-            Whether there is something already that may be this task's: a save to this place broke off, which began
-            where nothing was. It may as well be of another save that was quicker: only its bytes can tell.
+            Whether a file exists already that may be this task's, because a save that began while the place was free
+            was interrupted. It may also be from another save that was faster: only its bytes can show that.
 
         Raises:
-            TargetExists: there is a file of something else in the directory.
+            TargetExists: the directory has a file of the same name from something else.
         """
         if self.entry is None:
             return False
@@ -292,27 +292,27 @@ class Record:
         entry = self.entry
         if entry.saving_to == path:
             return taken is not None and not overwrite
-        if taken is not None and place.is_directory:  # before any of its files is there
+        if taken is not None and place.is_directory:  # before any of its files is written
             refuse_existing(taken, overwrite=overwrite)
         if taken is None:
             try:
                 await self._journal.do(lambda store: store.saving(entry.id, path))
-            except JournalError as error:  # what is paid for is worth more than a note
+            except JournalError as error:  # saving what is paid for matters more than this write
                 logger.warning("%s; %s is saved all the same", error, path, extra={"kling_event": "journal_failed"})
             else:
                 self.entry = attrs.evolve(entry, saving_to=path)
         return False
 
     def not_its_own(self, place: Target, task: Task) -> None:
-        """What is there, where a save began, is something else's."""
+        """Records that the file at the place of a save is not this task's."""
         if self.entry is None or self.entry.saving_to != _saving_to(place, task):
-            return  # another client is at another place
+            return  # another client is saving to another place
         entry = self.entry
         self._journal.enqueue(lambda store: store.saving(entry.id, None))
         self.entry = attrs.evolve(entry, saving_to=None)
 
     async def saved(self, paths: Sequence[Path], *, watermark: bool = False) -> None:
-        """All files are whole."""
+        """Records that all files are saved."""
         if self.entry is None:
             return
         entry, now = self.entry, self._journal.now()
@@ -327,19 +327,19 @@ class Record:
         self.entry = attrs.evolve(self.entry, state=EntryState.SAVED, files=kept, saving_to=None)
 
     async def read_again(self) -> None:
-        """Learns what other clients have done with it since this one read it; where that fails, nothing."""
+        """Reads the entry again, for changes by other clients; ignores failures of the journal."""
         if self.entry is None:
             return
         number = self.entry.id
         with contextlib.suppress(JournalError):
-            now = await self._journal.do(lambda store: store.get(number))  # behind all that this client had to tell
+            now = await self._journal.do(lambda store: store.get(number))  # after all writes this client has queued
             if now is not None and now.task_id == self.entry.task_id:
                 self.entry = attrs.evolve(now, save_to=self.entry.save_to)
 
-    # ---------------------------------------------------------------------------------------- inside
+    # --------------------------------------------------------------------------------------- internals
 
     def _forget(self, request: Mapping[str, Any]) -> Callable[[], None]:
-        """Takes away the bytes that were kept of a request."""
+        """Returns a function that deletes the stored bytes of a request."""
         return functools.partial(self._journal.backend.forget, marks_in(request))
 
 
@@ -348,19 +348,19 @@ def _place(target: str | PathLike[str]) -> str:
 
 
 def _saving_to(place: Target, task: Task) -> str:
-    """What is noted where a save begins: the file, or what files in a directory begin with."""
+    """Returns the `saving_to` of a save: the file, or the common prefix of its files in a directory."""
     path = _place(place.path)
     return os.path.join(path, place.name or task.task_id) if place.is_directory else path  # noqa: PTH118  (texts)
 
 
 def _kept(described: tuple[SavedFile, ...], known: Entry, *, watermark: bool) -> tuple[SavedFile, ...]:
-    """All files of an entry where those of one variant were saved."""
+    """Returns all files of an entry after those of one variant were saved."""
     others = tuple(file for file in known.files if file.watermark is not watermark)
     return tuple(sorted(described + others, key=lambda file: file.watermark))
 
 
 def _taken(place: Target, task: Task, watermark: bool) -> Path | None:  # noqa: FBT001  (called by a thread)
-    """What is there of the names that a task's files would get."""
+    """Returns the first existing path among those that a task's files would get."""
     names = [file.name(task.task_id, place.name, watermark=watermark) for file in files_of(task)]
     paths = [place.path / name for name in names] if place.is_directory else [place.path]
     return next((path for path in paths if found(path, follow_symlinks=False) is not None), None)

@@ -1,4 +1,4 @@
-"""Recovery: all that clients left unfinished which are gone."""
+"""Recovery of the work that clients left unfinished when they died or were closed."""
 
 import asyncio
 import contextlib
@@ -21,8 +21,8 @@ class Recovery:
     """The recovery of one client.
 
     Args:
-        settling: what is done with work that is there.
-        turns: of keys that `submit` is at, too.
+        settling: continues existing entries.
+        turns: the turns of keys, shared with `submit`.
     """
 
     def __init__(self, settling: Settling, turns: Turns) -> None:
@@ -30,7 +30,7 @@ class Recovery:
         self._turns = turns
 
     async def recover(self) -> AsyncGenerator[Submitted, None]:
-        """All that clients left unfinished which are gone; what is in doubt comes last.
+        """Takes over all unfinished work of clients that no longer live; entries in doubt come last.
 
         Raises:
             JournalError: the journal cannot be read or written.
@@ -45,7 +45,7 @@ class Recovery:
             self._settling.let_go([entry for entry in left.values() if entry.key not in self._turns])
 
     async def _all_of(self, left: dict[int, Entry]) -> AsyncGenerator[Submitted, None]:
-        """Goes on with all that is left; takes out what it is done with."""
+        """Continues each entry in `left`, and removes from it those that have been dealt with."""
         in_doubt: list[tuple[Endpoint, Entry]] = []
         for entry in list(left.values()):
             endpoint = endpoint_named(entry.endpoint)
@@ -64,7 +64,7 @@ class Recovery:
                 case Left.FOLLOW:
                     try:
                         followed = self._settling.followed(endpoint, entry)
-                    except ConfigurationError as error:  # it is left to a client that can ask for it
+                    except ConfigurationError as error:  # a client with other settings can query it
                         logger.warning("not recovered: %s", error, extra={"kling_event": "not_recovered"})
                         continue
                     del left[entry.id]
@@ -78,7 +78,7 @@ class Recovery:
                 yield submitted
 
     async def _all_settled(self, in_doubt: list[tuple[Endpoint, Entry]]) -> AsyncGenerator[Submitted, None]:
-        """Settles all at once, and gives those that have a task, each as soon as that is known."""
+        """Settles the entries concurrently, and yields each that has a task as soon as that is known."""
         settling = [asyncio.ensure_future(self._settled_in_turn(endpoint, entry)) for endpoint, entry in in_doubt]
         try:
             for settled in asyncio.as_completed(settling):
@@ -93,6 +93,6 @@ class Recovery:
             await asyncio.gather(*settling, return_exceptions=True)
 
     async def _settled_in_turn(self, endpoint: Endpoint, entry: Entry) -> Submitted | None:
-        """As `Settling.settled`, not while `submit` does it with the same key."""
+        """As `Settling.settled`, but never at the same time as a `submit` with the same key."""
         async with self._turns.of(entry.key) if entry.key is not None else contextlib.nullcontext():
             return await self._settling.settled(endpoint, entry)

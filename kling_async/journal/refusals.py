@@ -1,4 +1,4 @@
-"""What a key, or work that was left, is refused for."""
+"""The errors by which a key or an unfinished entry is refused."""
 
 from kling_async.journal.decisions import Conflict
 from kling_async.journal.entry import Entry
@@ -8,7 +8,7 @@ from kling_async.protocol.errors import CreateInDoubt, KeyConflict, Remedy
 
 
 def conflict(conflict: Conflict, work: Work, entry: Entry | None) -> KeyConflict:
-    """The key belongs to another request."""
+    """Returns the error for a key that belongs to another request."""
     listed = "; ".join(map(str, conflict.differences))
     return KeyConflict(
         f"the key {work.key!r} belongs to another request ({listed}); use another key, or the same request",
@@ -18,7 +18,7 @@ def conflict(conflict: Conflict, work: Work, entry: Entry | None) -> KeyConflict
 
 
 def unknowable(endpoint: Endpoint, entry: Entry) -> CreateInDoubt:
-    """It can never be known whether there is a task."""
+    """Returns the error for an entry of which it can never be known whether there is a task."""
     return in_doubt(
         endpoint,
         entry,
@@ -28,7 +28,7 @@ def unknowable(endpoint: Endpoint, entry: Entry) -> CreateInDoubt:
 
 
 def expired(endpoint: Endpoint, entry: Entry) -> CreateInDoubt:
-    """The service has deleted the task, if there was one."""
+    """Returns the error for an entry whose task, if there was one, the service has deleted."""
     return in_doubt(
         endpoint,
         entry,
@@ -38,7 +38,7 @@ def expired(endpoint: Endpoint, entry: Entry) -> CreateInDoubt:
 
 
 def in_doubt(endpoint: Endpoint, entry: Entry, message: str) -> CreateInDoubt:
-    """It is not known whether there is a task."""
+    """Returns the error for an entry of which it is not known whether there is a task."""
     return CreateInDoubt(
         message,
         remedy=Remedy.LIST,

@@ -1,4 +1,4 @@
-"""The files of an entry as SQLite keeps them: in few letters, since there may be a million of them."""
+"""The stored form of an entry's saved files: compact, since a journal may have a million of them."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ from kling_async.journal.entry import SavedFile
 
 
 def shortened(files: Sequence[SavedFile], target: str | None) -> list[list[Any]]:
-    """Without the path where that is the target of the entry, and with short digests."""
+    """Returns files in their stored form: without the path if it is the entry's target, and with digests in Base64."""
     return [
         [
             "" if file.path == target else file.path,
@@ -22,7 +22,7 @@ def shortened(files: Sequence[SavedFile], target: str | None) -> list[list[Any]]
 
 
 def from_text(text: str | None, target: str | None) -> tuple[SavedFile, ...]:
-    """What `shortened` gave, as JSON."""
+    """Parses the JSON of what `shortened` returned."""
     return tuple(
         SavedFile(path or target or "", size, base64.b64decode(digest).hex(), *watermark)
         for path, size, digest, *watermark in json.loads(text or "[]")

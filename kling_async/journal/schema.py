@@ -1,15 +1,15 @@
-"""The tables of a journal in SQLite, and the way from one version to the next."""
+"""The tables of a journal in SQLite, as migrations from each version to the next."""
 
 from typing import Final
 
 APPLICATION: Final = 0x6B6C6A31
-"""`application_id` of the file, so that a database of something else is not taken for a journal."""
+"""The `application_id` of the file, so that another application's database is not taken for a journal."""
 
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
         "CREATE TABLE owners (id INTEGER PRIMARY KEY, name TEXT NOT NULL, machine TEXT NOT NULL, boot TEXT NOT NULL)",
-        # The members that a version of this package knew: few rows, which thousands of entries share.
+        # The members known to a version of this package: few rows, shared by thousands of entries.
         "CREATE TABLE knowledge (id INTEGER PRIMARY KEY, members TEXT NOT NULL UNIQUE)",
         """CREATE TABLE entries (
             id INTEGER PRIMARY KEY, key TEXT, attempt INTEGER NOT NULL, endpoint TEXT NOT NULL, external_task_id TEXT,
@@ -25,7 +25,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         """CREATE TABLE budgets (
             name TEXT PRIMARY KEY, unit TEXT NOT NULL, allowed TEXT NOT NULL, per INTEGER,
             failed_is_free INTEGER NOT NULL) WITHOUT ROWID""",
-        # One row for each window of a budget: what it has given out is never added up from entries.
+        # One row for each window of a budget: its totals are never computed from entries.
         """CREATE TABLE spending (
             id INTEGER PRIMARY KEY, budget TEXT NOT NULL, per INTEGER NOT NULL, number INTEGER NOT NULL,
             reserved TEXT NOT NULL, settled TEXT NOT NULL, UNIQUE (budget, per, number))""",
@@ -33,12 +33,12 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "ALTER TABLE entries ADD COLUMN reservation TEXT",
     ),
     (
-        # What callbacks told one process of the work of another, until that has read it.
+        # Callbacks that one process received about another's entries, until the other has read them.
         """CREATE TABLE news (
             id INTEGER PRIMARY KEY, entry INTEGER NOT NULL, signed INTEGER NOT NULL, body BLOB NOT NULL)""",
     ),
     ("ALTER TABLE entries ADD COLUMN currency TEXT",),
-    # Where the tracing of the client that made it has it, for who goes on with it.
+    # The trace context of the client that created the entry, for the client that continues it.
     ("ALTER TABLE entries ADD COLUMN trace TEXT",),
 )
-"""What leads from each version to the next; `user_version` counts them."""
+"""The statements from each version to the next; `user_version` counts them."""

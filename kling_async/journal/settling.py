@@ -1,4 +1,4 @@
-"""Work that the journal has already: its task is followed, or it is found out whether there is one."""
+"""Existing entries of the journal: follows the task, or finds out whether there is one."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -35,15 +35,15 @@ _KINDS: Final = {kind.__name__: kind for kind in (Image, Sound)}
 
 
 class StartWatching(Protocol):
-    """Follows a task that is there already."""
+    """Follows an existing task."""
 
     def __call__(self, reference: Reference, *, own: bool, work: Record) -> TaskWatch:
-        """Begins, or joins who follows it.
+        """Begins to follow a task, or joins the watch that follows it already.
 
         Args:
-            reference: of the task.
+            reference: the reference of the task.
             own: whether no other client follows it.
-            work: whose task it is.
+            work: the record of the task's work.
         """
         ...
 
@@ -53,9 +53,9 @@ class Submitted:
     """Work that has a task.
 
     Attributes:
-        reference: of the task.
-        record: of the work.
-        watch: of the task; None where it is not followed, since its end is known.
+        reference: the reference of the task.
+        record: the record of the work.
+        watch: the watch of the task; None if its end is known, so that it is not followed.
     """
 
     reference: Reference
@@ -64,12 +64,12 @@ class Submitted:
 
 
 class Settling:
-    """What one client has in its journal already.
+    """Continues entries that one client's journal has already.
 
     Args:
-        journal: of the client.
-        submitter: sends.
-        start_watching: follows a task that is there already.
+        journal: the client's journal.
+        submitter: sends requests.
+        start_watching: follows an existing task.
     """
 
     def __init__(self, journal: ClientJournal, submitter: Submitter, start_watching: StartWatching) -> None:
@@ -79,16 +79,16 @@ class Settling:
         self._records: WeakValueDictionary[int, Record] = WeakValueDictionary()
 
     def keep(self, record: Record) -> None:
-        """A new record, which the next one that asks for its entry gets."""
+        """Registers a new record, which `record` then returns for its entry."""
         if record.entry is not None:
             self._records[record.entry.id] = record
 
     def has_record(self, entry: int) -> bool:
-        """Whether somebody has a handle of the work of an entry."""
+        """Whether a handle for an entry exists."""
         return entry in self._records
 
     def record(self, endpoint: Endpoint, entry: Entry) -> Record:
-        """The place of an entry; the same one for the same entry."""
+        """Returns the record of an entry; always the same one for an entry."""
         record = self._records.get(entry.id)
         if record is None:
             sent = entry.external_task_id or new_external_task_id()
@@ -110,18 +110,18 @@ class Settling:
         return Submitted(reference, record, watch)
 
     async def settled(self, endpoint: Endpoint, entry: Entry) -> Submitted | None:
-        """Finds out whether there is a task, unless that is known; None where nothing was created.
+        """Finds out whether an entry has a task, unless that is known; None if nothing was created.
 
-        What does not come to its end here is anybody's.
+        If this fails or is cancelled, any client may take the entry.
 
         Raises:
-            CreateInDoubt: nobody will ever know.
+            CreateInDoubt: it can never be known.
             KlingError: as `KlingClient.submit`.
         """
         own_id = external_task_id(self.journal.id, entry.key or "", entry.attempt)
         try:
             await self._submitter.under_way.wait_for(entry.external_task_id or own_id)  # its caller was cancelled
-            now = await self.journal.do(lambda store: store.get(entry.id))  # behind all that it had to tell
+            now = await self.journal.do(lambda store: store.get(entry.id))  # after all writes this client has queued
             if now is None or (now.task_id is None and now.state is not EntryState.INTENT):
                 return None
             return self.followed(endpoint, now) if now.task_id is not None else await self._settle(endpoint, now)
@@ -132,13 +132,13 @@ class Settling:
             raise
 
     async def _settle(self, endpoint: Endpoint, entry: Entry) -> Submitted:
-        """Sends the same once more where the service says that there is no task."""
+        """Sends the request again if the service reports that there is no task."""
         sent = entry.external_task_id
         if sent is None or for_left(entry, self.journal.now()) is Left.EXPIRED:
             error = refusals.unknowable(endpoint, entry) if sent is None else refusals.expired(endpoint, entry)
             await self.lost(entry, error.message)
             raise error
-        endpoint = attrs.evolve(endpoint, finds_by_external_id=True)  # a path without a record may find or not
+        endpoint = attrs.evolve(endpoint, finds_by_external_id=True)  # a raw path may or may not find tasks by id
         record = self.record(endpoint, entry)
         members, resend = entry.request, True
         try:
@@ -164,15 +164,15 @@ class Settling:
     async def members(
         self, request: Mapping[str, Any], known: frozenset[str] | None, external_task_id: str | None
     ) -> dict[str, Any]:
-        """What was sent, or is about to be.
+        """Returns the members of a request as they were sent, or are about to be.
 
         Args:
-            request: as it is kept.
-            known: the members that the version knew which kept it.
-            external_task_id: that it is sent with; None where it has its own, or none.
+            request: the request as the journal stores it.
+            known: the members known to the version that stored it.
+            external_task_id: the id to send it with; None if it has its own, or none.
 
         Raises:
-            InvalidRequest: a file is gone, or another one.
+            InvalidRequest: a file is missing or has changed.
             JournalError: the journal cannot be read.
         """
         digests = {mark["sha256"] for mark in marks_in(request)}
@@ -186,15 +186,15 @@ class Settling:
         return {**members, **own}
 
     async def called_back(self, task: Task, body: bytes, *, signed: bool) -> None:
-        """Keeps what a callback tells, if it is about work of the journal; else it is dropped.
+        """Applies a callback if it is about an entry of the journal; drops it otherwise.
 
-        What another living client follows is left to it. The end of what nobody follows is kept, if the service has
-        signed it.
+        If another living client owns the entry, the callback is forwarded to it. If no living client follows the task,
+        its end is stored, provided the service signed the callback.
 
         Args:
-            task: as a callback tells, which names no endpoint.
-            body: of the callback.
-            signed: whether it is the service's own word.
+            task: the task as read from the callback, which names no endpoint.
+            body: the body of the callback.
+            signed: whether the service signed it.
 
         Raises:
             JournalError: the journal cannot be read or written.
@@ -225,13 +225,13 @@ class Settling:
             work_events.paid(end)
 
     def let_go(self, entries: Iterable[Entry]) -> None:
-        """Gives back what did not come to its end here, and on which nothing works in the background."""
+        """Gives up unfinished entries that no background task of this client is working on."""
         self.journal.let_go(
             [entry.id for entry in entries if not self._submitter.under_way.is_undecided(entry.external_task_id or "")]
         )
 
     async def lost(self, entry: Entry, why: str) -> None:
-        """Nothing can be done any more: says so, with what it cost."""
+        """Closes an entry as lost, and logs why and what it cost."""
         now = self.journal.now()
         await self.journal.do(lambda store: store.closed(entry.id, EntryState.LOST, why, now))
         paid = entry.units if entry.units is not None else entry.estimate.units

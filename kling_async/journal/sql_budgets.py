@@ -1,4 +1,4 @@
-"""The budgets of a journal in SQL: their terms, and what each window of theirs has given out."""
+"""The budgets of a journal in SQL: their terms, and the spending in each of their windows."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,10 +20,10 @@ _RESERVED: Final = (
 
 
 class SqlBudgets:
-    """The budgets of one `SqlStore`, whose transaction is under way.
+    """The budgets of one `SqlStore`; used within its transactions.
 
     Args:
-        database: where they are.
+        database: the database with the tables.
     """
 
     def __init__(self, database: Database) -> None:
@@ -64,12 +64,12 @@ class SqlBudgets:
         self._write(reservation.account, before.with_settled(reservation.amount, counted))
 
     def ended(self, entry: int, task: Task | None, *, free: bool = False) -> Settled | None:
-        """Settles what is reserved for an entry, if that was not done yet.
+        """Settles the reservation of an entry, if it has one.
 
         Args:
-            entry: which has ended.
-            task: how; None where that is not known, and then what is reserved counts.
-            free: whether nothing was created.
+            entry: the entry that has ended.
+            task: the ended task; None if it is not known, in which case the reserved amount counts.
+            free: whether nothing was created, so that nothing counts.
         """
         row = self._run(_RESERVED, entry).fetchone()
         if row is None:
@@ -89,7 +89,7 @@ class SqlBudgets:
         return _terms(row)
 
     def _window(self, terms: Terms, now: datetime) -> tuple[int | None, Spending]:
-        """What a window has given out, and the row that says so, if there is one."""
+        """Returns the number of a window's row, if there is one, and the spending in the window."""
         select = "SELECT id, reserved, settled FROM spending WHERE budget = ? AND per = ? AND number = ?"
         row = self._run(select, terms.name, *terms.window(now)).fetchone()
         none = Spending(terms.unit, terms.limit)

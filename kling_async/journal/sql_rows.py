@@ -1,4 +1,4 @@
-"""Rows of a journal in SQL, and the entries that they are."""
+"""Conversion of a journal's SQL rows to entries, and of values to columns."""
 
 import json
 import os
@@ -23,10 +23,10 @@ SELECT: Final = f"SELECT {COLUMNS} FROM entries LEFT JOIN knowledge ON knowledge
 
 
 def entry_of(row: Sequence[Any]) -> Entry:
-    """An entry of a row.
+    """Returns the entry in a row.
 
     Raises:
-        JournalError: something else than a journal writes stands there.
+        JournalError: the row has a value that no journal writes.
     """
     try:
         return _read(row)
@@ -58,13 +58,13 @@ def _read(row: Sequence[Any]) -> Entry:
 
 
 def json_text(value: object) -> str:
-    """A value as JSON, in which everything can be written."""
+    """Returns a value as JSON that can be encoded as UTF-8, with escapes where necessary."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text if text.isascii() or _is_text(text) else json.dumps(value, separators=(",", ":"))
 
 
 def _is_text(text: str) -> bool:
-    """Whether it can be written: names of files may hold bytes that are no text, and strings half a letter."""
+    """Whether a text can be encoded: file names may have undecodable bytes, and strings may have lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -73,17 +73,17 @@ def _is_text(text: str) -> bool:
 
 
 def path_value(path: str | None) -> str | bytes | None:
-    """A path as SQLite keeps it: as bytes where they are no text."""
+    """Returns a path as SQLite stores it: as text, or as bytes if it is not decodable."""
     return path if path is None or _is_text(path) else os.fsencode(path)
 
 
 def printable(text: str) -> str:
-    """Text of a stranger, in which everything can be written."""
+    """Returns untrusted text in a form that can be encoded, with escapes where necessary."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def number_text(number: Decimal | None) -> str | None:
-    """A number as it is kept."""
+    """Returns a number as it is stored."""
     return None if number is None else str(number)
 
 

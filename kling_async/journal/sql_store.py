@@ -1,4 +1,4 @@
-"""A journal in SQL: the statements, which SQLite and Postgres share."""
+"""A journal's store in SQL: the statements, shared by SQLite and Postgres."""
 
 import abc
 import os
@@ -23,10 +23,10 @@ from kling_async.protocol.tasks import Task
 
 
 class SqlStore(abc.ABC):
-    """A `Store` in a database; used by one thread.
+    """A `Store` in an SQL database; used by one thread.
 
     Attributes:
-        actor: the owner whose step it is; 0 for none.
+        actor: the owner whose step is running; 0 for none.
     """
 
     def __init__(self) -> None:
@@ -44,29 +44,29 @@ class SqlStore(abc.ABC):
 
     @abc.abstractmethod
     def one_of(self, values: Collection[str]) -> tuple[str, object]:
-        """A condition that a text is among some, and its value."""
+        """Returns an SQL condition that a text is one of the values, and the value to bind to it."""
 
     def forget(self) -> None:
-        """What was read may not be so any more: a step was not taken, or the database is closed."""
+        """Clears cached rows, which may be wrong after a rollback or once the database is closed."""
         self._knowledge.clear()
 
-    # ---------------------------------------------------------- what differs where owners may lapse
+    # ----------------------------------------------------------------------- overridden by Postgres
 
-    def must_own(self, owner: int) -> None:  # noqa: B027  (nothing to do is the rule)
-        """Refuses what only an owner may do; here its lock says so."""
+    def must_own(self, owner: int) -> None:  # noqa: B027  (no check by default)
+        """Checks that an owner still holds its work; with locks it always does."""
 
-    def may_change(self, entry: int) -> bool:  # noqa: ARG002  (of others)
-        """Whether what the actor reports of an entry counts: not if its time is over, and another has the entry."""
+    def may_change(self, entry: int) -> bool:  # noqa: ARG002  (used by overrides)
+        """Whether the actor may still change an entry: not if its lease has expired and another owner has the entry."""
         return True
 
     def path_value(self, path: str | None) -> str | bytes | None:
-        """A path as it is kept."""
+        """Returns a path as it is stored."""
         return path_value(path)
 
     def keep(self, entry: int, parts: Mapping[str, bytes], digests: Collection[str]) -> None:  # noqa: B027  (as above)
-        """As `Store.keep`: here files are beside the journal."""
+        """As `Store.keep`: by default files are stored beside the journal, not in it."""
 
-    def kept(self, digests: Collection[str]) -> dict[str, bytes]:  # noqa: ARG002  (of others)
+    def kept(self, digests: Collection[str]) -> dict[str, bytes]:  # noqa: ARG002  (used by overrides)
         """As `Store.kept`."""
         return {}
 
@@ -116,7 +116,7 @@ class SqlStore(abc.ABC):
 
     def running(self, task_id: str) -> Entry | None:
         """As `Store.running`."""
-        # Of few, by the index of the unfinished ones.
+        # Few rows: uses the index of unfinished entries.
         running = "unfinished AND ? IN (task_id, external_task_id) AND state = ?"
         order = "ORDER BY task_id = ? DESC LIMIT 1"
         row = self.run(f"{SELECT} WHERE {running} {order}", task_id, EntryState.ACCEPTED, task_id).fetchone()
@@ -138,7 +138,7 @@ class SqlStore(abc.ABC):
             there = "SELECT 1 FROM entries WHERE key = ? AND attempt >= ? AND id IS NOT ?"
             if self.run(there, work.key, work.attempt, work.replaces).fetchone():
                 return None
-        claim = work.claim  # before anything is changed: it may be refused
+        claim = work.claim  # before any change, since it may be refused
         reservation = None if claim is None else self.budgets.reserve(claim.budget, claim.amount, now)
         if work.replaces is not None:
             self.run("DELETE FROM entries WHERE id = ?", work.replaces)
@@ -220,11 +220,11 @@ class SqlStore(abc.ABC):
 
     def accepted(self, entry: int, task: Task, now: datetime) -> None:
         """As `Store.accepted`."""
-        # Only forwards: what is heard late, or twice, changes nothing.
+        # Only forwards: a late or repeated report changes nothing.
         accepted = {"state": EntryState.ACCEPTED, "task_id": task.task_id, "accepted_at": now.timestamp()}
         if self.may_change(entry):
             self._set(entry, "state = 'intent'", **accepted, error=None)
-        # Given up by somebody who could not know: it is paid for, and anybody's.
+        # Given up as lost before its task was known, but it is paid for: any client may take it now.
         found = {**accepted, "ended_at": None, "unfinished": True, "owner": None}
         self._set(entry, "state = 'lost' AND task_id IS NULL", **found, error=None)
 
@@ -233,7 +233,7 @@ class SqlStore(abc.ABC):
         if not self.may_change(entry):
             return None
         cost, money = task.cost or Cost(), task.final_balance_deduction
-        told: dict[str, object] = {
+        result: dict[str, object] = {
             "task_id": task.task_id,
             "ended_at": now.timestamp(),
             "status": task.status,
@@ -243,9 +243,9 @@ class SqlStore(abc.ABC):
             "list_price": number_text(money.list_price if money else None),
             "error": printable(task.status_msg) or None,
         }
-        self._set(entry, "state = 'saved' AND ended_at IS NULL", **told)  # what it cost was asked for meanwhile
+        self._set(entry, "state = 'saved' AND ended_at IS NULL", **result)  # saved before its end was recorded
         running = "state IN ('intent', 'accepted')"
-        self._set(entry, running, state=EntryState.ENDED, unfinished=not finished, **told)
+        self._set(entry, running, state=EntryState.ENDED, unfinished=not finished, **result)
         return self.budgets.ended(entry, task)
 
     def saving(self, entry: int, place: str | None) -> None:
@@ -269,7 +269,7 @@ class SqlStore(abc.ABC):
         self._set(entry, state=state, unfinished=False, error=printable(error), ended_at=now.timestamp())
         self.budgets.ended(entry, None, free=state is EntryState.REFUSED)
 
-    def in_doubt(self, entry: int, error: str, *, cut_off: bool) -> None:  # noqa: ARG002  (of leases)
+    def in_doubt(self, entry: int, error: str, *, cut_off: bool) -> None:  # noqa: ARG002  (used with leases)
         """As `Store.in_doubt`."""
         if self.may_change(entry):
             self._set(entry, "state = 'intent'", error=printable(error), owner=None)
@@ -290,13 +290,13 @@ class SqlStore(abc.ABC):
     def add_callback(self, entry: int, body: bytes, *, signed: bool) -> None:
         """As `Store.add_callback`."""
         last = self.run("SELECT coalesce(max(id), 0) FROM news").fetchone()[0]
-        number = max(time.time_ns(), last + 1)  # by the time, so that none comes twice
+        number = max(time.time_ns(), last + 1)  # from the clock, so that deleted numbers are not reused
         self.run("INSERT INTO news VALUES (?, ?, ?, ?)", number, entry, signed, body)
 
     def callbacks(self, owner: int) -> list[StoredCallback]:
         """As `Store.callbacks`."""
-        theirs = "news JOIN entries ON entries.id = entry WHERE owner = ?"
-        rows = self.run(f"SELECT news.id, signed, body FROM {theirs} ORDER BY news.id", owner)  # noqa: S608  (constants)
+        owned = "news JOIN entries ON entries.id = entry WHERE owner = ?"
+        rows = self.run(f"SELECT news.id, signed, body FROM {owned} ORDER BY news.id", owner)  # noqa: S608  (constants)
         return [StoredCallback(row[0], bool(row[1]), row[2]) for row in rows]
 
     def callbacks_of(self, entry: int) -> list[StoredCallback]:
@@ -311,7 +311,7 @@ class SqlStore(abc.ABC):
         for one in numbers or ():
             self.run("DELETE FROM news WHERE id = ?", one)
 
-    # -------------------------------------------------------------------------------------- inside
+    # ----------------------------------------------------------------------------------- internals
 
     def _set(self, entry: int, where: str = "TRUE", /, **values: object) -> None:
         names = ", ".join(f"{name} = ?" for name in values)

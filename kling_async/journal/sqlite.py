@@ -12,7 +12,7 @@ class SqliteStore(SqliteFile, SqlStore):
     """A `Store` in a file; used by one thread.
 
     Args:
-        path: the file; made where there is none, readable by its owner only.
+        path: the file; created if it does not exist, readable by its owner only.
     """
 
     def __init__(self, path: Path) -> None:

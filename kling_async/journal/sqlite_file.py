@@ -1,4 +1,4 @@
-"""The file of a journal in SQLite: made, brought to the present version, locked for one step after the other."""
+"""The file of a journal in SQLite: its creation, migration and locking."""
 
 import contextlib
 import os
@@ -15,19 +15,19 @@ from kling_async.journal.schema import APPLICATION, MIGRATIONS
 from kling_async.protocol.errors import JournalError
 
 LOCK_SECONDS: Final = 20.0
-"""How long another process may write before a step of this one fails: each of ours takes milliseconds."""
+"""How long another process may hold the lock before a step here fails; a step takes milliseconds."""
 _PAGE_BYTES: Final = 8192
-"""Entries have 500 to 1000 bytes: in the usual 4096 the rest of a page would be a sixth of it."""
+"""An entry takes 500 to 1000 bytes: of the usual page of 4096 a sixth would stay unused."""
 _PAUSE: Final = 0.01
-_OF_A_STEP: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
-"""What SQLite says of statements and values, and not of the file."""
+_STEP_ERRORS: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+"""Errors of statements and values, not of the file."""
 
 
 class SqliteFile:
-    """The file of a store, and the connection to it; used by one thread.
+    """The SQLite file of a store and the connection to it; used by one thread.
 
     Args:
-        path: the file; made where there is none, readable by its owner only.
+        path: the file; created if it does not exist, readable by its owner only.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,7 +45,7 @@ class SqliteFile:
         return self._open_connection().execute(statement, values)
 
     def forget(self) -> None:
-        """What was read may not be so any more: a step was not taken, or the file is closed."""
+        """Clears cached rows, which may be wrong after a rollback or once the file is closed."""
 
     def open(self) -> None:
         """As `Store.open`."""
@@ -54,7 +54,7 @@ class SqliteFile:
         try:
             self._make_file()
             self._refuse_device()
-            # One thread uses it; before a fork another one closes it.
+            # One thread uses it, but before a fork another thread closes it.
             self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
             self._prepare(self._connection)
             self._opened += 1
@@ -66,15 +66,15 @@ class SqliteFile:
             raise
 
     def _make_file(self) -> None:
-        """With its permissions, before there is anything in it; SQLite gives them to the files beside it."""
+        """Creates the file with its final permissions, which SQLite copies to the files beside it."""
         with contextlib.suppress(FileExistsError):
             os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
     def _refuse_device(self) -> None:
-        """Refuses what SQLite would open, and what would get other permissions: `/dev/null` is everybody's.
+        """Refuses devices such as `/dev/null`, which SQLite would open, and whose permissions must not be changed.
 
         Raises:
-            JournalError: it is no file that keeps what is written to it.
+            JournalError: the path is not a regular file.
         """
         if self._path.exists() and not self._path.is_file() and not self._path.is_dir():
             raise JournalError(f"the journal {self._path} cannot be opened: it is no regular file; choose another file")
@@ -98,23 +98,23 @@ class SqliteFile:
                 connection.execute("INSERT INTO facts VALUES ('id', ?)", (made,))
             if version < len(MIGRATIONS):
                 connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-            # Written every time: that it can be is known before anything is paid.
+            # Written on every opening, to prove that the file is writable before anything is paid.
             connection.execute("INSERT OR REPLACE INTO facts VALUES ('opened_at', ?)", (str(int(time.time())),))
             row = connection.execute("SELECT value FROM facts WHERE name = 'id'").fetchone()
             if row is None:
                 raise JournalError(f"the journal {self._path} is {DAMAGED}")
             self.id = row[0]
         if version == 0:
-            # Where the file is copied without its WAL, the keys give the same external ids still.
+            # If the file is copied without its WAL, keys still give the same external ids.
             self._patiently(lambda: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
 
     def _version(self, connection: sqlite3.Connection) -> int:
-        """The version of the tables; 0 for a new file.
+        """Returns the version of the tables; 0 for a new file.
 
         Raises:
-            JournalError: it is no journal, or a newer one.
+            JournalError: the file is not a journal, or is newer than this version supports.
         """
-        # Tables first: another process may be making the journal, and what has them, has all the rest by then.
+        # Tables first: another process may be creating the journal, and if the tables exist, so does the rest.
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         version: int = connection.execute("PRAGMA user_version").fetchone()[0]
         application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -153,7 +153,7 @@ class SqliteFile:
             raise self._explained(error) from None
 
     def took_effect(self) -> int | None:
-        """As `Store.took_effect`: nothing is interrupted."""
+        """As `Store.took_effect`: a file is never interrupted."""
         return None
 
     def version(self) -> Hashable:
@@ -163,7 +163,7 @@ class SqliteFile:
 
     def fails_by(self, error: Exception) -> bool:
         """As `Store.fails_by`."""
-        return isinstance(error, sqlite3.Error | OSError | MemoryError) and not isinstance(error, _OF_A_STEP)
+        return isinstance(error, sqlite3.Error | OSError | MemoryError) and not isinstance(error, _STEP_ERRORS)
 
     def _open_connection(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -171,7 +171,7 @@ class SqliteFile:
         return self._connection
 
     def _patiently(self, work: Callable[[], object]) -> None:
-        """Again while another process writes, after times that differ from its."""
+        """Calls `work`, and retries with random pauses while another process holds the lock."""
         ends_at = time.monotonic() + LOCK_SECONDS
         while True:
             try:
@@ -190,7 +190,7 @@ class SqliteFile:
             return JournalError(f"the journal {path} cannot be opened: {error.strerror}")
         if path.is_dir():
             return JournalError(f"the journal {path} cannot be opened: it is a directory; name a file in it")
-        if getattr(error, "sqlite_errorcode", None) is None:  # not SQLite says so, but who reads text out of it
+        if getattr(error, "sqlite_errorcode", None) is None:  # raised by Python's text decoding, not by SQLite
             return JournalError(f"the journal {path} is {DAMAGED} ({error})")
         code = error.sqlite_errorcode & 0xFF
         text = {

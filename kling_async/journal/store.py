@@ -1,6 +1,6 @@
-"""What a journal's writer needs of a store: work, owners and what is told of them; nothing of SQL.
+"""The interface of a journal's store: entries, owners, budgets and callbacks, independent of SQL.
 
-All of it blocks, and is called by one thread.
+All methods block, and are called by one thread.
 """
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
@@ -20,11 +20,11 @@ from kling_async.protocol.tasks import Task
 
 @attrs.frozen
 class Claim:
-    """What is asked of a budget for a piece of work.
+    """The amount to reserve in a budget for a piece of work.
 
     Attributes:
-        budget: its name.
-        amount: how much.
+        budget: the name of the budget.
+        amount: the amount, in the unit of the budget.
     """
 
     budget: str
@@ -33,7 +33,7 @@ class Claim:
 
 @attrs.frozen(kw_only=True)
 class Work:
-    """A piece of work that is about to be paid for; as the attributes of `Entry`, and what a budget is asked for it."""
+    """A piece of work that is about to be paid for: attributes as of `Entry`, and the claim on a budget."""
 
     key: str | None
     attempt: int = 1
@@ -56,9 +56,9 @@ class OwnerRow:
 
     Attributes:
         id: its number.
-        name: of its lock.
-        machine: that it runs on.
-        boot: of that machine.
+        name: the name of its lock.
+        machine: the id of the machine that it runs on.
+        boot: the boot id of that machine.
     """
 
     id: int
@@ -69,12 +69,12 @@ class OwnerRow:
 
 @attrs.frozen
 class StoredCallback:
-    """What a callback told another client of a task.
+    """A callback received by another client than the one that owns the entry.
 
     Attributes:
-        id: its number; none comes twice.
-        signed: whether it is the service's own word.
-        body: of the callback.
+        id: its number, which is never reused.
+        signed: whether the service signed it.
+        body: the body of the callback.
     """
 
     id: int
@@ -83,241 +83,242 @@ class StoredCallback:
 
 
 class Budgets(Protocol):
-    """What budgets of a journal have given out; as parts of a step of their store."""
+    """The budgets of a journal; used within a step of their store."""
 
     def agree(self, terms: Terms, *, change: bool) -> None:
-        """Keeps the terms of a budget, or compares them with those that are there.
+        """Stores the terms of a budget, or compares them with the stored ones.
 
         Args:
-            terms: under their name.
-            change: whether they replace others.
+            terms: the terms, which include the budget's name.
+            change: whether they replace different ones.
 
         Raises:
-            ConfigurationError: they differ; nothing was changed.
+            ConfigurationError: the stored terms differ; nothing was changed.
         """
         ...
 
     def spending(self, name: str, now: datetime) -> Spending:
-        """What a budget has given out in the window of a moment."""
+        """Returns the spending of a budget in the window that contains `now`."""
         ...
 
     def reserve(self, name: str, amount: Decimal, now: datetime) -> Reservation:
-        """Reserves an amount for what has no entry.
+        """Reserves an amount for a task without an entry.
 
         Raises:
-            BudgetExceeded: it does not fit; nothing was changed.
+            BudgetExceeded: the budget does not have enough left; nothing was changed.
         """
         ...
 
     def settle(self, reservation: Reservation, counted: Decimal) -> None:
-        """Counts an amount in place of what was reserved by `reserve`."""
+        """Counts an amount in place of one reserved by `reserve`."""
         ...
 
 
 class Store(Protocol):
-    """Where work is kept. What is done within `together()` is there as a whole, or not at all, once it is left.
+    """A store of entries. All changes made within `together()` are one transaction.
 
-    Where owners are leases, what a client reports whose lease is over counts only as long as nobody else has the entry.
+    If owners have leases, the reports of a client whose lease has expired count only until another client takes the
+    entry.
 
     Attributes:
-        actor: the owner whose step it is; 0 for none.
+        actor: the owner whose step is running; 0 for none.
     """
 
     actor: int
 
     @property
     def id(self) -> str:
-        """The journal's own, eight letters and digits."""
+        """The id of the journal: eight letters and digits."""
         ...
 
     @property
     def budgets(self) -> Budgets:
-        """What budgets have given out."""
+        """The budgets of the journal."""
         ...
 
     def open(self) -> None:
-        """Makes it, brings it to the present version, and proves that it can be written to.
+        """Opens the store: creates it if necessary, migrates it, and proves that it is writable; idempotent.
 
         Raises:
-            JournalError: it cannot be used.
+            JournalError: the store cannot be used.
         """
         ...
 
     def close(self) -> None:
-        """Ends; idempotent."""
+        """Closes the store; idempotent."""
         ...
 
     def together(self) -> AbstractContextManager[None]:
-        """One step for all that is done within.
+        """A context in which all changes are one transaction.
 
         Raises:
-            JournalError: it cannot be written; nothing was changed.
+            JournalError: the transaction failed; nothing was changed.
         """
         ...
 
     def took_effect(self) -> int | None:
-        """Tells once which `Interrupted` step was taken all the same, as is known when it is open again."""
+        """Returns, once, the `Interrupted` attempt that was committed after all, as known after the next `open`."""
         ...
 
     def version(self) -> Hashable:
-        """Something that differs from what it was before if anything was written since, by whomever."""
+        """Returns a value that changes whenever anything was written, by this process or another."""
         ...
 
     def fails_by(self, error: Exception) -> bool:
-        """Whether an error within `together()` is the store's, and not that of what was to be done."""
+        """Whether an error within `together()` is the fault of the store, not of the step."""
         ...
 
     def enter(self, name: str, machine: str, boot: str) -> int:
-        """Adds an owner."""
+        """Adds an owner, and returns its number."""
         ...
 
     def leave(self, owner: int) -> None:
-        """Takes an owner away; its unfinished work, if there is any, has none then."""
+        """Removes an owner; its unfinished entries then have none."""
         ...
 
     def owner(self, owner: int) -> OwnerRow | None:
-        """An owner, if it has not left."""
+        """Returns an owner; None if it has left."""
         ...
 
     def owners(self, *, unfinished: bool) -> list[OwnerRow]:
-        """Those that have unfinished work, or those that have none."""
+        """Returns the owners that have unfinished entries, or those that have none."""
         ...
 
     def intents(self) -> list[Entry]:
-        """All that may have been sent, and whose tasks are not known."""
+        """Returns all entries that may have been sent and whose tasks are not known."""
         ...
 
     def last(self, key: str) -> Entry | None:
-        """The last attempt of a key."""
+        """Returns the last attempt of a key."""
         ...
 
     def get(self, entry: int) -> Entry | None:
-        """An entry, if it is there still."""
+        """Returns an entry; None if it does not exist any more."""
         ...
 
     def tasks_of_others(self, entry: int, task_ids: Collection[str]) -> set[str]:
-        """Those of some tasks that are the work of another entry than this one, however long ago."""
+        """Returns those of the tasks that belong to other entries than this one, of any age."""
         ...
 
     def running(self, task_id: str) -> Entry | None:
-        """The work whose task this is, by either of its ids, if that has not ended."""
+        """Returns the entry of a task, by either of the task's ids, if the task has not ended."""
         ...
 
     def accepted_by(self, owner: int) -> set[int]:
-        """The entries of an owner whose tasks have not ended."""
+        """Returns the entries of an owner whose tasks have not ended."""
         ...
 
     def intend(self, work: Work, owner: int, now: datetime) -> Entry | None:
-        """Keeps an intent, with what is reserved for it; None where its key and attempt are there already.
+        """Stores an intent and its reservation; returns None if its key and attempt exist already.
 
         Raises:
-            BudgetExceeded: the budget has not enough left; nothing was changed.
-            LeaseLost: the owner is none any more; the same of all that gives it work.
+            BudgetExceeded: the budget does not have enough left; nothing was changed.
+            LeaseLost: the owner's lease has expired; all methods that give an owner work raise this.
         """
         ...
 
     def withdraw(self, work: Work, owner: int, now: datetime) -> None:
-        """Refuses an intent, if it is there: what wrote it could not tell."""
+        """Closes an intent as refused, if it exists: its transaction was interrupted with unknown outcome."""
         ...
 
     def take(self, entry: int, owner: int | None) -> None:
-        """Gives an entry to another owner."""
+        """Sets the owner of an entry."""
         ...
 
     def give(self, entry: int, owner: int, to: int) -> bool:
-        """Gives an accepted entry of an owner to another one; whether it was that owner's.
+        """Gives an accepted entry of one owner to another; returns whether it was the first one's.
 
         Raises:
-            LeaseLost: the other one is none any more.
+            LeaseLost: the lease of the other owner has expired.
         """
         ...
 
     def keep(self, entry: int, parts: Mapping[str, bytes], digests: Collection[str]) -> None:
-        """Keeps the bytes of an entry's request until its task is accepted or it is closed.
+        """Stores the bytes of an entry's request until its task is accepted or it is closed.
 
         Args:
-            entry: its number.
-            parts: bytes by their digests, as far as they are not there yet.
-            digests: all of them.
+            entry: the number of the entry.
+            parts: bytes by digest, those that are not stored yet.
+            digests: the digests of all files.
         """
         ...
 
     def kept(self, digests: Collection[str]) -> dict[str, bytes]:
-        """Bytes that are kept here, by their digests."""
+        """Returns stored bytes, by digest."""
         ...
 
     def let_go(self, entries: Sequence[int], owner: int) -> None:
-        """Gives back unfinished entries, as far as they are this owner's."""
+        """Removes the owner of unfinished entries, where it is this one."""
         ...
 
     def aim(self, entry: int, save_to: str) -> None:
-        """Its files go elsewhere from now on."""
+        """Changes where the files of an entry are to be saved."""
         ...
 
     def take_left(self, owner: int, is_gone: Callable[[int | None, Entry | None], bool]) -> list[Entry]:
-        """Gives all unfinished entries whose owners are gone to this one.
+        """Gives all unfinished entries of owners that are gone to this one, and returns them.
 
         Args:
-            owner: this one.
-            is_gone: whether an owner is gone, and so long ago that this entry of it may be taken; None for any.
+            owner: the new owner.
+            is_gone: whether an owner is gone, and for long enough that this entry may be taken; None for any entry.
         """
         ...
 
     def accepted(self, entry: int, task: Task, now: datetime) -> None:
-        """The service has the task."""
+        """Records that the service accepted the task."""
         ...
 
     def ended(self, entry: int, task: Task, now: datetime, *, finished: bool) -> Settled | None:
-        """The task has ended; `finished` tells whether there is nothing to save.
+        """Records the end of the task; `finished` is whether there is nothing to save.
 
         Returns:
-            What was reserved for it and counts now; None where nothing was reserved.
+            The amounts reserved for it and counted now; None if nothing was reserved.
         """
         ...
 
     def saving(self, entry: int, place: str | None) -> None:
-        """Files are about to be saved to a place that is free; None where something else turned out to be there."""
+        """Records that files are about to be saved to a free place; None if the place turned out to be taken."""
         ...
 
     def saved(self, entry: int, files: Sequence[SavedFile], now: datetime) -> None:
-        """All files are whole."""
+        """Records that all files are saved."""
         ...
 
     def closed(self, entry: int, state: EntryState, error: str, now: datetime) -> None:
-        """Nothing more will come of it: it was refused, and what was reserved is free; or is lost, and that counts."""
+        """Closes an entry as refused, which frees its reservation, or as lost, which counts the reserved amount."""
         ...
 
     def in_doubt(self, entry: int, error: str, *, cut_off: bool) -> None:
-        """It may have been sent; whoever is asked for it next settles that.
+        """Records that a create may have been sent, and removes its owner: the next client to take it settles it.
 
         Args:
-            entry: its number.
-            error: why nobody knows.
-            cut_off: whether the service may be at work on it at this moment: where owners are leases, and the next one
-                may be another machine, which begins at once, it waits until that is over.
+            entry: the number of the entry.
+            error: why the outcome is not known.
+            cut_off: whether the service may be processing the request at this moment. With leases, another machine
+                might take the entry at once, so it can be taken only after the request must have ended.
         """
         ...
 
     def add_callback(self, entry: int, body: bytes, *, signed: bool) -> None:
-        """Keeps what a callback told, for the owner of an entry."""
+        """Stores a callback for the owner of an entry."""
         ...
 
     def callbacks(self, owner: int) -> list[StoredCallback]:
-        """What was told of the entries of an owner, oldest first."""
+        """Returns the callbacks for the entries of an owner, oldest first."""
         ...
 
     def callbacks_of(self, entry: int) -> list[StoredCallback]:
-        """What was told of an entry."""
+        """Returns the callbacks for an entry."""
         ...
 
     def delete_callbacks(self, numbers: Collection[int] | None = None) -> None:
-        """Deletes what was read; None for all of entries that have ended."""
+        """Deletes callbacks by number; None deletes all callbacks for finished entries."""
         ...
 
     def entries(
         self, after: int, count: int, *, key: str | None, state: EntryState | None, endpoint: str | None
     ) -> list[Entry]:
-        """Entries in the order in which they were made, from behind a number."""
+        """Returns up to `count` entries with numbers above `after`, in the order of their creation."""
         ...
 
 
@@ -325,14 +326,15 @@ class Interrupted(JournalError):
     """The connection to a store was lost.
 
     Attributes:
-        attempt: names the step that was about to be taken, where it is not known whether it was; `took_effect` tells.
+        attempt: the number of the transaction whose outcome is not known; `took_effect` then returns it if it was
+            committed.
     """
 
     attempt: int | None = None
 
 
 def lease_lost() -> LeaseLost:
-    """The error of a client that may not be the owner of its work any more."""
+    """Returns the error for a client that may no longer be the owner of its work."""
     return LeaseLost(
         "this client did not reach its journal for as long as its lease, so that others may go on with its work; "
         "nothing was sent: close it and make another one, where the same key goes on"

@@ -1,4 +1,4 @@
-"""Creates with a journal: one task for each key, whatever becomes of the processes that ask for it."""
+"""Creates with a journal: one task for each key, even if the processes that submit it die."""
 
 import asyncio
 import logging
@@ -38,21 +38,21 @@ from kling_async.protocol.wire.codec import to_wire
 logger = logging.getLogger("kling_async")
 
 _LOOK_SECONDS: Final = 0.25
-"""Between two looks at what another client writes about a key."""
+"""The interval between checks of a key that another client is working on."""
 
 
 @attrs.frozen
-class _Asked:
-    """What somebody wants.
+class _Submission:
+    """One call of `submit` or `submit_kept`.
 
     Attributes:
-        endpoint: that takes it.
-        request: as it was given; None where only its members are kept.
-        options: of `submit`.
-        work: as the journal keeps it.
+        endpoint: the endpoint that accepts the request.
+        request: the request as given; None if there are only its stored members.
+        options: the options of `submit`.
+        work: the work as the journal stores it.
         parts: the files of the request.
-        refuse: raises where the request must not be sent; what has a task is followed all the same.
-        estimate: how long the task takes, where there is no request to tell.
+        refuse: raises if the request must not be sent; a task that exists already is followed all the same.
+        estimate: how long the task takes, if there is no request to derive it from.
     """
 
     endpoint: Endpoint
@@ -65,15 +65,15 @@ class _Asked:
 
 
 class JournalSubmitter:
-    """The creates of one client that has a journal.
+    """The creates of a client that has a journal.
 
     Args:
-        journal: of the client.
-        submitter: sends.
-        api: asks for tasks.
-        start_watching: follows a task that is there already.
+        journal: the client's journal.
+        submitter: sends requests.
+        api: queries tasks.
+        start_watching: follows an existing task.
         poller: follows tasks.
-        callbacks: of the client; what they tell of others' work is kept from now on.
+        callbacks: the client's callbacks; those about other clients' tasks are written to the journal from now on.
     """
 
     def __init__(
@@ -99,13 +99,13 @@ class JournalSubmitter:
     async def submit(
         self, endpoint: Endpoint, request: Any, options: SubmitOptions, refuse: Callable[[], None]
     ) -> Submitted:
-        """Submits, or finds what was submitted under the key.
+        """Submits a request, or finds the one that was submitted under its key.
 
         Args:
-            endpoint: that takes the request.
-            request: to be sent.
-            options: of `submit`.
-            refuse: raises where the request must not be sent, for what can have become of it since it was.
+            endpoint: the endpoint that accepts the request.
+            request: the request to send.
+            options: the options of `submit`.
+            refuse: raises if the request must not be sent, for a reason that can have arisen since it was first sent.
 
         Raises:
             InvalidRequest: it must not be sent, and was not sent before.
@@ -114,29 +114,30 @@ class JournalSubmitter:
             KlingError: as `KlingClient.submit`.
         """
         await self.journal.open()
-        asked = attrs.evolve(await self._asked(endpoint, request, options), refuse=refuse)
-        key = asked.work.key
+        submission = attrs.evolve(await self._submission_of(endpoint, request, options), refuse=refuse)
+        key = submission.work.key
         if key is None:
             own_id = getattr(request, "external_task_id", None) or new_external_task_id()
-            return await self._new(asked, own_id, Open())
+            return await self._new(submission, own_id, Open())
         async with self._turns.of(key):
             while True:
-                submitted = await self._one_step(asked)
+                submitted = await self._one_step(submission)
                 if submitted is not None:
                     return submitted
 
     async def submit_kept(
         self, work: Work, *, again_if_failed: bool = False, estimate: DurationEstimate | None = None
     ) -> Submitted:
-        """Submits what is kept as its members, or finds what was submitted under its key.
+        """Submits a request of which only the members are stored, or finds the one submitted under its key.
 
         Args:
-            work: with a key; its attempt and its external id are decided here. The files of its request are kept, too.
+            work: the work, with a key; its attempt and external id are decided here. The files of its request are
+                stored too.
             again_if_failed: as `again` of `submit`.
-            estimate: how long its task takes, where its kind is known.
+            estimate: how long its task takes, if its kind is known.
 
         Raises:
-            InvalidRequest: a file of it is gone; or this version knows no such endpoint.
+            InvalidRequest: one of its files is missing, or this version has no such endpoint.
             KlingError: as `submit`.
         """
         await self.journal.open()
@@ -144,15 +145,15 @@ class JournalSubmitter:
         if endpoint is None:
             raise InvalidRequest.of([Problem("endpoint", f"this version knows no {work.endpoint}")])
         options = SubmitOptions(key=work.key, again="failed" if again_if_failed else None)
-        asked = _Asked(endpoint, None, options, work, [], estimate=estimate)
+        submission = _Submission(endpoint, None, options, work, [], estimate=estimate)
         async with self._turns.of(work.key or ""):
             while True:
-                submitted = await self._one_step(asked)
+                submitted = await self._one_step(submission)
                 if submitted is not None:
                     return submitted
 
     async def taken_up(self) -> list[Submitted]:
-        """Follows what other clients have given to this one; all that it has and did not follow yet.
+        """Follows the tasks that other clients have given to this one: all of its accepted entries without a record.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -167,22 +168,22 @@ class JournalSubmitter:
         return [self._settling.followed(endpoint, entry) for endpoint, entry in taken if endpoint is not None]
 
     def record(self, endpoint: Endpoint, entry: Entry) -> Record:
-        """The place of an entry; the same one for the same entry."""
+        """As `Settling.record`."""
         return self._settling.record(endpoint, entry)
 
     async def lost(self, entry: Entry, why: str) -> None:
-        """Nothing can be done any more for an entry: says so, with what it cost."""
+        """As `Settling.lost`."""
         await self._settling.lost(entry, why)
 
     def may_exist(self, entry: Entry) -> bool:
-        """Whether there may be a task of an entry of this client, as far as its create has come."""
+        """Whether an entry of this client may have a task, judging by how far its create got."""
         if entry.state is not EntryState.INTENT:
             return entry.state is not EntryState.REFUSED
         own_id = entry.external_task_id or external_task_id(self.journal.id, entry.key or "", entry.attempt)
         return not self._submitter.under_way.is_unsent(own_id)
 
     async def known(self, request: Any, options: SubmitOptions) -> tuple[str, Record | None]:
-        """What the files of a key are called after, and its work, if it has a task.
+        """Returns the base name of a key's files, and the key's record if it has a task.
 
         Raises:
             KeyConflict: the key belongs to another request.
@@ -190,12 +191,12 @@ class JournalSubmitter:
         """
         await self.journal.open()
         endpoint = endpoint_that_takes(request)
-        asked = await self._asked(endpoint, request, options)
-        decision, entry = await self._decide(asked)
+        submission = await self._submission_of(endpoint, request, options)
+        decision, entry = await self._decide(submission)
         record = self._settling.record(endpoint, entry) if entry is not None and decision is Use.FOLLOW else None
-        return file_name(asked.work.key or ""), record
+        return file_name(submission.work.key or ""), record
 
-    async def _asked(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> _Asked:
+    async def _submission_of(self, endpoint: Endpoint, request: Any, options: SubmitOptions) -> _Submission:
         members = to_wire(request)
         plain, parts = split(members)
         marks = await in_thread(files.marks_of, parts, self.journal.new_name()) if parts else []
@@ -211,49 +212,49 @@ class JournalSubmitter:
             save_to=None if save_to is None else absolute(save_to),
             estimate=endpoint.estimate(request),
         )
-        return _Asked(endpoint, request, options, work, parts)
+        return _Submission(endpoint, request, options, work, parts)
 
-    async def _decide(self, asked: _Asked) -> tuple[Open | Use, Entry | None]:
-        """What becomes of the key.
+    async def _decide(self, submission: _Submission) -> tuple[Open | Use, Entry | None]:
+        """Decides what to do with the key.
 
         Raises:
-            KeyConflict: it belongs to another request.
+            KeyConflict: the key belongs to another request.
         """
-        again = asked.options.get("again") == "failed"
-        decision, entry = await self.journal.decide(asked.work, again_if_failed=again)
+        again = submission.options.get("again") == "failed"
+        decision, entry = await self.journal.decide(submission.work, again_if_failed=again)
         if isinstance(decision, Conflict):
-            raise refusals.conflict(decision, asked.work, entry)
+            raise refusals.conflict(decision, submission.work, entry)
         return decision, entry
 
-    async def _one_step(self, asked: _Asked) -> Submitted | None:
-        """Does what the journal calls for; None where it is to be asked again."""
-        decision, entry = await self._decide(asked)
+    async def _one_step(self, submission: _Submission) -> Submitted | None:
+        """Acts on the journal's decision about the key; None if the decision has to be made again."""
+        decision, entry = await self._decide(submission)
         if isinstance(decision, Open):
-            return await self._opened(asked, decision)
-        assert entry is not None  # noqa: S101  (for checkers: only `Open` has none)
+            return await self._opened(submission, decision)
+        assert entry is not None  # noqa: S101  (for type checkers: only `Open` has none)
         match decision:
             case Use.WAIT:
                 await asyncio.sleep(_LOOK_SECONDS)
                 return None
             case Use.SETTLE:
-                return await self._settling.settled(asked.endpoint, entry)
-            case Use.ASK:
-                return await self._ask(asked.endpoint, entry)
+                return await self._settling.settled(submission.endpoint, entry)
+            case Use.QUERY:
+                return await self._query(submission.endpoint, entry)
             case Use.DOUBT:
-                raise refusals.in_doubt(asked.endpoint, entry, entry.error)
+                raise refusals.in_doubt(submission.endpoint, entry, entry.error)
             case Use.FOLLOW:
-                return self._settling.followed(asked.endpoint, entry)
+                return self._settling.followed(submission.endpoint, entry)
 
-    async def _opened(self, asked: _Asked, decision: Open) -> Submitted | None:
-        """Begins an attempt; None where another client was quicker."""
-        own_id = external_task_id(self.journal.id, asked.work.key or "", decision.attempt)
+    async def _opened(self, submission: _Submission, decision: Open) -> Submitted | None:
+        """Begins an attempt; None if another client began it first."""
+        own_id = external_task_id(self.journal.id, submission.work.key or "", decision.attempt)
         try:
-            return await self._new(asked, own_id, decision)
+            return await self._new(submission, own_id, decision)
         except Taken:
             return None
 
-    async def _ask(self, endpoint: Endpoint, entry: Entry) -> Submitted | None:
-        """Learns whether a task has failed, which would be followed by another attempt."""
+    async def _query(self, endpoint: Endpoint, entry: Entry) -> Submitted | None:
+        """Queries a task: follows it if it is running, else records its end and returns None."""
         task = await self._api.get_task(endpoint, entry.task_id or "")
         if not task.status.is_final:
             return self._settling.followed(endpoint, entry)
@@ -261,30 +262,30 @@ class JournalSubmitter:
         await self.journal.do(lambda store: store.ended(entry.id, task, now, finished=finished))
         return None
 
-    async def _new(self, asked: _Asked, own_id: str, attempt: Open) -> Submitted:
-        asked.refuse()
-        if asked.parts:
-            files.refuse_gone(asked.parts, marks_in(asked.work.request))
-        endpoint, budget = asked.endpoint, self.journal.budget
+    async def _new(self, submission: _Submission, own_id: str, attempt: Open) -> Submitted:
+        submission.refuse()
+        if submission.parts:
+            files.refuse_gone(submission.parts, marks_in(submission.work.request))
+        endpoint, budget = submission.endpoint, self.journal.budget
         work = attrs.evolve(
-            asked.work,
+            submission.work,
             attempt=attempt.attempt,
             replaces=attempt.replaces,
             external_task_id=own_id if endpoint.finds_by_external_id else None,
-            claim=Claim(budget.terms.name, budget.price_of(asked.work.estimate)) if budget is not None else None,
+            claim=Claim(budget.terms.name, budget.price_of(submission.work.estimate)) if budget is not None else None,
         )
         is_file = endpoint.result.is_file
-        record = Record(self.journal, work=work, parts=asked.parts, is_file=is_file, external_task_id=own_id)
-        if asked.request is None:
-            watch = await self._send_kept(asked, work, record)
+        record = Record(self.journal, work=work, parts=submission.parts, is_file=is_file, external_task_id=own_id)
+        if submission.request is None:
+            watch = await self._send_kept(submission, work, record)
         else:
-            watch = await self._submitter.submit(endpoint, asked.request, asked.options, record)
+            watch = await self._submitter.submit(endpoint, submission.request, submission.options, record)
         self._settling.keep(record)
         return Submitted(watch.reference, record, watch)
 
-    async def _send_kept(self, asked: _Asked, work: Work, record: Record) -> TaskWatch:
-        """Sends what is kept as its members."""
-        endpoint, users_id = asked.endpoint, work.request.get("external_task_id")
+    async def _send_kept(self, submission: _Submission, work: Work, record: Record) -> TaskWatch:
+        """Sends a request of which only the members are stored."""
+        endpoint, users_id = submission.endpoint, work.request.get("external_task_id")
         record.external_task_id = users_id or record.external_task_id
         sent = record.external_task_id if endpoint.finds_by_external_id else None
         members = await self._settling.members(work.request, work.known, sent)
@@ -295,7 +296,7 @@ class JournalSubmitter:
             line=work.line,
             slots=work.slots,
             work_events=self._submitter.events.of(endpoint.name, line=work.line, key=work.key, external_task_id=sent),
-            estimate=asked.estimate,
+            estimate=submission.estimate,
             calls_back=calls_back is not None and members.get("callback_url") == calls_back,
             path=str(work.request.get("path", "")),
         )

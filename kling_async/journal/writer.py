@@ -1,4 +1,4 @@
-"""The thread that writes: what comes together is one step of the store, and one sync of the disk."""
+"""The writer thread of a journal: it batches steps into one transaction of the store, and one sync of the disk."""
 
 import asyncio
 import contextlib
@@ -23,28 +23,28 @@ logger = logging.getLogger("kling_async")
 _T = TypeVar("_T")
 
 _LATER_SECONDS: Final = 1.0
-"""After that what could not be written is tried again."""
+"""The pause before failed steps without a waiter are retried."""
 _GATHER_SECONDS: Final = 0.25
-"""How long what nobody waits for may wait for more, so that it costs no sync of its own."""
+"""How long a step without a waiter may be delayed, so that it shares a sync with later steps."""
 _PATIENCE_SECONDS: Final = 20.0
-"""How long those who wait wait for a store that was interrupted."""
+"""How long steps with a waiter are retried when the connection to the store is lost."""
 _PAUSE_SECONDS: Final = 0.1
-"""Between two tries of that."""
+"""The pause between these retries."""
 
 
 @attrs.define(eq=False)
 class _Step:
-    """One thing to do with the store.
+    """One operation on the store.
 
     Attributes:
-        work: does it; within a transaction that others share, so it fails before it changes anything.
-        future: waits for it to be on disk; None where nobody does.
-        at_once: whether it does not wait for more.
-        then: is called in the thread once it is on disk.
+        work: the operation; other steps share its transaction, so it must fail before it changes anything.
+        future: resolved once the step is on disk; None without a waiter.
+        at_once: whether the step is written without waiting for more steps.
+        then: called in the thread once the step is on disk.
         only_reads: whether it changes nothing, and needs no lock.
-        is_last: whether the thread ends with it.
-        is_patient: whether somebody waits for it, and waits for a store that is gone for a while.
-        attempt: the last try of which it is not known yet whether it took effect.
+        is_last: whether the thread ends with this step.
+        is_patient: whether it has a waiter, and is retried while the store cannot be reached.
+        attempt: the last try of which it is not known whether it took effect.
     """
 
     work: Callable[[Store], Any]
@@ -60,10 +60,10 @@ class _Step:
 
 
 class Writer:
-    """One thread with one store. It begins with the first user and ends with the last.
+    """One thread with one store. It starts with the first user and ends with the last.
 
     Args:
-        make_store: makes the store that the thread opens, uses and closes.
+        make_store: creates the store that the thread opens, uses and closes.
     """
 
     def __init__(self, make_store: Callable[[], Store]) -> None:
@@ -74,15 +74,15 @@ class Writer:
 
     def _forget_users(self) -> None:
         self._users = 0
-        self._lock = threading.RLock()  # a client may be collected while this thread has it
+        self._lock = threading.RLock()  # a client may be garbage-collected while this thread holds it
         self._writing = threading.Lock()
         self._stores: weakref.WeakSet[Store] = weakref.WeakSet()
 
     async def enter(self) -> None:
-        """Counts a user; the first one opens the store.
+        """Adds a user; the first one starts the thread, which opens the store.
 
         Raises:
-            JournalError: it cannot be opened.
+            JournalError: the store cannot be opened.
         """
         with self._lock:
             self._users += 1
@@ -97,10 +97,10 @@ class Writer:
             raise
 
     async def leave(self) -> None:
-        """Counts a user less; after the last one the thread writes what is left and ends, which is waited for."""
+        """Removes a user; after the last one, waits until the thread has written what is queued and has ended."""
         with self._lock:
             if not self._users:
-                return  # this process was forked from that of the user
+                return  # this process is a fork of the user's
             self._users -= 1
             if self._users:
                 return
@@ -110,32 +110,32 @@ class Writer:
             await asyncio.wait([last.future])
 
     def abandon(self) -> None:
-        """Counts a user less that was never closed, and whose loop may be gone."""
+        """Removes a user that was never closed, and whose loop may be closed."""
         with self._lock:
             self._users -= 1
             if not self._users:
                 self._steps.put(_Step(lambda _: None, is_last=True))
 
     async def do(self, work: Callable[[Store], _T]) -> _T:
-        """Does something with the store, and waits until that is on disk.
+        """Runs a step on the store, and waits until it is on disk.
 
         Raises:
-            JournalError: it could not be written, or is closed.
+            JournalError: the step could not be written, or the journal is closed.
         """
         return await self.begin(work)
 
     def begin(
         self, work: Callable[[Store], _T], *, only_reads: bool = False, is_patient: bool = True
     ) -> "asyncio.Future[_T]":
-        """Does something with the store; the future has its result once that is on disk, whoever waits for it.
+        """Queues a step on the store; the future has its result once it is on disk.
 
         Args:
-            work: does it.
+            work: the step.
             only_reads: whether it changes nothing: then it waits for no lock of another process.
-            is_patient: whether it waits for a store that is gone for a while.
+            is_patient: whether it is retried while the store cannot be reached.
 
         Raises:
-            JournalError: it is closed.
+            JournalError: the journal is closed.
         """
         future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
         if not self._put(_Step(work, future, only_reads=only_reads, is_patient=is_patient)):
@@ -145,15 +145,15 @@ class Writer:
     def enqueue(
         self, work: Callable[[Store], object], then: Callable[[], object] | None = None, *, at_once: bool = False
     ) -> None:
-        """Does something soon, and again until it succeeds; nobody waits.
+        """Queues a step without a waiter, which is retried until it succeeds.
 
         Args:
-            work: does it.
-            then: is called in the thread, once it is on disk; raises nothing.
-            at_once: whether it does not wait for more that comes.
+            work: the step.
+            then: called in the thread once the step is on disk; must not raise.
+            at_once: whether the step is written without waiting for more steps.
         """
         if not self._put(_Step(work, at_once=at_once, then=then)):
-            logger.debug("told after the journal was closed")
+            logger.debug("a step was dropped: the journal is closed")
 
     def _put(self, step: _Step) -> bool:
         with self._lock:
@@ -166,20 +166,20 @@ class Writer:
     def _run(self, steps: "queue.SimpleQueue[_Step]") -> None:
         store = self._make_store()
         self._stores.add(store)
-        left: list[_Step] = []  # what nobody waits for, and could not be written yet
+        left: list[_Step] = []  # steps without a waiter that could not be written yet
         last: list[_Step] = []
         again_at = 0.0
         while not last:
             new = _all_of(steps, _LATER_SECONDS if left else None)
             with self._writing:
                 writes = _read(store, new)
-                if writes or not new or (left and time.monotonic() >= again_at):  # reads alone keep nothing from disk
+                if writes or not new or (left and time.monotonic() >= again_at):  # also retries if only reads arrive
                     left, last = _written(store, left, writes)
                     again_at = time.monotonic() + _LATER_SECONDS
-            del new, writes  # they hold what they were about
+            del new, writes  # release what the steps refer to
         if left:
             logger.error(
-                "%d notes could not be written to the journal; recover() asks the service for what they said",
+                "%d notes could not be written to the journal; recover() queries the service instead",
                 len(left),
                 extra={"kling_event": "journal_notes_lost"},
             )
@@ -190,13 +190,13 @@ class Writer:
     # ---------------------------------------------------------------------------------------- forks
 
     def before_fork(self) -> None:
-        """Lets go of the store: what SQLite knows of locks would be wrong in a child, and its writes would be lost."""
+        """Closes the stores: in a child, SQLite's record of its locks would be wrong, and its writes would be lost."""
         self._writing.acquire()
         for store in list(self._stores):
             store.close()
 
     def after_fork(self, *, in_child: bool) -> None:
-        """The store is opened again by the next step; in the child there is no thread and no user."""
+        """Resumes writing in the parent, where the next step opens the store; a child has no thread and no users."""
         if in_child:
             self._forget_users()
         else:
@@ -204,7 +204,7 @@ class Writer:
 
 
 def _read(store: Store, steps: list[_Step]) -> list[_Step]:
-    """Does what only reads; gives the rest, and what has to wait for the store."""
+    """Runs the steps that only read; returns the others, and the reads that were interrupted."""
     reads, left = [step for step in steps if step.only_reads], [step for step in steps if not step.only_reads]
     for step in list(reads):
         try:
@@ -215,14 +215,14 @@ def _read(store: Store, steps: list[_Step]) -> list[_Step]:
             left.append(step)
         except KlingError as error:
             step.error = error
-        except Exception as error:  # noqa: BLE001  (whatever it is: who waits must get it)
+        except Exception as error:  # noqa: BLE001  (any error must reach the waiter)
             step.error = JournalError(f"the journal failed: {error!r}")
     _answer(reads)
     return left
 
 
 def _written(store: Store, left: list[_Step], new: list[_Step]) -> tuple[list[_Step], list[_Step]]:
-    """Does what could not be done before, and what is new; gives what is left of it, and the last step if it came."""
+    """Runs old and new steps in one transaction; returns those to retry, and the last step if it was among them."""
     batch, ends_at = left + new, time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
@@ -231,9 +231,9 @@ def _written(store: Store, left: list[_Step], new: list[_Step]) -> tuple[list[_S
             with store.together():
                 for step in batch:
                     _do(step, store)
-        except _Odd as odd:  # a mistake of one step is no reason for the others to fail
-            batch.remove(odd.step)
-            _refuse(odd.step)
+        except _StepFailed as failure:  # the fault of one step must not fail the others
+            batch.remove(failure.step)
+            _refuse(failure.step)
         except Interrupted as error:
             for step in batch if error.attempt is not None else ():
                 step.attempt = error.attempt
@@ -242,51 +242,51 @@ def _written(store: Store, left: list[_Step], new: list[_Step]) -> tuple[list[_S
                 continue
             left = _failed(batch, error, was_left=bool(left))
             break
-        except Exception as error:  # noqa: BLE001  (whatever it is: those who wait must get it)
+        except Exception as error:  # noqa: BLE001  (any error must reach the waiters)
             failed = error if isinstance(error, KlingError) else JournalError(f"the journal failed: {error!r}")
             left = _failed(batch, failed, was_left=bool(left))
             break
         else:
             left = []
             for step in batch:
-                _follow(step)
+                _call_then(step)
             break
     _answer([step for step in batch if not step.is_last])
     return left, [step for step in batch if step.is_last]
 
 
 def _without_done(batch: list[_Step], attempt: int | None) -> list[_Step]:
-    """What is left to do where a try took effect that had been interrupted."""
+    """Answers the steps of an interrupted try that took effect after all; returns the steps that remain."""
     done = [step for step in batch if attempt is not None and step.attempt == attempt]
     for step in done:
-        _follow(step)
+        _call_then(step)
     _answer(done)
     return [step for step in batch if step not in done or step.is_last]
 
 
 def _failed(batch: list[_Step], error: KlingError, *, was_left: bool) -> list[_Step]:
-    """None of it was written; gives what is to be tried again."""
+    """Marks all steps as failed; returns those to retry."""
     for step in batch:
         step.error = copy.copy(error)
         if isinstance(step.error, Interrupted):
             step.error.attempt = step.attempt
     left = [step for step in batch if step.future is None and not step.is_last]
-    if left and not was_left:  # who waits gets it, and says so
+    if left and not was_left:  # waiters get the error itself
         logger.warning("%s; it is tried again", error, extra={"kling_event": "journal_failed"})
     return left
 
 
-def _follow(step: _Step) -> None:
+def _call_then(step: _Step) -> None:
     try:
         if step.then is not None:
             step.then()
     except Exception:
-        # The thread lives on: all that anybody pays for waits for it.
+        # The thread must survive, since all creates depend on it.
         logger.exception("after a note to the journal", extra={"kling_event": "journal_failed"})
 
 
-class _Odd(Exception):
-    """A step failed by its own fault, and not the store."""
+class _StepFailed(Exception):
+    """A step failed through its own fault, not the store's."""
 
     def __init__(self, step: _Step, error: Exception) -> None:
         super().__init__()
@@ -300,23 +300,23 @@ def _do(step: _Step, store: Store) -> None:
         step.result = step.work(store)
     except Interrupted:
         raise
-    except KlingError as error:  # a refusal, which changed nothing
+    except KlingError as error:  # a refusal that changed nothing
         step.error = error
     except Exception as error:
         if store.fails_by(error):
             raise
-        raise _Odd(step, error) from None
+        raise _StepFailed(step, error) from None
 
 
 def _refuse(step: _Step) -> None:
-    """Does without a step that fails whenever it is tried."""
+    """Drops a step that would fail on every try."""
     if step.future is None:
         logger.error("a note to the journal is left out: %s", step.error, extra={"kling_event": "journal_notes_lost"})
     _answer([step])
 
 
 def _all_of(steps: "queue.SimpleQueue[_Step]", seconds: float | None) -> list[_Step]:
-    """All that is there; waits for the first, and a little longer while nobody waits for any of them."""
+    """Returns all queued steps; waits for the first one, and briefly for more as long as none has a waiter."""
     batch: list[_Step] = []
     with contextlib.suppress(queue.Empty):
         batch.append(steps.get(timeout=seconds))
@@ -329,7 +329,7 @@ def _all_of(steps: "queue.SimpleQueue[_Step]", seconds: float | None) -> list[_S
 
 
 def _answer(steps: list[_Step]) -> None:
-    """Wakes those who wait: each loop once."""
+    """Resolves the futures of the steps, with one wake-up for each loop."""
     by_loop: defaultdict[asyncio.AbstractEventLoop, list[_Step]] = defaultdict(list)
     for step in steps:
         if step.future is not None:

@@ -15,7 +15,7 @@ async def make(client: KlingClient, key: str, number: int) -> None:
 
 
 async def main(base_url: str, journal: str, name: str, count: str) -> None:
-    """Goes on with what others left, and makes what fits."""
+    """Recovers what others left unfinished, and makes as many clips as fit."""
     client = KlingClient(
         base_url=base_url,
         api_key="api-key-kling-emulator",

@@ -1,4 +1,4 @@
-"""What the journal's tests share: the shell's fixtures, and virtual time that waits for the journal's thread."""
+"""Shared fixtures of the journal's tests: those of the shell, and virtual time that waits for the journal's thread."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,13 +29,13 @@ __all__ = [
 
 @pytest.fixture(autouse=True)
 def time_waits_for_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock does not jump while something is written."""
+    """Keeps the virtual clock from jumping while something is being written."""
     wait_for_the_thread(monkeypatch)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the journal is."""
+    """The path of the journal."""
     return tmp_path / "clips.sqlite"
 
 
@@ -51,11 +51,11 @@ def _place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """Where journals are, by their names: the same rules hold in a file as in Postgres."""
+    """A factory of journals by name, in a file and in Postgres: the same rules hold for both."""
     return _place(request, tmp_path)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def any_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """The same, in Postgres for the slow set."""
+    """As `place`, with Postgres in the slow set only."""
     return _place(request, tmp_path)

@@ -32,14 +32,14 @@ under_way: list[str] = []
 
 
 def die() -> None:
-    """As a power cut does."""
+    """Dies as in a power cut."""
     with Path(LOG).open("a") as log:
         log.write(f"{WHEN} {' '.join(under_way)}\n")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def its_turn() -> bool:
-    """Counts writes."""
+    """Counts writes, and returns whether this is the one to die at."""
     global written  # noqa: PLW0603  (counted for the whole process)
     written += 1
     return str(written) == NUMBER
@@ -47,7 +47,7 @@ def its_turn() -> bool:
 
 @contextlib.contextmanager
 def cut(store: SqliteStore) -> Iterator[None]:
-    """One write to the database."""
+    """Replaces `SqliteStore.together`; dies before, within or after the transaction if it is its turn."""
     turn = its_turn()
     under_way.clear()
     if turn and WHEN == "before":
@@ -61,7 +61,7 @@ def cut(store: SqliteStore) -> Iterator[None]:
 
 
 def noted(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """Notes what is done together."""
+    """Wraps a step of the store, and records its name when it runs."""
 
     @functools.wraps(method)
     def with_note(*words: Any, **more: Any) -> Any:
@@ -72,7 +72,7 @@ def noted(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def beside(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
-    """Cuts what is written beside the database."""
+    """Wraps a function that writes beside the database; dies in it if it is its turn."""
 
     @functools.wraps(work)
     def with_cut(*words: Any, **more: Any) -> Any:
@@ -92,13 +92,13 @@ def beside(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def half(directory: Path, parts: Any, marks: Any) -> None:
-    """Leaves half of what is to be kept."""
+    """Writes half of the bytes, and dies."""
     (directory / marks[0]["kept"]).write_bytes(parts[0].data[: len(parts[0].data) // 2])
     die()
 
 
 def arm() -> None:
-    """Puts the cuts in their places."""
+    """Patches the writes."""
     SqliteStore.together = cut  # type: ignore[assignment, method-assign]  # by name
     for name in KINDS:
         holder = SqliteStore if hasattr(SqliteStore, name) else SqlBudgets
@@ -110,7 +110,7 @@ def arm() -> None:
 
 
 async def again(client: KlingClient) -> None:
-    """A task that fails is made twice."""
+    """Makes a task that fails, and then another attempt."""
     request = ImageToVideo(PICTURE, prompt="forbidden")
     for attempt in (1, 2):
         made = [entry async for entry in client.journal.entries(key="again")]

@@ -20,7 +20,7 @@ LONG = "a cat, " * 300
 
 
 def fill() -> Callable[[], object]:
-    """Leaves no room; gives what makes room again."""
+    """Fills the disk; returns a function that frees it."""
     if LIMIT == "size":
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         size = Path(f"{JOURNAL}-wal").stat().st_size
@@ -33,7 +33,7 @@ def fill() -> Callable[[], object]:
 
 
 def client() -> KlingClient:
-    """One with the journal."""
+    """Creates a client with the journal."""
     return KlingClient(
         base_url=BASE_URL,
         api_key="api-key-kling-emulator",
@@ -43,8 +43,8 @@ def client() -> KlingClient:
     )
 
 
-async def told(working: object) -> str:
-    """The error that it ends with; "" for none."""
+async def error_of(working: object) -> str:
+    """Returns the text of the error that it ends with; "" without one."""
     try:
         await working  # type: ignore[misc]  # whatever can be awaited
     except KlingError as error:
@@ -57,18 +57,21 @@ async def main() -> None:
     async with client() as first:
         running = await first.submit(TextToVideo(LONG), key="before")
         free = fill()
-        while_full = [await told(first.submit(TextToVideo(LONG), key=f"while-{number}")) for number in range(30)]
+        while_full = [await error_of(first.submit(TextToVideo(LONG), key=f"while-{number}")) for number in range(30)]
         sent = [f"while-{number}" for number, error in enumerate(while_full) if not error]
-        kept = await told(first.submit(ImageToVideo(PICTURE), key="kept"))
+        kept = await error_of(first.submit(ImageToVideo(PICTURE), key="kept"))
         left = [path.name for path in Path(f"{JOURNAL}.files").iterdir() if "owner" not in path.name]
         async with contextlib.AsyncExitStack() as stack:
-            opening = await told(stack.enter_async_context(client()))
-        video = await told(running.save(f"{DIRECTORY}/"))
+            opening = await error_of(stack.enter_async_context(client()))
+        video = await error_of(running.save(f"{DIRECTORY}/"))
         free()
         after = await asyncio.gather(
-            *(told(first.generate(TextToVideo(LONG), f"{DIRECTORY}/", key=f"while-{number}")) for number in range(30)),
-            told(first.generate(TextToVideo(LONG), f"{DIRECTORY}/", key="before")),
-            told(first.generate(ImageToVideo(PICTURE), f"{DIRECTORY}/", key="kept")),
+            *(
+                error_of(first.generate(TextToVideo(LONG), f"{DIRECTORY}/", key=f"while-{number}"))
+                for number in range(30)
+            ),
+            error_of(first.generate(TextToVideo(LONG), f"{DIRECTORY}/", key="before")),
+            error_of(first.generate(ImageToVideo(PICTURE), f"{DIRECTORY}/", key="kept")),
         )
         await asyncio.sleep(1.2)  # what could not be written is tried again
     entries = {entry.key: entry.state async for entry in first.journal.entries()}

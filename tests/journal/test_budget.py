@@ -49,7 +49,7 @@ MIDNIGHT = datetime(2026, 11, 30, tzinfo=UTC)
 
 
 class Keeper(Protocol):
-    """What keeps the count."""
+    """The interface of an account, in memory or in a journal."""
 
     def spending(self, now: datetime) -> Spending:
         """Of a window."""
@@ -65,7 +65,7 @@ class Keeper(Protocol):
 
 
 class Stored:
-    """The count in a journal's store, each step a transaction of its own."""
+    """An account in a journal's store, each step in its own transaction."""
 
     def __init__(self, store: SqliteStore, budget: Budget) -> None:
         self._store = store
@@ -94,7 +94,7 @@ Keep = Callable[[Budget], Keeper]
 
 @pytest.fixture(params=["memory", "journal"])
 def keep(request: pytest.FixtureRequest, path: Path) -> Iterator[Keep]:
-    """Makes a keeper, of either kind."""
+    """Creates an account of either kind."""
     if request.param == "memory":
         yield lambda budget: Memory(budget.terms)
         return
@@ -129,7 +129,7 @@ def test_what_fits(keep: Keep, steps: list[Step], left: str, reserved: str, *, f
     """Memory and journal give the same answers; only the last step may not fit, and then changes nothing."""
     keeper = keep(Budget(units=4, per="day"))
     made: list[Reservation] = []
-    fitted, told, now = True, None, MIDNIGHT
+    fitted, refusal, now = True, None, MIDNIGHT
     for what, number, amount in steps:
         if what == "settle":
             keeper.settle(made[number], Decimal(amount))
@@ -139,16 +139,16 @@ def test_what_fits(keep: Keep, steps: list[Step], left: str, reserved: str, *, f
         try:
             made.append(keeper.reserve(Decimal(amount), now))
         except BudgetExceeded as error:
-            fitted, told = False, (error.left, error.reserved, error.asked)
+            fitted, refusal = False, (error.left, error.reserved, error.asked)
     assert fitted is fits
     spending = keeper.spending(now)
     assert (spending.left, spending.reserved) == (Decimal(left), Decimal(reserved))
-    assert told is None or told == (spending.left, spending.reserved, Decimal(steps[-1][2]))
+    assert refusal is None or refusal == (spending.left, spending.reserved, Decimal(steps[-1][2]))
 
 
 @pytest.mark.parametrize("draw", range(20))
 def test_random_interleavings(keep: Keep, draw: int) -> None:
-    """Whatever is reserved and settled in whatever order: never above the limit, and what fits is never refused."""
+    """In any order of steps the limit is never exceeded, and what fits is never refused."""
     rng = same_draws(draw)
     keeper, limit = keep(Budget(units=20)), Decimal(20)
     open_, settled = list[Reservation](), Decimal(0)
@@ -159,13 +159,13 @@ def test_random_interleavings(keep: Keep, draw: int) -> None:
             keeper.settle(one, counted)
             settled += counted
             continue
-        asked, taken = rng.choice([Decimal("1.5"), Decimal("2.5"), Decimal("0.05")]), sum(each.amount for each in open_)
+        price, taken = rng.choice([Decimal("1.5"), Decimal("2.5"), Decimal("0.05")]), sum(each.amount for each in open_)
         try:
-            open_.append(keeper.reserve(asked, MIDNIGHT))
+            open_.append(keeper.reserve(price, MIDNIGHT))
         except BudgetExceeded:
-            assert taken + settled + asked > limit
+            assert taken + settled + price > limit
         else:
-            assert taken + settled + asked <= limit
+            assert taken + settled + price <= limit
     reserved = sum((each.amount for each in open_), Decimal(0))
     assert keeper.spending(MIDNIGHT) == Spending("units", limit, reserved, settled)
 
@@ -175,18 +175,18 @@ def test_random_interleavings(keep: Keep, draw: int) -> None:
 
 @pytest.fixture(params=["memory", "journal"])
 def make(request: pytest.FixtureRequest, make_client: ClientMaker, path: Path) -> ClientMaker:
-    """Makes clients, with a journal or without."""
+    """Creates clients, with a journal or without."""
     return make_client if request.param == "memory" else lambda **options: make_client(journal=path, **options)
 
 
 async def spent(client: KlingClient) -> tuple[float, float]:
-    """What is reserved and settled."""
+    """Returns the reserved and the settled amount."""
     spending = await client.spending()
     return float(spending.reserved), float(spending.settled)
 
 
 async def test_what_does_not_fit_is_not_sent(make: ClientMaker, emulator: Emulator) -> None:
-    """Creates are reserved for before they are sent, and one that does not fit is not sent, and takes no slot."""
+    """A create is sent only after its reservation; one that does not fit takes no slot."""
     client = make(budget=Budget(units=4), concurrency=3)
     first, second = await client.submit(CAT), await client.submit(PRO)
     for _ in range(5):
@@ -206,18 +206,18 @@ async def test_what_does_not_fit_is_not_sent(make: ClientMaker, emulator: Emulat
 
 
 async def test_many_at_once(make: ClientMaker, emulator: Emulator) -> None:
-    """Fifty that are asked for at once, in two clients that share a budget, make as many as fit."""
+    """Of fifty concurrent creates in two clients that share a budget, as many are made as fit."""
     budget = Budget(usd="2.1")
     clients = [make(budget=budget), make(budget=budget)]
-    asked = (clients[number % 2].submit(CAT) for number in range(50))
-    made = await asyncio.gather(*asked, return_exceptions=True)
+    creates = (clients[number % 2].submit(CAT) for number in range(50))
+    made = await asyncio.gather(*creates, return_exceptions=True)
     assert sum(isinstance(each, BudgetExceeded) for each in made) == 40
     assert emulator.ledger.charged == 15
 
 
 @pytest.mark.parametrize("draw", range(3))
 async def test_everything_at_once(make: ClientMaker, emulator: Emulator, draw: int) -> None:
-    """Whatever fails, is refused or gets lost: never above the limit, and in the end what was charged counts."""
+    """Whatever fails or is lost, the limit is never exceeded, and in the end the charged amount counts."""
     rng = same_draws(draw)
     budget = Budget(units=20)
     clients = [make(budget=budget, concurrency=8, retry=Retry(first=0.1, settle=1)) for _ in range(2)]
@@ -258,20 +258,22 @@ async def test_what_was_refused_is_given_back(make: ClientMaker, emulator: Emula
     assert emulator.ledger.created == 1
 
 
-@pytest.mark.parametrize(("failed_is_free", "told"), [(True, False), (False, False), (False, True)])
-async def test_a_failed_task(make: ClientMaker, emulator: Emulator, *, failed_is_free: bool, told: bool) -> None:
-    """A failed task counts what the service says; else its price, or nothing where failed ones are free."""
-    if not told:
+@pytest.mark.parametrize(("failed_is_free", "reports_cost"), [(True, False), (False, False), (False, True)])
+async def test_a_failed_task(
+    make: ClientMaker, emulator: Emulator, *, failed_is_free: bool, reports_cost: bool
+) -> None:
+    """A failed task counts as the service reports; else at its price, or nothing if failed tasks are free."""
+    if not reports_cost:
         emulator.faults.add(Fault.reshaped(without=["/data/final_unit_deduction", "/data/final_balance_deduction"]))
     client = make(budget=Budget(units="1.5", failed_is_free=failed_is_free))
     handle = await client.submit(TextToVideo("forbidden"))
     with pytest.raises(TaskFailed):
         await handle
-    assert await spent(client) == (0, 0 if failed_is_free or told else 1.5)
+    assert await spent(client) == (0, 0 if failed_is_free or reports_cost else 1.5)
 
 
 async def test_more_than_was_reserved(make: ClientMaker, emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
-    """A task that takes more than its price is warned of, and once the limit is passed nothing more is sent."""
+    """A task that costs more than its price is logged, and past the limit nothing more is sent."""
     emulator.faults.add(Fault.reshaped({"/data/final_unit_deduction": "61"}), on="query")
     client = make(budget=Budget(units=60))
     await (await client.submit(CAT))
@@ -287,7 +289,7 @@ async def test_more_than_was_reserved(make: ClientMaker, emulator: Emulator, cap
 
 @pytest.mark.parametrize("after_effect", [True, False])
 async def test_a_create_in_doubt(make: ClientMaker, emulator: Emulator, *, after_effect: bool) -> None:
-    """What may be paid stays reserved."""
+    """The reserved amount of a create in doubt stays reserved."""
     client = make(budget=Budget(units=2), retry=Retry(first=0.1, settle=1, budget=2))
     emulator.faults.add(Fault.reset(after_effect=after_effect), on="create")
     emulator.faults.add(Fault.reset(), on="query")
@@ -299,7 +301,7 @@ async def test_a_create_in_doubt(make: ClientMaker, emulator: Emulator, *, after
 
 
 async def test_a_client_that_closes_while_its_create_is_in_doubt(make: ClientMaker, emulator: Emulator) -> None:
-    """What may be paid stays reserved for the other clients of the budget, however its create was broken off."""
+    """The reservation stays for other clients of the budget, however the create was interrupted."""
     budget = Budget(units=2)
     client, other = make(budget=budget), make(budget=budget)
     emulator.faults.add(Fault.delay(3600, after_effect=True), on="create")
@@ -314,7 +316,7 @@ async def test_a_client_that_closes_while_its_create_is_in_doubt(make: ClientMak
 
 
 async def test_a_task_that_has_ended_when_it_is_found(make: ClientMaker, emulator: Emulator) -> None:
-    """Where the answer to a create is lost, and its task has ended before it is looked up, it counts as any other."""
+    """If a create's response is lost and its task has ended before it is looked up, it counts as usual."""
     client = make(budget=Budget(units=2), retry=Retry(first=600, maximum=600, budget=3600))
     emulator.faults.add(Fault.reset(after_effect=True), on="create", times=1)
     await (await client.submit(CAT))
@@ -323,7 +325,7 @@ async def test_a_task_that_has_ended_when_it_is_found(make: ClientMaker, emulato
 
 
 async def test_a_create_without_a_task(make: ClientMaker, emulator: Emulator) -> None:
-    """What the service answers without naming a task may be billed, and counts."""
+    """A response that names no task may be billed, and counts."""
     emulator.faults.add(Fault.reshaped({"/data": {}}), on="create")
     client = make(budget=Budget(units=5, assume=2))
     with pytest.raises(KlingError):
@@ -332,7 +334,7 @@ async def test_a_create_without_a_task(make: ClientMaker, emulator: Emulator) ->
 
 
 async def test_a_price_that_is_not_known(make: ClientMaker, emulator: Emulator) -> None:
-    """Where no price is known, the budget says what is reserved, or it is refused before it stands in line."""
+    """Without a known price the budget sets the reserved amount, or the create is refused before it queues."""
     request = RawTask("/v1/videos/text2video", {"prompt": "a cat"})
     with pytest.raises(InvalidRequest, match=r"Budget\(..., assume=...\)"):
         await make(budget=Budget(units=60)).submit(request)
@@ -345,7 +347,7 @@ async def test_a_price_that_is_not_known(make: ClientMaker, emulator: Emulator) 
 
 
 async def test_a_day(make: ClientMaker, emulator: Emulator) -> None:
-    """What was begun today counts today, whenever it ends; tomorrow there is as much again."""
+    """A task counts on the day it was begun, whenever it ends; the next day has the full limit again."""
     loop: Any = asyncio.get_running_loop()
     await asyncio.sleep(86_400 - loop.wall() % 86_400 - 30)
     client = make(budget=Budget(units="1.5", per="day"))
@@ -361,7 +363,7 @@ async def test_a_day(make: ClientMaker, emulator: Emulator) -> None:
 
 
 async def test_what_is_adopted_costs_nothing(make: ClientMaker, make_client: ClientMaker, emulator: Emulator) -> None:
-    """A task that is there already is taken whatever is left, and does not count."""
+    """An existing task is adopted whatever is left of the budget, and does not count."""
     request = TextToVideo("a cat", external_task_id="cat-1")
     await make_client().submit(request)
     client = make(budget=Budget(units=1))
@@ -371,7 +373,7 @@ async def test_what_is_adopted_costs_nothing(make: ClientMaker, make_client: Cli
 
 
 async def test_a_call_that_charges(make: ClientMaker, emulator: Emulator) -> None:
-    """It is paid from the budget as a task is; one that does not fit is not sent, and free ones always are."""
+    """A charged call is paid from the budget like a task; if it does not fit it is not sent. Free calls always are."""
     client = make(budget=Budget(units="0.1"))
     await client.submit(HELLO)
     assert await spent(client) == (0, 0.05)
@@ -383,7 +385,7 @@ async def test_a_call_that_charges(make: ClientMaker, emulator: Emulator) -> Non
 
 
 async def test_a_call_that_is_refused_or_in_doubt(make: ClientMaker, emulator: Emulator) -> None:
-    """A refused call is given back, one in doubt stays reserved."""
+    """The amount of a refused call is released, that of a call in doubt stays reserved."""
     client = make(budget=Budget(units="0.1"))
     emulator.faults.add(Fault.error(1301), on="call", times=1)
     with pytest.raises(KlingError):
@@ -396,7 +398,7 @@ async def test_a_call_that_is_refused_or_in_doubt(make: ClientMaker, emulator: E
 
 
 async def test_no_budget(make: ClientMaker) -> None:
-    """A client without one says so; something else in its place is refused."""
+    """A client without a budget reports that; a value of another type is refused."""
     with pytest.raises(ConfigurationError, match="has no budget"):
         await make().spending()
     with pytest.raises(ConfigurationError, match="budget must be Budget"):
@@ -407,7 +409,7 @@ async def test_no_budget(make: ClientMaker) -> None:
 
 
 async def test_it_holds_over_restarts(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
-    """A later client finds what earlier ones reserved; who hears of the end settles it, with a budget or without."""
+    """A later client finds earlier reservations; the one that sees the end settles them, even without a budget."""
     async with make_client(journal=any_place(), budget=Budget(units=4)) as first:
         await first.submit(CAT, key="cat")
     later = make_client(journal=any_place(), budget=Budget(units=4))
@@ -425,7 +427,7 @@ async def test_it_holds_over_restarts(any_place: Place, make_client: ClientMaker
 
 
 async def test_an_attempt_more(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
-    """A key that was refused for want of budget is free; another attempt reserves anew, after a refusal too."""
+    """A key refused for lack of budget is free; another attempt reserves again, also after a refusal."""
     client = make_client(journal=any_place(), budget=Budget(units=2))
     await client.submit(TextToVideo("forbidden"), key="cat")
     with pytest.raises(BudgetExceeded):
@@ -443,7 +445,7 @@ async def test_an_attempt_more(any_place: Place, make_client: ClientMaker, emula
 
 
 async def test_what_settles_by_its_key(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
-    """What was in doubt stays reserved once, however it is settled; and counts once."""
+    """A create in doubt is reserved once and counted once, however it is settled."""
     options: dict[str, Any] = {"budget": Budget(units=2), "retry": Retry(first=0.1, settle=1, budget=2)}
     client = make_client(journal=any_place(), **options)
     emulator.faults.add(Fault.reset(), on="create", times=1)
@@ -458,8 +460,8 @@ async def test_what_settles_by_its_key(any_place: Place, make_client: ClientMake
     assert emulator.ledger.created == 1
 
 
-async def test_what_two_hear(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
-    """However many hear of a task's end, it counts once."""
+async def test_an_end_seen_by_two_clients(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
+    """However many clients see the end of a task, it counts once."""
     clients = [make_client(journal=any_place(), budget=Budget(units=2)) for _ in range(3)]
     handles = [await client.submit(CAT, key="cat") for client in clients]
     await asyncio.gather(*handles)
@@ -469,7 +471,7 @@ async def test_what_two_hear(any_place: Place, make_client: ClientMaker, emulato
 
 
 async def test_what_is_lost_counts(any_place: Place, make_client: ClientMaker) -> None:
-    """Work that nobody can get any more counts at its price."""
+    """A lost entry counts at its price."""
     async with make_client(journal=any_place(), budget=Budget(units=4)) as first:
         await first.submit(CAT)
     await asyncio.sleep(31 * 86_400)
@@ -480,7 +482,7 @@ async def test_what_is_lost_counts(any_place: Place, make_client: ClientMaker) -
 
 
 async def test_other_terms(any_place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
-    """Another limit under a known name is refused before anything is paid, and holds for all once it is changed."""
+    """Another limit under a known name is refused before anything is paid, and applies to all clients once changed."""
     old = make_client(journal=any_place(), budget=Budget(units=2))
     await old.submit(CAT)
     with pytest.raises(ConfigurationError, match="is 2 units in this journal, not 6 units"):
@@ -497,33 +499,33 @@ async def test_other_terms(any_place: Place, make_client: ClientMaker, emulator:
 
 
 async def test_bytes_of_what_is_refused(make_client: ClientMaker, path: Path, image: Path) -> None:
-    """Of a request that does not fit nothing stays beside the journal."""
+    """A request that does not fit leaves no bytes beside the journal."""
     client = make_client(journal=path, budget=Budget(units=1))
     with pytest.raises(BudgetExceeded):
         await client.image_to_video(image.read_bytes())
     assert [each.name for each in path.with_name("clips.sqlite.files").iterdir() if "owner" not in each.name] == []
 
 
-@pytest.mark.parametrize("asked_for", [HELLO, CAT, PICTURE], ids=["call", "task", "bytes"])
+@pytest.mark.parametrize("request_", [HELLO, CAT, PICTURE], ids=["call", "task", "bytes"])
 async def test_cancelled_before_it_was_sent(
-    make_client: ClientMaker, emulator: Emulator, path: Path, asked_for: Any, monkeypatch: pytest.MonkeyPatch
+    make_client: ClientMaker, emulator: Emulator, path: Path, request_: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is cancelled while it is written down costs nothing, and is not sent by those who recover either."""
+    """A create cancelled while its intent is written costs nothing, and is not sent by a recovery either."""
     client = make_client(journal=path, budget=Budget(units=2))
     await client.spending()
-    together, asked = SqliteStore.together, list[asyncio.Future[object]]()
+    together, creates = SqliteStore.together, list[asyncio.Future[object]]()
     loop = asyncio.get_running_loop()
 
     @contextlib.contextmanager
     def cancelling(self: SqliteStore) -> Iterator[None]:
         with together(self):
             yield
-            loop.call_soon_threadsafe(asked[0].cancel)
+            loop.call_soon_threadsafe(creates[0].cancel)
 
-    asked.append(asyncio.ensure_future(client.submit(asked_for)))
+    creates.append(asyncio.ensure_future(client.submit(request_)))
     monkeypatch.setattr(SqliteStore, "together", cancelling)
     with pytest.raises(asyncio.CancelledError):
-        await asked[0]
+        await creates[0]
     monkeypatch.undo()
     await asyncio.sleep(1)  # it is given back in the background
     assert await spent(client) == (0, 0)
@@ -535,7 +537,7 @@ async def test_cancelled_before_it_was_sent(
 
 
 async def test_a_journal_of_version_1(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
-    """A journal without budgets gets them; all that was in it is as it was, and does not count."""
+    """A journal without budgets gets the tables; its old entries are unchanged and do not count."""
     shutil.copyfile(Path(__file__).with_name("version-1.sqlite"), path)
     client = make_client(journal=path, budget=Budget(units=2))
     assert await spent(client) == (0, 0)

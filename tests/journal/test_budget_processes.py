@@ -1,4 +1,4 @@
-"""A budget that several processes share, some of which are killed; the emulator's ledger is the judge."""
+"""A budget shared by several processes, some of which are killed; checked against the emulator's ledger."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ CLIPS = 40
 
 
 async def started(emulator: Emulator, path: Path, name: str) -> asyncio.subprocess.Process:
-    """A process that has the journal open."""
+    """Starts a process, and waits until it has the journal open."""
     script = Path(__file__).with_name("budget_loop.py")
     command = [sys.executable, str(script), emulator.base_url, str(path), name, str(CLIPS)]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
@@ -29,13 +29,13 @@ async def started(emulator: Emulator, path: Path, name: str) -> asyncio.subproce
 
 
 async def ended(process: asyncio.subprocess.Process) -> None:
-    """Waits for one that is not killed."""
+    """Waits for the end of a process that is not killed."""
     await process.communicate()
     assert process.returncode == 0
 
 
 def given_out(path: Path) -> tuple[float, float]:
-    """What is reserved and settled in the end."""
+    """Returns the reserved and the settled amount at the end."""
     store = SqliteStore(path)
     store.open()
     with store.together():
@@ -45,7 +45,7 @@ def given_out(path: Path) -> tuple[float, float]:
 
 
 def test_two_processes(path: Path) -> None:
-    """However they race, together they make what the budget allows, to less than one clip."""
+    """Two racing processes together make what the budget allows, to within one clip."""
 
     async def run() -> None:
         async with Emulator(render=False, speed=400, concurrency=100) as emulator:
@@ -60,7 +60,7 @@ def test_two_processes(path: Path) -> None:
 
 @pytest.mark.parametrize("kills", [1, pytest.param(8, marks=[pytest.mark.slow, pytest.mark.many])])
 def test_killed_in_between(path: Path, kills: int) -> None:
-    """Whenever one of two is killed, what it reserved stays so, and is settled once by those who take its work."""
+    """If a process is killed, its reservations stay, and are settled once by the process that takes its work."""
 
     async def run() -> None:
         moments = sorted(same_draws(12).sample(range(1, 24), kills))

@@ -1,4 +1,4 @@
-"""What nobody wants any more is not sent by anybody, and what a client does not work on is not kept from others."""
+"""Cancellation: a cancelled create is not sent by any client, and work that a client gives up is free for others."""
 
 import asyncio
 import contextlib
@@ -19,12 +19,12 @@ QUICK = Retry(first=0.1, settle=1, budget=2)
 
 
 async def recovered(client: KlingClient) -> list[TaskHandle]:
-    """All handles that there are to recover."""
+    """Returns all handles that `recover()` yields."""
     return [handle async for handle in client.recover()]
 
 
 async def cancelled_at(number: int, job: Callable[[], Awaitable[object]]) -> bool:
-    """Cancels a job at one of its awaits; tells whether it came so far."""
+    """Cancels a job at one of its awaits; returns whether it got that far."""
     moments = Moments(number, late=False)
 
     async def awaited() -> None:
@@ -39,7 +39,7 @@ async def cancelled_at(number: int, job: Callable[[], Awaitable[object]]) -> boo
 async def test_a_create_that_was_cancelled_before_it_was_sent(
     make_client: ClientMaker, emulator: Emulator, path: Path, image: Path
 ) -> None:
-    """Wherever a create is cancelled whose first byte is not out, it is never paid, by this client or the next one."""
+    """A create cancelled before its first byte is sent is never paid, by this client or the next."""
     request = ImageToVideo(image.read_bytes())
     number, paid = 0, True
     while paid or number < 5:
@@ -63,7 +63,7 @@ async def test_a_create_that_was_cancelled_before_it_was_sent(
 
 
 async def left_in_doubt(make_client: ClientMaker, path: Path, emulator: Emulator, count: int = 1) -> None:
-    """Leaves creates of which nobody knows whether they worked; they did not."""
+    """Leaves creates in doubt that have not created a task."""
     emulator.faults.add(Fault.reset(), on="create", times=count)
     emulator.faults.add(Fault.reset(), on="query")
     async with make_client(journal=path, retry=QUICK) as client:
@@ -74,14 +74,14 @@ async def left_in_doubt(make_client: ClientMaker, path: Path, emulator: Emulator
 
 
 async def written(client: KlingClient) -> None:
-    """What the client has told its journal is on disk."""
+    """Waits until everything the client has queued is on disk."""
     assert client._works is not None
     await client._works.journal.open()
     await client._works.journal.do(lambda _: None)
 
 
 async def test_a_doubt_whose_settling_was_cancelled(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
-    """Wherever who asks for a key that is in doubt is cancelled, another living client can have it, and one is paid."""
+    """Wherever the settling of a key is cancelled, another living client can take it, and one task is paid."""
     emulator.account.limit = 1000
     number, struck = 0, True
     while struck:
@@ -103,7 +103,7 @@ async def test_a_doubt_whose_settling_was_cancelled(make_client: ClientMaker, em
 async def test_a_key_whose_create_goes_on_without_its_caller(
     any_place: Place, make_client: ClientMaker, emulator: Emulator, request_: TextToVideo | RawTask
 ) -> None:
-    """Whoever asks for the key next waits for the answer to the create that is under way, and sends none."""
+    """The next caller with the key waits for the create under way, and sends none."""
     emulator.faults.add(Fault.delay(30, after_effect=True), on="create", times=1)
     client = make_client(journal=any_place())
     creating = asyncio.ensure_future(client.submit(request_, key="cat"))
@@ -117,7 +117,7 @@ async def test_a_key_whose_create_goes_on_without_its_caller(
 
 
 async def test_recovering_that_is_broken_off(any_place: Place, make_client: ClientMaker) -> None:
-    """What was not given is left for others, and for the same client."""
+    """Entries not yet yielded are left for other clients, and for the same one."""
     async with make_client(journal=any_place()) as left:
         references = {(await left.submit(CAT, key=f"cat-{number}")).reference for number in range(5)}
     first, second = make_client(journal=any_place()), make_client(journal=any_place())
@@ -131,7 +131,7 @@ async def test_recovering_that_is_broken_off(any_place: Place, make_client: Clie
 
 
 async def test_recovering_that_is_cancelled(make_client: ClientMaker, path: Path) -> None:
-    """Wherever that is, another client gets what was not given, while the first one lives."""
+    """Wherever it is cancelled, another client gets the entries not yet yielded, while the first one lives."""
     number, struck = 0, True
     while struck:
         number += 1
@@ -149,7 +149,7 @@ async def test_recovering_that_is_cancelled(make_client: ClientMaker, path: Path
 async def test_what_could_not_be_settled_can_be_tried_again(
     make_client: ClientMaker, emulator: Emulator, path: Path
 ) -> None:
-    """A recovery that the network thwarts leaves the work for the next one, of the same client too."""
+    """A recovery that fails because of the network leaves the work for the next one, also of the same client."""
     await left_in_doubt(make_client, path, emulator, 3)
     client = make_client(journal=path, retry=QUICK)
     emulator.faults.add(Fault.reset(), on="query")
@@ -160,7 +160,7 @@ async def test_what_could_not_be_settled_can_be_tried_again(
 
 
 async def test_a_client_cancelled_while_it_opens(make_client: ClientMaker, path: Path) -> None:
-    """Wherever that is, no lock and no row of an owner stays."""
+    """Wherever it is cancelled, neither a lock nor an owner's row remains."""
     number, struck = 0, True
     while struck:
         number += 1
@@ -177,15 +177,15 @@ async def test_a_client_cancelled_while_it_opens(make_client: ClientMaker, path:
 
 
 async def the_cat(client: KlingClient) -> TaskHandle:
-    """The task of one key."""
+    """Returns the task of the key."""
     return await client.submit(CAT, key="cat")
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-async def test_one_of_two_who_ask_for_a_key(
+async def test_one_of_two_callers_of_a_key(
     any_place: Place, make_client: ClientMaker, emulator: Emulator, *, is_first: bool
 ) -> None:
-    """Wherever one of two is cancelled who ask for a key at once, the other one gets its task, and one is paid."""
+    """Wherever one of two concurrent callers of a key is cancelled, the other gets its task, and one is paid."""
     number, struck = 0, True
     while struck:
         number += 1
@@ -209,7 +209,7 @@ async def test_one_of_two_who_ask_for_a_key(
 async def test_closing_while_much_is_written(
     any_place: Place, make_client: ClientMaker, emulator: Emulator, turns: int
 ) -> None:
-    """Whenever a client is closed that is at work, each create is in the journal or was never sent; all goes on."""
+    """If a busy client is closed, each create is in the journal or was never sent, and all can be continued."""
     client = make_client(journal=any_place(), concurrency=20)
     working = [asyncio.ensure_future(client.submit(CAT, key=f"{number}")) for number in range(20)]
     for _ in range(turns):

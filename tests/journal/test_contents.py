@@ -1,4 +1,4 @@
-"""What stands in all files of a journal, byte by byte, and who may read them."""
+"""The contents of all files of a journal, byte by byte, and their permissions."""
 
 import base64
 import os
@@ -17,20 +17,20 @@ QUICK = Retry(first=0.1, settle=1, budget=2)
 
 @pytest.fixture
 def no_mask() -> Iterator[None]:
-    """Nothing is taken from the permissions of new files."""
+    """Sets the umask to zero."""
     before = os.umask(0)
     yield
     os.umask(before)
 
 
 def all_files(path: Path) -> list[Path]:
-    """The journal and all that is beside it."""
+    """Returns the journal and all files beside it."""
     beside = path.with_name(f"{path.name}.files")
     return [*path.parent.glob(f"{path.name}*"), *beside.rglob("*")]
 
 
 def traces_of(secret: str) -> set[bytes]:
-    """Text as it is, in base64 at each of the three places in it, and in an address."""
+    """Returns the forms of a text: plain, at each of the three offsets in base64, and URL-encoded."""
     data = secret.encode()
     shifted = [base64.b64encode(bytes(count) + data).decode()[4:-4].encode() for count in range(3)]
     return {data, *shifted, urllib.parse.quote(secret).encode()}
@@ -39,7 +39,7 @@ def traces_of(secret: str) -> set[bytes]:
 async def test_no_credentials_and_nothing_in_base64(
     make_client: ClientMaker, emulator: Emulator, path: Path, image: Path
 ) -> None:
-    """After all that is written to it, with pictures in every form, neither keys nor base64 stand in any file."""
+    """With pictures in every form, no file of the journal contains credentials or base64."""
     picture = image.read_bytes()
     text = base64.b64encode(picture).decode()
     async with make_client(journal=path, retry=QUICK) as client:
@@ -66,8 +66,8 @@ async def test_no_credentials_and_nothing_in_base64(
 
 
 @pytest.mark.usefixtures("no_mask")
-async def test_nobody_else_may_read_it(make_client: ClientMaker, emulator: Emulator, path: Path, image: Path) -> None:
-    """Whatever the mask is, files are their owner's only, and so is the directory, also one that was wider."""
+async def test_permissions(make_client: ClientMaker, emulator: Emulator, path: Path, image: Path) -> None:
+    """Whatever the umask, files and the directory are accessible to their owner only, also if they were not before."""
     path.with_name(f"{path.name}.files").mkdir(mode=0o777)
     emulator.faults.add(Fault.reset(), on="create", times=1)
     emulator.faults.add(Fault.reset(), on="query")

@@ -1,4 +1,4 @@
-"""Requests of the current generation as a journal keeps them, and what two of them differ in."""
+"""Requests of the current generation as a journal stores them, and the differences between two of them."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ from kling_async.protocol.wire.codec import to_wire
 
 
 def request(picture: Path, **more: Any) -> current.OmniVideo:
-    """With pictures as a file and as bytes, nested in the contents."""
+    """A request with pictures as a file and as bytes, nested in the contents."""
     return current.OmniVideo(
         **{
             "prompt": "@cat meets @dog",
@@ -33,7 +33,7 @@ def request(picture: Path, **more: Any) -> current.OmniVideo:
 
 
 def work_of(made: Request) -> Work:
-    """A request as a journal keeps it."""
+    """Returns a request as a journal stores it."""
     record: Any = type(made)
     plain, parts = split(to_wire(made))
     marks = files.marks_of(parts, "owner-1")
@@ -51,13 +51,13 @@ def work_of(made: Request) -> Work:
 
 
 def differ(before: Request, now: Request) -> list[str]:
-    """The members in which two requests differ."""
+    """Returns the members in which two requests differ."""
     entry: Any = work_of(before)
     return [difference.member for difference in differences(entry, work_of(now))]
 
 
 def test_what_is_kept(tmp_path: Path) -> None:
-    """The path and all members are kept as JSON, pictures by their digests; options stand beside the others."""
+    """The path and all members are stored as JSON, with pictures by digest."""
     picture = tmp_path / "cat.png"
     picture.write_bytes(b"PNG")
     made = request(picture, callback_url="https://hooks.example", external_task_id="job-1")
@@ -71,7 +71,7 @@ def test_what_is_kept(tmp_path: Path) -> None:
 
 
 def test_what_is_sent_again(tmp_path: Path) -> None:
-    """What is kept is sent again as it was, with the id that it was given, by the endpoint that the name finds."""
+    """A stored request is sent again unchanged, with its id, to the endpoint with the stored name."""
     picture = tmp_path / "cat.png"
     picture.write_bytes(b"PNG")
     made = request(picture)
@@ -84,7 +84,7 @@ def test_what_is_sent_again(tmp_path: Path) -> None:
 
 
 def test_what_two_requests_differ_in(tmp_path: Path) -> None:
-    """A key is for one request: its model, its contents, bytes of pictures included, and settings; not for its ids."""
+    """A key is for one model, contents (including the bytes of pictures) and settings, but not for ids."""
     picture = tmp_path / "cat.png"
     picture.write_bytes(b"PNG")
     made = request(picture)

@@ -1,4 +1,4 @@
-"""Each write of the journal is cut off, one by one: before it, before its commit, after it."""
+"""Each write of the journal is cut off: before it, before its commit, and after it."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ STEP = int(os.environ.get("KLING_ASYNC_CUTS", "12"))
 
 
 async def run(base_url: str, directory: Path, when: str, number: int | str) -> str:
-    """What the script prints; nothing if it died."""
+    """Runs the script; returns what it prints, which is nothing if it died."""
     places = [str(directory / name) for name in ("clips.sqlite", "out")]
     script, log = str(Path(__file__).with_name("cut_work.py")), str(directory.with_suffix(".log"))
     command = [sys.executable, script, base_url, *places, when, str(number), log]
@@ -38,7 +38,7 @@ async def run(base_url: str, directory: Path, when: str, number: int | str) -> s
 
 
 def lose(emulator: Emulator) -> None:
-    """The answer to the one create of its endpoint is lost, and for a while nothing tells whether it worked."""
+    """Loses the response to one create of its endpoint; for a while no query can show whether it worked."""
 
     def text(call: Call) -> bool:
         return call.endpoint == "text2video"
@@ -48,12 +48,12 @@ def lose(emulator: Emulator) -> None:
 
 
 async def entries_of(path: Path) -> list[Entry]:
-    """All that stands there."""
+    """Returns all entries."""
     return [each async for each in Journal(path).entries()]
 
 
 async def cut(place: Path, when: str, number: int | str) -> bool:
-    """Cuts one write, by its number or what it is, in a new journal, and runs again; tells whether there was one."""
+    """Cuts one write, by number or name, in a new journal, and runs again; returns whether there was such a write."""
     place.mkdir()
     async with Emulator(render=False, speed=5000) as emulator:
         lose(emulator)
@@ -79,7 +79,7 @@ async def cut(place: Path, when: str, number: int | str) -> bool:
 
 
 async def each_write(directory: Path, when: str) -> set[str]:
-    """Cuts the writes one by one; tells what they were, as far as that is known before they are."""
+    """Cuts the writes one by one; returns their names, as far as they are known before the write."""
     number, tried = 1 + 2 * PLACES.index(when) % STEP, 0
     while await cut(directory / f"{number}", when, number):
         number += STEP
@@ -93,7 +93,7 @@ async def each_write(directory: Path, when: str) -> set[str]:
 @pytest.mark.many
 @pytest.mark.parametrize("when", PLACES)
 def test_each_write_is_cut(tmp_path: Path, when: str) -> None:
-    """Wherever it is cut, the next run pays for nothing twice, and in the end all files and notes are there."""
+    """Wherever a write is cut, the next run pays for nothing twice, and in the end all files and entries are there."""
     kinds = asyncio.run(each_write(tmp_path, when))
     assert STEP > 1 or kinds >= BESIDE
 
@@ -102,7 +102,7 @@ def test_each_write_is_cut(tmp_path: Path, when: str) -> None:
 @pytest.mark.parametrize("when", ["within", "after"])
 @pytest.mark.parametrize("kind", sorted({*KINDS, *BESIDE, "unlock"}))
 def test_each_kind_of_write_is_cut(tmp_path: Path, when: str, kind: str) -> None:
-    """The same for the first write of each kind: which number that has is not the same in each run."""
+    """The same for the first write of each kind, whose number differs between runs."""
     assert asyncio.run(cut(tmp_path / "place", when, kind))
 
 
@@ -112,7 +112,7 @@ def test_one_write_is_cut(tmp_path: Path) -> None:
 
 
 async def test_what_a_power_cut_leaves(make_client: ClientMaker, path: Path, tmp_path: Path) -> None:
-    """Wherever the write-ahead log is torn off, a journal opens, and has the beginning of what was written."""
+    """Wherever the write-ahead log is truncated, the journal opens with a prefix of what was written."""
     client = make_client(journal=path)
     seen = []
     for number in range(4):
@@ -136,7 +136,7 @@ async def test_what_a_power_cut_leaves(make_client: ClientMaker, path: Path, tmp
 async def test_a_migration_that_is_cut(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, cut_after: bool
 ) -> None:
-    """A journal of an earlier version that is cut off while it is brought to the present one is as it was, or whole."""
+    """A journal whose migration is cut off is either unchanged or completely migrated."""
     old = Path(__file__).with_name("version-1.sqlite")
     shutil.copy(old, path)
     copy = tmp_path / "cut" / path.name

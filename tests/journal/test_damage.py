@@ -1,4 +1,4 @@
-"""A journal that is damaged, foreign or torn is told before anything is paid, at opening and while it is used."""
+"""A damaged, foreign or truncated journal is reported before anything is paid, on opening and in use."""
 
 import asyncio
 import random
@@ -19,26 +19,26 @@ PAGE = 4096
 
 
 def wal_of(path: Path) -> Path:
-    """The log that is written ahead."""
+    """Returns the path of the write-ahead log."""
     return path.with_name(f"{path.name}-wal")
 
 
 async def filled(make_client: ClientMaker, path: Path, prompt: str = "a cat") -> None:
-    """A journal with many entries, closed."""
+    """Fills a journal with many entries, and closes it."""
     async with make_client(journal=path, concurrency=100) as client:
         for number in range(ENTRIES):
             await client.submit(TextToVideo(f"{prompt}, {number}. " * 20), key=f"{number}")
 
 
 def overwrite(path: Path, start: int, content: bytes) -> None:
-    """Damages some bytes."""
+    """Overwrites some bytes."""
     with path.open("r+b") as file:
         file.seek(start)
         file.write(content)
 
 
 async def worked(make_client: ClientMaker, path: Path, prompt: str = "a cat") -> list[str]:
-    """Asks for all the keys again, and for a new one; tells what went wrong."""
+    """Submits all keys again, and a new one; returns the errors."""
     errors = []
     client = make_client(journal=path, concurrency=100)
     for number in range(ENTRIES + 1):
@@ -51,7 +51,7 @@ async def worked(make_client: ClientMaker, path: Path, prompt: str = "a cat") ->
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_pages_that_are_overwritten(make_client: ClientMaker, emulator: Emulator, path: Path, seed: int) -> None:
-    """Where pages in its middle are overwritten, all that meets them says so; nothing is paid twice."""
+    """If pages in the middle are overwritten, everything that reads them reports it; nothing is paid twice."""
     draws = same_draws(f"damage {seed}")
     await filled(make_client, path)
     for page in draws.sample(range(1, path.stat().st_size // PAGE), 5):
@@ -63,7 +63,7 @@ async def test_pages_that_are_overwritten(make_client: ClientMaker, emulator: Em
 
 
 async def test_letters_that_are_overwritten(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
-    """Where the text of entries is overwritten, which SQLite cannot see, it is damage too, or another request."""
+    """If the text of entries is overwritten, which SQLite cannot detect, it is reported as damage or a conflict."""
     await filled(make_client, path)
     content = path.read_bytes()
     at = [start for start in range(len(content)) if content.startswith(b'{"prompt"', start)]
@@ -84,7 +84,7 @@ async def test_letters_that_are_overwritten(make_client: ClientMaker, emulator: 
 
 
 async def test_damage_while_it_is_used(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
-    """A journal that is damaged while a client has it is told by what meets the damage, and nothing more is paid."""
+    """A journal damaged while a client uses it is reported by what reads the damage, and nothing more is paid."""
     await filled(make_client, path)
     async with make_client(journal=path) as client:
         await client.submit(TextToVideo("a cat, 0. " * 20), key="0")
@@ -103,7 +103,7 @@ async def test_damage_while_it_is_used(make_client: ClientMaker, emulator: Emula
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
 async def test_a_file_that_is_torn(make_client: ClientMaker, emulator: Emulator, path: Path, share: float) -> None:
-    """A truncated journal is told, and nothing is paid twice."""
+    """A truncated journal is reported, and nothing is paid twice."""
     await filled(make_client, path)
     size = path.stat().st_size
     with path.open("r+b") as file:
@@ -115,12 +115,12 @@ async def test_a_file_that_is_torn(make_client: ClientMaker, emulator: Emulator,
 
 
 def garbage(wal: Path, _: Path) -> None:
-    """No log at all."""
+    """Replaces the log by random bytes."""
     wal.write_bytes(random.Random(1).randbytes(50_000))  # noqa: S311  (no secret)
 
 
 def foreign(wal: Path, other: Path) -> None:
-    """That of another journal."""
+    """Replaces the log by that of another journal."""
     shutil.copy(wal_of(other), wal)
 
 
@@ -128,7 +128,7 @@ def foreign(wal: Path, other: Path) -> None:
 async def test_a_log_of_something_else(
     make_client: ClientMaker, emulator: Emulator, path: Path, replace: Callable[[Path, Path], None]
 ) -> None:
-    """A log that is not the journal's own is told, or does not count; nothing is paid twice."""
+    """A foreign log is reported or ignored; nothing is paid twice."""
     other = path.with_name("other.sqlite")
     await filled(make_client, path)
     client = make_client(journal=other, concurrency=100)
@@ -144,7 +144,7 @@ async def test_a_log_of_something_else(
 
 
 async def test_a_log_that_is_missing(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
-    """A file that is copied without its log has the same ids for its keys: what has them is named, or adopted."""
+    """A file copied without its log gives the same ids for its keys: existing tasks are named, or adopted."""
     client = make_client(journal=path)
     handles = [await client.submit(TextToVideo("a cat"), key=f"{number}") for number in range(3)]
     copy = path.with_name("copy.sqlite")
@@ -164,7 +164,7 @@ async def test_a_log_that_is_missing(make_client: ClientMaker, emulator: Emulato
 
 
 def test_the_tables_are_in_the_file_itself(path: Path) -> None:
-    """The file of a journal is whole once it is made, without its log."""
+    """A new journal's file is complete without its log."""
     store = SqliteStore(path)
     store.open()
     copy = path.with_name("copy.sqlite")

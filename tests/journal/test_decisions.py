@@ -1,4 +1,4 @@
-"""What the journal decides, by table."""
+"""The journal's decisions, as tables."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ OTHER = (Difference("prompt", "'a'", "'b'"),)
 
 
 def entry(state: EntryState = EntryState.ACCEPTED, **values: Any) -> Entry:
-    """An entry of a task, unless it says something else."""
+    """Returns an entry with a task, with changes."""
     given: dict[str, Any] = {
         "task_id": None if state is EntryState.INTENT else "1",
         "external_task_id": "ka-1",
@@ -41,7 +41,7 @@ KEYS: list[tuple[Entry | None, OwnerState, bool, tuple[Difference, ...], Decisio
     (entry(EntryState.INTENT), OwnerState.LIVING, False, OTHER, Conflict(OTHER)),
     (entry(), OwnerState.LIVING, False, (), Use.FOLLOW),
     (entry(), OwnerState.OURS, False, OTHER, Conflict(OTHER)),
-    (entry(), OwnerState.OURS, True, (), Use.ASK),
+    (entry(), OwnerState.OURS, True, (), Use.QUERY),
     (entry(EntryState.SAVED), OwnerState.GONE, True, (), Use.FOLLOW),
     (FAILED, OwnerState.GONE, False, (), Use.FOLLOW),
     (FAILED, OwnerState.GONE, True, (), Open(2)),
@@ -60,7 +60,7 @@ def test_what_becomes_of_a_key(
     different: tuple[Difference, ...],
     decision: Decision,
 ) -> None:
-    """Only where nothing is paid under a key, or its last task has failed and another one is asked for, one is made."""
+    """An attempt is begun only if nothing is paid under the key, or its task has failed and another is requested."""
     assert for_key(last, owner, different, again_if_failed=again) == decision
 
 
@@ -76,7 +76,7 @@ def test_what_becomes_of_a_key(
     ],
 )
 def test_what_becomes_of_what_was_left(left: Entry, age: int, decision: Left) -> None:
-    """What the service still has is gone on with, what may have been sent is looked up, the rest is lost."""
+    """Tasks the service still has are followed, what may have been sent is looked up, the rest is lost."""
     assert for_left(left, NOW + timedelta(days=age)) is decision
 
 
@@ -102,7 +102,7 @@ BOTH = frozenset({"prompt", "image", "callback_url", "seed"})
 def test_what_differs(
     journal: dict[str, Any], given: dict[str, Any], known_now: frozenset[str], differing: list[str]
 ) -> None:
-    """Compared is what both versions know, files by digest, without ids and addresses that are called back."""
+    """Only members known to both versions are compared, files by digest, without ids and callback addresses."""
     work = Work(
         key="k",
         endpoint="text2video",
@@ -134,13 +134,13 @@ def test_the_endpoint_differs() -> None:
 
 
 def test_the_members_that_are_known() -> None:
-    """A version knows the members of its record, by the names that are sent."""
+    """The known members of a record are those that are sent, by their wire names."""
     assert {"image", "prompt", "external_task_id"} <= known_members(ImageToVideo)
 
 
 @pytest.mark.parametrize("key", ["a", "ü b/../c", "x" * 1000, "\ud800"])
 def test_ids_of_keys(key: str) -> None:
-    """An id has letters, digits and `-` only, and is another one for each journal, key and attempt."""
+    """An id has only letters, digits and `-`, and differs for each journal, key and attempt."""
     ids = {
         external_task_id(journal, each, attempt)
         for journal in ("a" * 8, "b" * 8)
@@ -167,7 +167,7 @@ def test_ids_of_keys(key: str) -> None:
     ],
 )
 def test_names_of_files(key: str, name: str) -> None:
-    """A name is the key where that is safe everywhere, and else its letters and a digest."""
+    """A name is the key if that is safe on all file systems, else its letters and a digest."""
     assert re.fullmatch(name, file_name(key))
 
 

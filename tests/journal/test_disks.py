@@ -1,4 +1,4 @@
-"""Disks that are full for a while, or read-only: real ones, in processes of their own."""
+"""Disks that are full for a while, or read-only: real ones, in separate processes."""
 
 import asyncio
 import contextlib
@@ -27,12 +27,12 @@ mounts = pytest.mark.skipif(not MAY_MOUNT, reason="only root may mount")
 
 
 def in_a_namespace(mount: str, *command: str) -> list[str]:
-    """A command that sees a mount of its own."""
+    """Returns a command that runs with a private mount."""
     return ["unshare", "-m", "sh", "-ec", f'{mount}\nexec "$@"', "sh", *command]
 
 
 async def seen(directory: Path, limit: str) -> tuple[dict[str, Any], int]:
-    """What the script saw, and how many tasks were paid."""
+    """Returns the output of the script, and how many tasks were paid."""
     place, out = directory / "disk", directory / "out"
     for each in (place, out):
         each.mkdir()
@@ -53,7 +53,7 @@ async def seen(directory: Path, limit: str) -> tuple[dict[str, Any], int]:
     ],
 )
 def test_a_disk_that_is_full_for_a_while(tmp_path: Path, limit: str, message: str) -> None:
-    """What cannot be written is not sent, and says so; what runs is saved; with room again all goes on, paid once."""
+    """What cannot be written is refused and not sent; running work is saved; with space again all is paid once."""
     found, created = asyncio.run(seen(tmp_path, limit))
     refused = [error for error in found["while"] if error]
     assert len(refused) > 10
@@ -81,8 +81,8 @@ asyncio.run(main())
 """
 
 
-async def told(mount: str, path: Path, *arguments: str) -> tuple[str, int]:
-    """What a client says that begins there, and how many tasks were paid."""
+async def error_of(mount: str, path: Path, *arguments: str) -> tuple[str, int]:
+    """Returns the error of a client that begins there, and how many tasks were paid."""
     async with Emulator(render=False) as emulator:
         command = in_a_namespace(mount, sys.executable, *arguments, "-c", OPENING, emulator.base_url, str(path))
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
@@ -92,13 +92,13 @@ async def told(mount: str, path: Path, *arguments: str) -> tuple[str, int]:
 @mounts
 @pytest.mark.parametrize("used", [False, True])
 def test_a_read_only_file_system(tmp_path: Path, *, used: bool) -> None:
-    """A journal on a read-only file system, new or used before, is told before anything is paid."""
+    """A journal on a read-only file system, new or existing, is refused before anything is paid."""
     place = tmp_path / "disk"
     place.mkdir()
     if used:
-        assert asyncio.run(told("", place / "clips.sqlite")) == ("", 1)
+        assert asyncio.run(error_of("", place / "clips.sqlite")) == ("", 1)
     mount = f"mount --bind '{place}' '{place}' && mount -o remount,bind,ro '{place}'"
-    text, created = asyncio.run(told(mount, place / "clips.sqlite"))
+    text, created = asyncio.run(error_of(mount, place / "clips.sqlite"))
     assert text.startswith("JournalError the journal")
     assert "read-only" in text.lower() or "must exist, and be writable" in text
     assert created == 0
@@ -106,16 +106,16 @@ def test_a_read_only_file_system(tmp_path: Path, *, used: bool) -> None:
 
 @mounts
 def test_a_full_disk_from_the_beginning(tmp_path: Path) -> None:
-    """A journal that cannot even be made is told before anything is paid."""
+    """A journal that cannot be created is refused before anything is paid."""
     mount = f"mount -t tmpfs -o size=8k none '{tmp_path}'; head -c 4096 /dev/zero > '{tmp_path}/x'"
-    text, created = asyncio.run(told(mount, tmp_path / "clips.sqlite"))
+    text, created = asyncio.run(error_of(mount, tmp_path / "clips.sqlite"))
     assert text.startswith("JournalError the journal")
     assert "full" in text
     assert created == 0
 
 
 async def test_bytes_that_do_not_fit(make_client: ClientMaker, emulator: Emulator, path: Path, image: Path) -> None:
-    """What was given as bytes and cannot be kept is not sent, and nothing of it stays; the journal goes on."""
+    """A request whose bytes cannot be stored is not sent and leaves no files; the journal keeps working."""
     client = make_client(journal=path)
     await client.submit(TextToVideo("a cat"), key="before")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -133,7 +133,7 @@ async def test_bytes_that_do_not_fit(make_client: ClientMaker, emulator: Emulato
 
 @pytest.fixture
 def unchangeable() -> Iterator[Callable[[Path], None]]:
-    """Makes a file that not even root can write."""
+    """Makes a file immutable, even for root."""
     changed: list[Path] = []
 
     def make(each: Path) -> None:
@@ -150,7 +150,7 @@ def unchangeable() -> Iterator[Callable[[Path], None]]:
 async def test_a_read_only_file(
     make_client: ClientMaker, emulator: Emulator, path: Path, unchangeable: Callable[[Path], None]
 ) -> None:
-    """A file that cannot be written is told, before anything is paid."""
+    """A read-only file is refused before anything is paid."""
     async with make_client(journal=path) as client:
         await client.submit(TextToVideo("a cat"), key="cat")
     unchangeable(path)
@@ -162,7 +162,7 @@ async def test_a_read_only_file(
 async def test_a_read_only_directory(
     make_client: ClientMaker, emulator: Emulator, tmp_path: Path, unchangeable: Callable[[Path], None]
 ) -> None:
-    """A directory that takes no files is told, before anything is paid."""
+    """A read-only directory is refused before anything is paid."""
     place = tmp_path / "place"
     place.mkdir()
     unchangeable(place)
@@ -181,7 +181,7 @@ sys.stdin.read()
 
 
 def test_another_program_keeps_it_locked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What another program locks for long is told, at opening and at a create; a short while is waited for."""
+    """A long lock by another program is reported on opening and on a create; a short one is waited for."""
 
     async def run() -> None:
         async with Emulator(render=False) as emulator, contextlib.AsyncExitStack() as stack:

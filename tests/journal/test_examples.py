@@ -1,4 +1,4 @@
-"""The examples with a journal do what their first lines say."""
+"""The examples with a journal do what their first lines describe."""
 
 import asyncio
 from pathlib import Path
@@ -14,7 +14,7 @@ __all__ = ["key_of_the_emulator"]
 
 
 async def test_run_batch(tmp_path: Path, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """`run_batch.py` makes what the budget allows, each row once; which of two that cost the same is no rule."""
+    """`run_batch.py` makes what the budget allows, each row once; which of two rows of equal cost is not specified."""
     jobs = str(EXAMPLES / "batch" / "jobs.csv")
     for _ in range(2):
         await load("run_batch").main(jobs, f"{tmp_path}/out/", "6.5")
@@ -26,7 +26,7 @@ async def test_run_batch(tmp_path: Path, emulator: Emulator, capsys: pytest.Capt
 
 
 async def test_recovering_service(tmp_path: Path, emulator: Emulator) -> None:
-    """`recovering_service.py` goes on after a restart with what it was making; the same request makes one clip."""
+    """`recovering_service.py` continues its work after a restart; the same request makes one clip."""
     module = load("recovering_service")
     async with aiohttp.ClientSession() as session:
         for time in ("before", "after"):
@@ -43,8 +43,8 @@ async def test_recovering_service(tmp_path: Path, emulator: Emulator) -> None:
             else:
                 await asyncio.sleep(1000)
                 assert (await session.put(clip, json={"prompt": "a cat"})).status == 202
-                told = await (await session.get(clip)).json()
-                assert told == {
+                answer = await (await session.get(clip)).json()
+                assert answer == {
                     "state": "saved",
                     "status": "succeed",
                     "files": [str(tmp_path / "out/cat.mp4")],

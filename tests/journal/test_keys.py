@@ -34,7 +34,7 @@ RAW = RawTask("/v1/videos/text2video", {"prompt": "a cat"})
 
 
 async def test_twenty_at_once(place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
-    """However many ask for a key at once, in two clients, there is one create."""
+    """However many callers submit a key at once, in two clients, there is one create."""
     clients = [make_client(journal=place()), make_client(journal=place())]
     handles = await asyncio.gather(*(clients[number % 2].submit(CAT, key="cat") for number in range(20)))
     assert {handle.reference for handle in handles} == {handles[0].reference}
@@ -42,14 +42,14 @@ async def test_twenty_at_once(place: Place, make_client: ClientMaker, emulator: 
 
 
 @pytest.mark.parametrize("request_", [CAT, RAW], ids=["found by its id", "not found by its id"])
-async def test_two_who_find_a_key_free(
+async def test_two_clients_that_find_a_key_free(
     place: Place,
     make_client: ClientMaker,
     emulator: Emulator,
     monkeypatch: pytest.MonkeyPatch,
     request_: TextToVideo | RawTask,
 ) -> None:
-    """Of two clients that find a key free at the same moment one sends a create, the other one follows its task."""
+    """If two clients find a key free at the same moment, one sends a create, the other follows its task."""
     decide, both = ClientJournal.decide, asyncio.Barrier(2)
 
     async def at_once(self: ClientJournal, work: Work, *, again_if_failed: bool) -> tuple[Decision, Entry | None]:
@@ -77,7 +77,7 @@ async def test_a_key_lives_longer_than_its_client(place: Place, make_client: Cli
 async def test_another_request_of_a_path_without_a_record_is_a_conflict(
     place: Place, make_client: ClientMaker, emulator: Emulator
 ) -> None:
-    """All that is sent to such a path is compared."""
+    """All members sent to a raw path are compared."""
     client = make_client(journal=place())
     await client.submit(RAW, key="cat")
     with pytest.raises(KeyConflict, match="prompt: 'a cat' in the journal, 'a dog' now"):
@@ -86,7 +86,7 @@ async def test_another_request_of_a_path_without_a_record_is_a_conflict(
 
 
 async def test_what_the_map_knows_to_be_impossible(place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
-    """A new key is no way around the capability map; nothing is sent, and the key stays free."""
+    """A new key does not bypass the capability map; nothing is sent, and the key stays free."""
     client = make_client(journal=place())
     with pytest.raises(InvalidRequest):
         await client.submit(TextToVideo("a cat", camera_control={"type": "down_back"}), key="cat")
@@ -95,10 +95,10 @@ async def test_what_the_map_knows_to_be_impossible(place: Place, make_client: Cl
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "forbidden"])
-async def test_another_attempt_after_an_end_that_nobody_heard(
+async def test_another_attempt_after_an_unseen_end(
     place: Place, make_client: ClientMaker, emulator: Emulator, prompt: str
 ) -> None:
-    """Before another attempt the service is asked how the last one ended; what was made is kept to be saved."""
+    """Before another attempt the service is queried for the end of the last one; a result is kept to be saved."""
     request = TextToVideo(prompt)
     async with make_client(journal=place()) as first:
         old = await first.submit(request, key="cat")
@@ -112,7 +112,7 @@ async def test_another_attempt_after_an_end_that_nobody_heard(
 
 
 async def test_another_request_is_a_conflict(place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
-    """The same key with another request is refused, with what differs; nothing is sent."""
+    """The same key with another request is refused with the differences; nothing is sent."""
     client = make_client(journal=place())
     handle = await client.submit(CAT, key="cat")
     with pytest.raises(KeyConflict, match="prompt: 'a cat' in the journal, 'a dog' now") as caught:
@@ -125,7 +125,7 @@ async def test_another_request_is_a_conflict(place: Place, make_client: ClientMa
 async def test_a_changed_file_is_a_conflict(
     place: Place, make_client: ClientMaker, image: Path, tmp_path: Path, emulator: Emulator
 ) -> None:
-    """A file counts by its bytes: a copy elsewhere is the same request, other bytes are another one."""
+    """Files are compared by their bytes: a copy elsewhere is the same request, other bytes are another one."""
     client = make_client(journal=place())
     copy = tmp_path / "copy.png"
     copy.write_bytes(image.read_bytes())
@@ -140,7 +140,7 @@ async def test_a_changed_file_is_a_conflict(
 async def test_a_failed_task_is_made_again_only_on_demand(
     place: Place, make_client: ClientMaker, emulator: Emulator
 ) -> None:
-    """The same key gives a failed task again; `again="failed"` makes another one, and of one that lives none."""
+    """The same key returns a failed task; `again="failed"` makes another attempt, but not while one is running."""
     client = make_client(journal=place())
     request = TextToVideo("forbidden")
     first = await client.submit(request, key="cat")
@@ -155,7 +155,7 @@ async def test_a_failed_task_is_made_again_only_on_demand(
 
 
 async def test_what_was_refused_can_be_mended(place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
-    """A request that the service refused leaves the key free for a better one."""
+    """A request that the service refused leaves the key free for a corrected one."""
     client = make_client(journal=place())
     with pytest.raises(KlingError):
         await client.submit(TextToVideo("refused"), key="cat")
@@ -167,7 +167,7 @@ async def test_what_was_refused_can_be_mended(place: Place, make_client: ClientM
 
 @pytest.mark.parametrize("after_effect", [True, False])
 async def test_a_lost_answer(place: Place, make_client: ClientMaker, emulator: Emulator, *, after_effect: bool) -> None:
-    """Where a create stays in doubt, the same key settles it: looked up, and sent where there is no task."""
+    """If a create stays in doubt, the same key settles it: it is looked up, and sent if there is no task."""
     client = make_client(journal=place(), retry=Retry(first=0.1, settle=1, budget=2))
     emulator.faults.add(Fault.reset(after_effect=after_effect), on="create", times=1)
     emulator.faults.add(Fault.reset(), on="query")
@@ -183,7 +183,7 @@ async def test_a_lost_answer(place: Place, make_client: ClientMaker, emulator: E
 
 
 async def test_save_to_is_remembered(make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path) -> None:
-    """`save()` without a target uses the one of `submit`, in any client; what is whole is given without a request."""
+    """`save()` without a target uses that of `submit`, in any client; an intact file is returned without a request."""
     async with make_client(journal=path) as first:
         await first.submit(CAT, key="cat", save_to=tmp_path / "cat.mp4")
     async with make_client(journal=path) as second:
@@ -200,7 +200,7 @@ async def test_save_to_is_remembered(make_client: ClientMaker, emulator: Emulato
 
 
 async def test_save_without_any_target(place: Place, make_client: ClientMaker) -> None:
-    """Where no target is known, saving says so."""
+    """Without a known target, saving is refused."""
     handle = await make_client(journal=place()).submit(CAT, key="cat")
     with pytest.raises(TargetError, match="save_to"):
         await handle.save()
@@ -209,7 +209,7 @@ async def test_save_without_any_target(place: Place, make_client: ClientMaker) -
 async def test_generate_into_a_directory(
     place: Place, make_client: ClientMaker, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """With a key a file in a directory is called after it, and a second run gives it and pays nothing."""
+    """With a key, a file in a directory is named after it; a second run returns it and pays nothing."""
     for _ in range(2):
         async with make_client(journal=place()) as client:
             assert await client.generate(CAT, f"{tmp_path}/out/", key="cat") == tmp_path / "out" / "cat.mp4"
@@ -219,7 +219,7 @@ async def test_generate_into_a_directory(
 async def test_generate_does_not_overwrite(
     place: Place, make_client: ClientMaker, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """A file that the journal knows nothing of is left alone, and nothing is sent."""
+    """A file that the journal has no record of is not overwritten, and nothing is sent."""
     (tmp_path / "cat.mp4").write_bytes(b"mine")
     with pytest.raises(TargetError, match="exists"):
         await make_client(journal=place()).generate(CAT, tmp_path / "cat.mp4", key="cat")
@@ -228,7 +228,7 @@ async def test_generate_does_not_overwrite(
 
 
 async def test_options_need_a_journal(make_client: ClientMaker) -> None:
-    """Without a journal a key is refused, and recovering."""
+    """Without a journal, keys and recovery are refused."""
     client = make_client()
     with pytest.raises(ConfigurationError, match="key needs a journal"):
         await client.submit(CAT, key="cat")
@@ -251,7 +251,7 @@ async def test_options_need_a_journal(make_client: ClientMaker) -> None:
 async def test_options_that_cannot_be_followed(
     place: Place, make_client: ClientMaker, emulator: Emulator, request_: TextToVideo, options: Any
 ) -> None:
-    """What cannot be followed is refused before anything is sent."""
+    """Invalid options are refused before anything is sent."""
     with pytest.raises(InvalidRequest):
         await make_client(journal=place()).submit(request_, **options)
     assert emulator.ledger.created == 0
@@ -260,7 +260,7 @@ async def test_options_that_cannot_be_followed(
 async def test_the_intent_is_there_before_the_create(
     place: Place, make_client: ClientMaker, emulator: Emulator
 ) -> None:
-    """When `on_intent` is called the journal has the intent; if that raises, nothing is sent."""
+    """The journal has the intent when `on_intent` is called; if that raises, nothing is sent."""
     seen: list[EntryState] = []
 
     async def on_intent(_: object) -> None:
@@ -278,7 +278,7 @@ async def test_the_intent_is_there_before_the_create(
 async def test_bytes_are_kept_until_the_task_is_accepted(
     make_client: ClientMaker, image: Path, path: Path, tmp_path: Path
 ) -> None:
-    """What was given as bytes is beside the journal before the create and gone after it, and never in the journal."""
+    """Bytes are stored beside the journal before the create and deleted after it, and are never in the journal."""
     kept: list[int] = []
 
     async def on_intent(_: object) -> None:
@@ -294,7 +294,7 @@ async def test_bytes_are_kept_until_the_task_is_accepted(
 async def test_no_secrets_and_no_rights_for_others(
     make_client: ClientMaker, emulator: Emulator, path: Path, image: Path, tmp_path: Path
 ) -> None:
-    """No credentials stand in the journal, nothing of a picture, and nobody else can read it."""
+    """The journal contains no credentials and no bytes of pictures, and other users cannot read it."""
     client = make_client(journal=path)
     await client.submit(ImageToVideo(image.read_bytes()), key="cat")
     found = [each for each in tmp_path.glob("clips.sqlite*") if each.is_file()]
@@ -308,7 +308,7 @@ async def test_no_secrets_and_no_rights_for_others(
 
 
 async def test_a_closed_journal_says_so(place: Place, make_client: ClientMaker) -> None:
-    """Work that is saved after its client was closed cannot be told any more, and hangs nowhere."""
+    """A save after its client was closed cannot be recorded, and does not hang."""
     client = make_client(journal=place())
     await client.submit(CAT, key="cat")
     await client.close()

@@ -24,7 +24,7 @@ CLIPS = 8 * KILLS
 
 
 async def started(*arguments: str) -> asyncio.subprocess.Process:
-    """A process that has its journal open."""
+    """Starts a process, and waits until it has its journal open."""
     script = Path(__file__).with_name("submit_loop.py")
     process = await asyncio.create_subprocess_exec(sys.executable, script, *arguments, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
@@ -41,7 +41,7 @@ async def killed(
     *,
     postgres: str | None = None,
 ) -> None:
-    """Ends process after process; the emulator's ledger is the judge."""
+    """Kills process after process, and checks the result against the emulator's ledger."""
     journal = postgres or str(directory / "journal.sqlite")
     async with Emulator(render=False, speed=400, concurrency=8) as emulator:
         arguments = [emulator.base_url, journal, str(directory / "out"), str(clips)]
@@ -71,24 +71,24 @@ async def killed(
     ids=["few", "many"],
 )
 def test_killed_at_random_moments(tmp_path: Path, kills: int, clips: int) -> None:
-    """Whenever a process is killed, started again it pays for nothing twice, and in the end all is saved."""
+    """Whenever a process is killed, its successor pays for nothing twice, and in the end all is saved."""
     asyncio.run(killed(tmp_path, kills, clips, same_draws(12)))
 
 
 def test_interrupted_at_random_moments(tmp_path: Path) -> None:
-    """The same with Ctrl-C, after which a client is closed."""
+    """The same with Ctrl-C, which closes the client."""
     asyncio.run(killed(tmp_path, 2, 6, same_draws(13), signal.SIGINT))
 
 
 @pytest.mark.slow
 def test_killed_with_a_journal_in_postgres(postgres: str, tmp_path: Path) -> None:
-    """The same where the work of a killed process is left by a lease that is over."""
+    """The same in Postgres, where the work of a killed process is free once its lease has expired."""
     asyncio.run(killed(tmp_path, KILLS, CLIPS, same_draws(14), postgres=postgres))
 
 
 @pytest.mark.slow
 def test_a_server_that_is_killed_at_random_moments(own_cluster: Cluster, tmp_path: Path) -> None:
-    """Whenever Postgres dies and comes back, a process goes on, and pays for nothing twice."""
+    """Whenever Postgres dies and restarts, a process continues, and pays for nothing twice."""
     dsn, rng = own_cluster.dsn(own_cluster.create()), same_draws(15)
 
     async def run() -> None:

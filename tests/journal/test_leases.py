@@ -1,4 +1,4 @@
-"""The journal in Postgres: owners whose leases may be over, late reports, and the bytes of requests."""
+"""The journal in Postgres: owners with expired leases, late reports, and the bytes of requests."""
 
 import asyncio
 import hashlib
@@ -57,26 +57,26 @@ END = Task(task_id="1", status=TaskStatus.SUCCEED, endpoint="text2video")
 
 
 async def opened(dsn: str) -> ClientJournal:
-    """A client's journal."""
+    """Returns a client's open journal."""
     journal = ClientJournal(PostgresJournal(dsn), time.time)
     await journal.open()
     return journal
 
 
 def away(dsn: str, owner: int, seconds: float) -> None:
-    """As if an owner had not been heard for some seconds after its lease was over."""
+    """Ages an owner's lease as if it had expired some seconds ago."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(AWAY, (seconds, owner))
 
 
 def all_away(dsn: str) -> None:
-    """As if no owner had been heard for long."""
+    """Ages all leases as if they had expired long ago."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("UPDATE kling_journal_default.owners SET seen_at = 0")
 
 
 async def intended(journal: ClientJournal, work: Work = WORK) -> Entry:
-    """An intent of a client."""
+    """Writes an intent of a client."""
     owner = journal.owner
     entry = await journal.do(lambda store: store.intend(work, owner, NOW))
     assert entry is not None
@@ -84,14 +84,14 @@ async def intended(journal: ClientJournal, work: Work = WORK) -> Entry:
 
 
 async def now_of(journal: ClientJournal, entry: Entry) -> Entry:
-    """What stands there."""
+    """Returns the current entry."""
     found = await journal.do(lambda store: store.get(entry.id))
     assert found is not None
     return found
 
 
 def journal_of(client: KlingClient) -> ClientJournal:
-    """Its part of the journal."""
+    """Returns the client's journal."""
     assert client._works is not None
     return client._works.journal
 
@@ -99,7 +99,7 @@ def journal_of(client: KlingClient) -> ClientJournal:
 async def test_a_client_with_a_journal_in_postgres(
     postgres: str, make_client: ClientMaker, emulator: Emulator, tmp_path: Path, image: Path
 ) -> None:
-    """What one client submits, another one finds, and goes on with once the first one is closed."""
+    """What one client submits, another one finds, and continues once the first one is closed."""
     async with make_client(journal=postgres) as first:
         handle = await first.submit(CAT, key="cat", save_to=tmp_path / "cat.mp4")
         await first.submit(ImageToVideo(image), key="image")
@@ -112,10 +112,10 @@ async def test_a_client_with_a_journal_in_postgres(
     assert emulator.ledger.created == 2
 
 
-async def test_the_work_of_a_client_whose_lease_is_over(
+async def test_the_work_of_a_client_whose_lease_has_expired(
     postgres: str, make_client: ClientMaker, emulator: Emulator
 ) -> None:
-    """Another one takes its tasks at once; it follows what it has to the end, and begins nothing any more."""
+    """Another client takes its tasks at once; it follows its handles to the end, and begins no more work."""
     first, second = make_client(journal=postgres), make_client(journal=postgres)
     handle = await first.submit(CAT, key="cat")
     await journal_of(first).do(lambda _: None)
@@ -128,8 +128,8 @@ async def test_the_work_of_a_client_whose_lease_is_over(
     assert emulator.faults.calls["create"] == 1
 
 
-async def test_a_lease_that_is_over_is_not_renewed(postgres: str) -> None:
-    """Who comes back after its lease is never an owner again; while it lasts it is renewed."""
+async def test_an_expired_lease_is_not_renewed(postgres: str) -> None:
+    """An owner whose lease has expired is never an owner again; until then the lease is renewed."""
     journal = await opened(postgres)
     lease = journal._owner
     assert isinstance(lease, Lease)
@@ -147,10 +147,10 @@ async def test_a_lease_that_is_over_is_not_renewed(postgres: str) -> None:
     await journal.close()
 
 
-async def test_time_is_looked_at_before_the_first_byte(
+async def test_the_lease_is_checked_before_the_first_byte(
     postgres: str, make_client: ClientMaker, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a client was stopped between its intent and the first byte, nothing is sent, and the next one may."""
+    """If a client is stopped between its intent and the first byte, nothing is sent, and the next client may send."""
 
     async def stopped(_: object) -> None:
         lease = journal_of(client)._owner
@@ -171,7 +171,7 @@ async def test_time_is_looked_at_before_the_first_byte(
 async def test_nothing_is_sent_again_after_the_lease(
     postgres: str, make_client: ClientMaker, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a send was lost and the lease is over meanwhile, it is looked up, and in doubt; the next one settles it."""
+    """If a send is lost and the lease expires, the create is looked up, and in doubt; the next client settles it."""
 
     def lost(_: Call) -> Fault:
         lease = journal_of(client)._owner
@@ -191,8 +191,8 @@ async def test_nothing_is_sent_again_after_the_lease(
     assert emulator.ledger.created == 1
 
 
-async def test_what_may_still_be_under_way_is_left_alone(postgres: str) -> None:
-    """An intent is taken only after the lease and the longest time of a create; a task at once."""
+async def test_an_intent_that_may_be_under_way_is_not_taken(postgres: str) -> None:
+    """An intent is taken only after the lease and the longest duration of a create; a task at once."""
     first, second = await opened(postgres), await opened(postgres)
     entry, accepted = await intended(first), await intended(first, attrs.evolve(WORK, key="dog"))
     await first.do(lambda store: store.accepted(accepted.id, TASK, NOW))
@@ -206,14 +206,14 @@ async def test_what_may_still_be_under_way_is_left_alone(postgres: str) -> None:
 
 
 def long_ago(dsn: str, seconds: float) -> None:
-    """As if all that was cut off had been so some seconds ago."""
+    """Ages all cuts by some seconds."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(CUT, (seconds,))
 
 
 @pytest.mark.parametrize("how", ["cut_off", "left", "both"])
-async def test_what_a_client_cuts_off_is_left_alone(postgres: str, how: str) -> None:
-    """A client that ends in order may have been sending: its intent waits as long as that of one that was killed."""
+async def test_an_intent_that_was_cut_off_is_not_taken(postgres: str, how: str) -> None:
+    """A closing client may have been sending: its intent is protected as long as that of a killed client."""
     first, second = await opened(postgres), await opened(postgres)
     entry, accepted = await intended(first), await intended(first, attrs.evolve(WORK, key="dog"))
     await first.do(lambda store: store.accepted(accepted.id, TASK, NOW))
@@ -231,8 +231,8 @@ async def test_what_a_client_cuts_off_is_left_alone(postgres: str, how: str) -> 
         await each.close()
 
 
-async def test_what_was_settled_is_left_to_anybody(postgres: str) -> None:
-    """A create whose client looked for its task to the end and is in doubt can be taken at once."""
+async def test_a_settled_doubt_can_be_taken_at_once(postgres: str) -> None:
+    """A create in doubt whose client has finished looking for its task can be taken at once."""
     first, second = await opened(postgres), await opened(postgres)
     entry = await intended(first)
     await first.do(lambda store: store.in_doubt(entry.id, "?", cut_off=False))
@@ -244,7 +244,7 @@ async def test_what_was_settled_is_left_to_anybody(postgres: str) -> None:
 async def test_a_create_that_the_end_of_its_client_cuts_off(
     postgres: str, make_client: ClientMaker, emulator: Emulator
 ) -> None:
-    """Another client waits for what the service may still make of it, and the journal does not say it was not sent."""
+    """Another client waits until the service may have processed it, and the entry does not claim it was not sent."""
     emulator.faults.add(Fault.delay(3600, after_effect=True), on="create", times=1)
     first, second = make_client(journal=postgres), make_client(journal=postgres)
     creating = asyncio.ensure_future(first.submit(CAT, key="cat"))
@@ -261,7 +261,7 @@ async def test_a_create_that_the_end_of_its_client_cuts_off(
 async def test_a_create_that_was_not_begun_is_free_at_once(
     postgres: str, make_client: ClientMaker, emulator: Emulator
 ) -> None:
-    """What a client that ends has surely not sent is refused, and anybody's."""
+    """A create that a closing client has certainly not sent is refused, and any client may send it."""
     hanging = asyncio.Event()
 
     async def hang(_: object) -> None:
@@ -279,12 +279,12 @@ async def test_a_create_that_was_not_begun_is_free_at_once(
 
 
 def test_large_files_take_longer() -> None:
-    """Who takes over waits for the time that an upload of the request's size may take."""
+    """A client that takes over waits for the time that an upload of the request's size may take."""
     assert longest_create(None) < longest_create(0) < longest_create(10_000_000) - 200
 
 
-async def test_late_reports_where_another_one_has_the_entry(postgres: str) -> None:
-    """They change nothing, whatever they say."""
+async def test_late_reports_if_another_client_has_the_entry(postgres: str) -> None:
+    """Late reports of any kind change nothing."""
     first, second = await opened(postgres), await opened(postgres)
     entry = await intended(first)
     away(postgres, first.owner, 1000)
@@ -303,8 +303,8 @@ async def test_late_reports_where_another_one_has_the_entry(postgres: str) -> No
     await second.close()
 
 
-async def test_late_reports_where_nobody_has_the_entry(postgres: str) -> None:
-    """They are kept: nothing else knows of the task."""
+async def test_late_reports_if_no_client_has_the_entry(postgres: str) -> None:
+    """They are stored, since nothing else records the task."""
     first, second = await opened(postgres), await opened(postgres)
     entry = await intended(first)
     away(postgres, first.owner, 1)
@@ -316,8 +316,8 @@ async def test_late_reports_where_nobody_has_the_entry(postgres: str) -> None:
         await each.close()
 
 
-async def test_a_task_of_what_was_given_up(postgres: str) -> None:
-    """Where an intent was closed as lost since nobody could know, and its client tells of a task, that is anybody's."""
+async def test_a_task_of_an_entry_closed_as_lost(postgres: str) -> None:
+    """If an intent was closed as lost and its client then reports a task, any client may take the entry."""
     first, second = await opened(postgres), await opened(postgres)
     entry = await intended(first, attrs.evolve(WORK, external_task_id=None))
     away(postgres, first.owner, 1000)
@@ -330,7 +330,7 @@ async def test_a_task_of_what_was_given_up(postgres: str) -> None:
 
 
 async def test_a_task_that_is_given_away(postgres: str, make_client: ClientMaker, emulator: Emulator) -> None:
-    """Its new owner follows it; it cannot be given again, nor to one that is gone."""
+    """Its new owner follows it; it can be given neither twice nor to an owner that is gone."""
     first, second = make_client(journal=postgres), make_client(journal=postgres)
     await second.works.journal.open()
     handle = await first.submit(CAT, key="cat")
@@ -347,10 +347,8 @@ async def test_a_task_that_is_given_away(postgres: str, make_client: ClientMaker
     assert emulator.ledger.created == 1
 
 
-async def test_what_is_kept_as_members(
-    postgres: str, make_client: ClientMaker, emulator: Emulator, image: Path
-) -> None:
-    """Work that was put into the journal's database by somebody else is sent with its files, once for its key."""
+async def test_work_stored_as_members(postgres: str, make_client: ClientMaker, emulator: Emulator, image: Path) -> None:
+    """Work that was put into the journal's database by another program is sent with its files, once for its key."""
     data = image.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     mark = {"kling_async.file": {"path": "/elsewhere.png", "sha256": digest, "kind": "Image"}}
@@ -379,7 +377,7 @@ async def test_what_is_kept_as_members(
 async def test_the_files_of_a_request(
     postgres: str, make_client: ClientMaker, emulator: Emulator, image: Path, tmp_path: Path
 ) -> None:
-    """They are in the database as long as they may have to be sent, also those that were given by their paths."""
+    """They are in the database as long as they may have to be sent, also those given by path."""
     copy = tmp_path / "copy.png"
     copy.write_bytes(image.read_bytes())
     seen: list[int] = []
@@ -408,7 +406,7 @@ async def test_the_files_of_a_request(
 async def test_another_machine_sends_the_files(
     postgres: str, make_client: ClientMaker, emulator: Emulator, image: Path, tmp_path: Path
 ) -> None:
-    """What a client left that was killed before its first byte is sent by another one, which has not its files."""
+    """Work of a client that was killed before its first byte is sent by another one, which does not have the files."""
     copy = tmp_path / "copy.png"
     copy.write_bytes(image.read_bytes())
     hanging = asyncio.Event()

@@ -1,4 +1,4 @@
-"""A journal in Postgres whose connections break, whose server dies, and whose clients are stopped in the middle."""
+"""A journal in Postgres whose connections break, whose server dies, and whose clients are stopped in a transaction."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ from tests.postgres import Cluster, Relay
 
 
 def put(name: str) -> Callable[[Store], None]:
-    """Writes a fact, which cannot be written twice."""
+    """Returns a step that writes a fact, which cannot be written twice."""
 
     def work(store: Store) -> None:
         assert isinstance(store, PostgresStore)
@@ -32,37 +32,37 @@ def put(name: str) -> Callable[[Store], None]:
 
 
 def facts(dsn: str) -> set[str]:
-    """What stands there."""
+    """Returns the stored facts."""
     with psycopg.connect(dsn) as connection:
         rows = connection.execute("SELECT name FROM kling_journal_default.facts").fetchall()
     return {row[0] for row in rows} - {"id", "version", "oldest_reader"}
 
 
 def unreachable(*_: object) -> None:
-    """As if there were no way to the server."""
+    """Simulates a server that cannot be reached."""
     raise psycopg.OperationalError("no way")
 
 
 @pytest.mark.parametrize("arrives", [True, False])
 def test_a_commit_that_is_not_answered(postgres: str, *, arrives: bool) -> None:
-    """Whether it was taken is found out: nothing is done twice, nothing is lost, and who waits hears no error."""
+    """Its outcome is determined: nothing is done twice, nothing is lost, and waiters get no error."""
 
     async def run() -> None:
         with Relay(postgres) as relay:
             journal = ClientJournal(PostgresJournal(relay.dsn), time.time)
             await journal.open()
             relay.lose(b"; COMMIT", arrives=arrives)
-            journal.enqueue(put("told"))
+            journal.enqueue(put("enqueued"))
             await journal.do(put("waited"))
             await journal.do(put("later"))
             await journal.close()
-        assert facts(postgres) == {"told", "waited", "later"}
+        assert facts(postgres) == {"enqueued", "waited", "later"}
 
     asyncio.run(run())
 
 
 def test_a_statement_that_is_not_answered(postgres: str) -> None:
-    """A step whose connection breaks in its middle is taken once, by the next one."""
+    """A step whose connection breaks in the middle is committed once, by the next try."""
 
     async def run() -> None:
         with Relay(postgres) as relay:
@@ -79,8 +79,8 @@ def test_a_statement_that_is_not_answered(postgres: str) -> None:
     asyncio.run(run())
 
 
-def test_a_commit_of_which_nobody_hears_for_long(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits gets an error that says so; what nobody waits for is there once, as soon as the server answers."""
+def test_a_commit_with_unknown_outcome_for_long(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiters get an error; a step without a waiter is committed once, as soon as the server answers."""
     monkeypatch.setattr(writer, "_PATIENCE_SECONDS", 0.2)
 
     async def run() -> None:
@@ -88,7 +88,7 @@ def test_a_commit_of_which_nobody_hears_for_long(postgres: str, monkeypatch: pyt
             journal = ClientJournal(PostgresJournal(relay.dsn), time.time)
             await journal.open()
             relay.lose(b"; COMMIT", arrives=True)
-            journal.enqueue(put("told"))
+            journal.enqueue(put("enqueued"))
             with monkeypatch.context() as patch:
                 patch.setattr(database, "connect", unreachable)
                 with pytest.raises(Interrupted) as caught:
@@ -96,13 +96,13 @@ def test_a_commit_of_which_nobody_hears_for_long(postgres: str, monkeypatch: pyt
             assert caught.value.attempt is not None
             await journal.do(put("later"))
             await journal.close()
-        assert facts(postgres) == {"told", "waited", "later"}
+        assert facts(postgres) == {"enqueued", "waited", "later"}
 
     asyncio.run(run())
 
 
 def test_a_server_that_is_killed_and_comes_back(own_cluster: Cluster) -> None:
-    """Who waits waits for it; after that a client works as before."""
+    """Waiters wait for it; after that a client works as before."""
 
     async def run() -> None:
         dsn = own_cluster.dsn(own_cluster.create())
@@ -110,7 +110,7 @@ def test_a_server_that_is_killed_and_comes_back(own_cluster: Cluster) -> None:
         await journal.open()
         await journal.do(put("before"))
         await asyncio.to_thread(own_cluster.kill)
-        journal.enqueue(put("told"))
+        journal.enqueue(put("enqueued"))
         waiting = asyncio.ensure_future(journal.do(put("meanwhile")))
         looking = asyncio.ensure_future(journal.look(lambda store: store.intents()))
         await asyncio.to_thread(own_cluster.start)
@@ -118,13 +118,13 @@ def test_a_server_that_is_killed_and_comes_back(own_cluster: Cluster) -> None:
         assert await looking == []
         await journal.do(put("after"))
         await journal.close()
-        assert facts(dsn) == {"before", "told", "meanwhile", "after"}
+        assert facts(dsn) == {"before", "enqueued", "meanwhile", "after"}
 
     asyncio.run(run())
 
 
 def test_a_server_that_stays_away(own_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits gets an error that names the place and no password; nothing hangs."""
+    """Waiters get an error that names the place and no password; nothing hangs."""
     monkeypatch.setattr(writer, "_PATIENCE_SECONDS", 0.2)
 
     async def run() -> None:
@@ -140,8 +140,8 @@ def test_a_server_that_stays_away(own_cluster: Cluster, monkeypatch: pytest.Monk
     asyncio.run(run())
 
 
-def test_a_server_that_says_nothing(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection over which nothing comes any more is given up, and the step is taken on another one."""
+def test_a_server_that_does_not_answer(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent connection is given up, and the step is run on another one."""
     monkeypatch.setattr(database, "ANSWER_SECONDS", 0.5)
 
     async def run() -> None:
@@ -161,7 +161,7 @@ def test_a_server_that_says_nothing(postgres: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_client_that_is_stopped_within_a_step(postgres: str) -> None:
-    """The server ends its step after a third of its lease: others are not held up, and it takes the step again."""
+    """The server ends its transaction after a third of its lease: other clients are not blocked, and it retries."""
     address = Address.of(postgres, "default")
     stopped, other = PostgresStore(address, 0.5), PostgresStore(address, 30.0)
     for store in (stopped, other):
@@ -196,7 +196,7 @@ def test_a_client_that_is_stopped_within_a_step(postgres: str) -> None:
 
 
 def test_steps_are_taken_one_after_the_other(postgres: str) -> None:
-    """What one client has read within a step, no other one changes before that is taken."""
+    """What one client reads within a transaction, no other client changes before it is committed."""
     address = Address.of(postgres, "default")
     stores = [PostgresStore(address, 30.0) for _ in range(3)]
     for store in stores:
@@ -220,8 +220,8 @@ def test_steps_are_taken_one_after_the_other(postgres: str) -> None:
         store.close()
 
 
-def test_an_intent_of_which_nobody_hears_for_long(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was not sent since it was not known whether its intent is there, is refused once that is known."""
+def test_an_intent_with_unknown_outcome_for_long(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A create not sent because the outcome of its intent was unknown is refused once that is known."""
     monkeypatch.setattr(writer, "_PATIENCE_SECONDS", 0.2)
 
     async def run() -> None:
@@ -243,10 +243,10 @@ def test_an_intent_of_which_nobody_hears_for_long(postgres: str, monkeypatch: py
 
 @pytest.mark.parametrize("pooled", ["other", "none"])
 async def test_a_pooler_that_gives_connections_to_others(postgres: str, pooled: str) -> None:
-    """A step, and a look, in a session with another client's settings, or with none, changes and tells nothing."""
+    """A step or read in a session with another client's settings, or none, neither changes nor returns anything."""
     journal, other = PostgresJournal(postgres, name="a"), PostgresJournal(postgres, name="b")
-    mine, theirs = ClientJournal(journal, time.time), ClientJournal(other, time.time)
-    await theirs.open()
+    mine, foreign = ClientJournal(journal, time.time), ClientJournal(other, time.time)
+    await foreign.open()
     await mine.open()
     settings = f"SET search_path TO kling_journal_b; SET {SESSION} TO 'another'" if pooled == "other" else "DISCARD ALL"
 
@@ -263,5 +263,5 @@ async def test_a_pooler_that_gives_connections_to_others(postgres: str, pooled: 
     with psycopg.connect(postgres) as connection:
         for name in "ab":
             assert not connection.execute(f"SELECT FROM kling_journal_{name}.entries".encode()).fetchall()
-    await theirs.close()
+    await foreign.close()
     await mine.close()

@@ -1,4 +1,4 @@
-"""Files that are called after their key."""
+"""Files that are named after their key."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ CATS = GenerateImages("cats", n=3)
 
 
 async def test_every_file_of_a_key(make_client: ClientMaker, path: Path, tmp_path: Path) -> None:
-    """In a directory files are called after the key, the further ones with a number that no other key can have."""
+    """In a directory files are named after the key, further ones with a number that no other key can have."""
     async with make_client(journal=path) as client:
         handle = await client.submit(CATS, key="cat")
         paths = await handle.save_all(tmp_path / "out")
@@ -25,7 +25,7 @@ async def test_every_file_of_a_key(make_client: ClientMaker, path: Path, tmp_pat
 
 
 async def test_the_watermarked_variant(make_client: ClientMaker, path: Path, tmp_path: Path) -> None:
-    """Both variants are known to be whole, each for itself."""
+    """Each of the two variants is known to be saved by itself."""
     request = TextToVideo("a cat", watermark_info=WatermarkInfo(enabled=True))
     async with make_client(journal=path) as client:
         plain = await client.generate(request, tmp_path, key="cat")
@@ -51,7 +51,7 @@ async def test_a_save_of_several_that_broke_off(
     *,
     by: str,
 ) -> None:
-    """Between two files of a task it may break off; the rest is saved: those that are there already are its own."""
+    """A save interrupted between two files of a task is resumed: existing files are recognized as its own."""
     save, saved = Downloads._save_one, list[Any]()
 
     async def only_the_first(*arguments: Any, **more: Any) -> Path:
@@ -77,10 +77,10 @@ async def test_a_save_of_several_that_broke_off(
 
 
 @pytest.mark.parametrize("name", ["cat.png", "cat.jpg", "cat.3.png"])
-async def test_a_file_of_somebody_else(
+async def test_a_foreign_file(
     make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path, name: str
 ) -> None:
-    """A file that was there first is never replaced, however often the same is asked for."""
+    """A file that existed before is never replaced, however often the save is repeated."""
     (tmp_path / name).write_bytes(b"mine")
     async with make_client(journal=path) as client:
         for _ in range(3):
@@ -93,7 +93,7 @@ async def test_a_file_of_somebody_else(
 async def test_a_broken_save_is_no_claim_to_the_place(
     make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
 ) -> None:
-    """A save that broke off claims the names of its own files, and no others in the directory."""
+    """An interrupted save claims the names of its own files, and no others in the directory."""
     emulator.faults.add(Fault.missing(), on="file", probability=1.0)
     async with make_client(journal=path) as client:
         with pytest.raises(DownloadError):

@@ -1,4 +1,4 @@
-"""Handles that are older than what another client of their journal has done with the work since."""
+"""Handles older than the changes that another client of the journal has made to their work."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -36,21 +36,21 @@ class Two:
     clients: tuple[KlingClient, KlingClient]
 
     async def handles(self, request: Request, save_to: object) -> tuple[TaskHandle, TaskHandle]:
-        """Of one key, one of each client; the task has ended."""
+        """Returns a handle of each client for one key, whose task has ended."""
         ours, others = [await client.submit(request, key="cat", save_to=f"{save_to}") for client in self.clients]
         await ours
         await others
         return ours, others
 
     async def entry(self) -> Entry:
-        """What the journal has of the key, behind all that either client had to tell."""
+        """Returns the journal's entry of the key, after all queued writes of both clients."""
         *_, entry = [entry for client in self.clients async for entry in client.journal.entries()]
         return entry
 
 
 @pytest.fixture
 async def two(any_place: Place, make_client: ClientMaker) -> AsyncIterator[Two]:
-    """They are open."""
+    """Two open clients."""
     async with make_client(journal=any_place()) as client, make_client(journal=any_place()) as other:
         yield Two((client, other))
 
@@ -66,7 +66,7 @@ PLACES = pytest.mark.parametrize(
 async def test_what_another_client_has_saved_is_given(
     two: Two, emulator: Emulator, tmp_path: Path, *, request_: Request, name: str, files: list[str]
 ) -> None:
-    """It is not in the way, and nothing is fetched again."""
+    """The existing file is returned, and nothing is fetched again."""
     out = tmp_path / "out"
     out.mkdir()
     ours, others = await two.handles(request_, f"{out}/{name}")
@@ -90,7 +90,7 @@ async def test_what_another_client_saves_at_the_last_moment_is_given(
     files: list[str],
     noted: bool,
 ) -> None:
-    """Also where the place was free when the save began and its task was waited for, and before the other's note."""
+    """Also if the place was free when the save began, and before the other client has recorded it."""
     out, saving, saved = tmp_path / "out", Record.saving, Record.saved
     out.mkdir()
     ours, others = await two.handles(request_, f"{out}/{name}")
@@ -99,7 +99,7 @@ async def test_what_another_client_saves_at_the_last_moment_is_given(
         if record is ours.work:
             with contextlib.nullcontext() if noted else pytest.raises(DownloadError):
                 await others.save()
-            await two.entry()  # behind what it had to tell
+            await two.entry()  # after its queued writes
         return await saving(record, *arguments, **more)
 
     async def saved_or_killed(record: Record, *arguments: Any, **more: Any) -> None:
@@ -124,7 +124,7 @@ async def test_what_another_client_saved_before_it_was_killed_is_known_by_its_by
     name: str,
     files: list[str],
 ) -> None:
-    """The other client had noted where it saves to, and not that it had: its file is taken for what it is."""
+    """The other client had recorded where it saves to, but not the end: its file is recognized."""
 
     async def killed(*_: object, **_more: object) -> None:
         raise DownloadError("the process is gone")
@@ -144,7 +144,7 @@ async def test_what_another_client_saved_before_it_was_killed_is_known_by_its_by
 
 
 async def test_what_is_in_the_way_stays(two: Two, tmp_path: Path) -> None:
-    """A file of something else is refused as before, and with every further save."""
+    """A foreign file is refused as before, and on every further save."""
     ours, _ = await two.handles(CAT, tmp_path / "cat.mp4")
     (tmp_path / "cat.mp4").write_bytes(b"mine")
     for _ in range(2):
@@ -154,7 +154,7 @@ async def test_what_is_in_the_way_stays(two: Two, tmp_path: Path) -> None:
 
 
 async def test_a_variant_that_another_client_has_saved_stays_known(two: Two, tmp_path: Path) -> None:
-    """Who saves the watermarked variant does not forget the plain one of another client."""
+    """Saving the watermarked variant keeps another client's record of the plain one."""
     ours, others = await two.handles(CAT, f"{tmp_path}/out/")
     plain, marked = await others.save(), await ours.save(watermark=True)
     files = (await two.entry()).files
@@ -162,7 +162,7 @@ async def test_a_variant_that_another_client_has_saved_stays_known(two: Two, tmp
 
 
 async def test_where_another_client_saves_to_stays_known(two: Two, emulator: Emulator, tmp_path: Path) -> None:
-    """Who finds a file of something else at one place does not forget the save of another client at another."""
+    """Finding a foreign file at one place keeps another client's record of a save at another place."""
     ours, others = await two.handles(CAT, tmp_path / "cat.mp4")
     emulator.faults.add(Fault.missing(), on="file", probability=1.0)
     with pytest.raises(DownloadError):

@@ -1,4 +1,4 @@
-"""A journal that cannot be used says so before anything is paid."""
+"""A journal that cannot be used raises an error before anything is paid."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ CAT = TextToVideo("a cat")
 
 
 def run(path: Path, *statements: str) -> None:
-    """Changes the file."""
+    """Runs statements on the file."""
     with closing(sqlite3.connect(path)) as connection:
         for statement in statements:
             connection.execute(statement)
@@ -32,7 +32,7 @@ def other_database(path: Path) -> None:
 
 
 def newer(path: Path) -> None:
-    """A journal of a version to come."""
+    """A journal of a later version."""
     store = SqliteStore(path)
     store.open()
     store.close()
@@ -40,7 +40,7 @@ def newer(path: Path) -> None:
 
 
 def text(path: Path) -> None:
-    """No database at all."""
+    """A file that is no database."""
     path.write_bytes(b"no database" * 1000)
 
 
@@ -55,12 +55,12 @@ def damaged(path: Path) -> None:
 
 
 def directory(path: Path) -> None:
-    """A directory in its place."""
+    """A directory in place of the file."""
     path.mkdir()
 
 
 def pipe(path: Path) -> None:
-    """A named pipe in its place, whose permissions are not the journal's to change, as those of a device are not."""
+    """A named pipe in place of the file, whose permissions must not be changed, as those of a device."""
     os.mkfifo(path)
     path.chmod(0o666)
 
@@ -79,7 +79,7 @@ def pipe(path: Path) -> None:
 async def test_a_file_that_cannot_be_used(
     make_client: ClientMaker, emulator: Emulator, path: Path, prepare: object, message: str
 ) -> None:
-    """What is no journal, damaged or too new is refused where the client begins, and is left as it was."""
+    """A file that is no journal, damaged or too new is refused when the client opens it, and left unchanged."""
     assert callable(prepare)
     prepare(path)
     before = path.read_bytes() if path.is_file() else b"", path.stat().st_mode
@@ -92,13 +92,13 @@ async def test_a_file_that_cannot_be_used(
 
 
 async def test_no_directory(make_client: ClientMaker, tmp_path: Path) -> None:
-    """A directory that is not there is named."""
+    """A missing directory is named."""
     with pytest.raises(JournalError, match="No such file or directory"):
         await make_client(journal=tmp_path / "nowhere" / "clips.sqlite").submit(CAT)
 
 
 async def test_a_network_file_system(make_client: ClientMaker, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where locks do not hold there is no journal."""
+    """A journal is refused on a file system where locks do not work."""
     monkeypatch.setattr(files, "file_system", lambda *_: "nfs4")
     with pytest.raises(JournalError, match=r"network file system \(nfs4\)"):
         await make_client(journal=path).submit(CAT)
@@ -107,7 +107,7 @@ async def test_a_network_file_system(make_client: ClientMaker, path: Path, monke
 async def test_locked_by_something_else(
     make_client: ClientMaker, emulator: Emulator, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where another program keeps it locked, nothing is sent, and afterwards all goes on."""
+    """While another program holds the lock, nothing is sent; afterwards everything works."""
     monkeypatch.setattr(sqlite_file, "LOCK_SECONDS", 0.05)
     client = make_client(journal=path)
     await client.submit(CAT)
@@ -122,7 +122,7 @@ async def test_locked_by_something_else(
 async def test_a_full_disk(
     make_client: ClientMaker, emulator: Emulator, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A create whose intent cannot be written is not sent; what could not be told meanwhile is told later."""
+    """A create whose intent cannot be written is not sent; other writes are made later."""
     pages = 0
     together = SqliteStore.together
 
@@ -150,7 +150,7 @@ async def test_a_full_disk(
 
 
 async def test_another_machine(make_client: ClientMaker, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unfinished work of another machine is taken over only where the file was moved on purpose."""
+    """Unfinished work of another machine is taken over only if the file was moved on purpose."""
     for what in ("machine", "boot"):
         monkeypatch.setattr(owners, what, lambda: "another one")
     first = make_client(journal=path)
@@ -164,13 +164,13 @@ async def test_another_machine(make_client: ClientMaker, path: Path, monkeypatch
 
 @pytest.mark.parametrize("given", [5, "", "a\0b", "directory/"])
 def test_what_is_no_path(given: object) -> None:
-    """What cannot be a file is refused when the journal is made."""
+    """A value that cannot be a file's path is refused by the constructor."""
     with pytest.raises(ConfigurationError):
         Journal(given)  # type: ignore[arg-type]  # wrong on purpose
 
 
 async def test_wider_permissions_are_narrowed(make_client: ClientMaker, path: Path) -> None:
-    """A file that others can read becomes its owner's only."""
+    """A file that others can read becomes readable by its owner only."""
     newer_store = SqliteStore(path)
     newer_store.open()
     newer_store.close()
@@ -180,17 +180,17 @@ async def test_wider_permissions_are_narrowed(make_client: ClientMaker, path: Pa
 
 
 async def test_a_directory_is_no_journal(tmp_path: Path) -> None:
-    """It is called what it is."""
+    """The error names it a directory."""
     with pytest.raises(JournalError, match="it is a directory; name a file in it"):
         await anext(Journal(tmp_path).entries())
 
 
 @pytest.mark.parametrize("after", range(4))
 def test_a_journal_that_another_process_makes_meanwhile(path: Path, after: int) -> None:
-    """Whoever comes while another makes the file takes it for a journal, whatever was read of it before."""
+    """A process that opens it while another creates it accepts it as a journal, at every point."""
 
     class Slow(sqlite3.Connection):
-        """A process that is held up after its first look, its second, ..."""
+        """A process that is delayed after its first read, its second, ..."""
 
         def execute(self, *statement: Any) -> sqlite3.Cursor:
             nonlocal after

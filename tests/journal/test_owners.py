@@ -1,4 +1,4 @@
-"""Whose work it is, within one process."""
+"""Owners of entries, within one process."""
 
 import asyncio
 import gc
@@ -29,7 +29,7 @@ WORK = Work(
 
 
 async def with_work(path: Path) -> ClientJournal:
-    """A client's journal that has something to do."""
+    """Returns a client's journal that has unfinished work."""
     journal = ClientJournal(Journal(path), time.time)
     await journal.open()
     owner, now = journal.owner, journal.now()
@@ -38,7 +38,7 @@ async def with_work(path: Path) -> ClientJournal:
 
 
 async def taken(path: Path) -> list[str | None]:
-    """The keys that another client can take."""
+    """Returns the keys that another client can take."""
     other = ClientJournal(Journal(path), time.time)
     await other.open()
     found = [entry.key for entry in await other.take_left()]
@@ -47,7 +47,7 @@ async def taken(path: Path) -> list[str | None]:
 
 
 def threads(expected: int) -> int:
-    """How many write journals, once those that end have had time to."""
+    """Returns the number of writer threads, after those that end have had time to."""
     ends_at = time.monotonic() + 10
     while True:
         found = sum(thread.name == "kling_async-journal" for thread in threading.enumerate())
@@ -57,7 +57,7 @@ def threads(expected: int) -> int:
 
 
 def test_a_loop_that_is_closed_owns_nothing(path: Path) -> None:
-    """What a client of this process has whose loop is closed can be taken, and that of a running loop cannot."""
+    """The work of a client whose loop is closed can be taken, that of a client on a running loop cannot."""
 
     async def both() -> ClientJournal:
         journal = await with_work(path)
@@ -70,7 +70,7 @@ def test_a_loop_that_is_closed_owns_nothing(path: Path) -> None:
 
 
 def test_a_client_that_was_never_closed(path: Path) -> None:
-    """A client that is gone without having been closed owns nothing, and its thread ends."""
+    """A client collected without being closed owns nothing, and its thread ends."""
 
     async def run() -> None:
         await with_work(path)
@@ -82,7 +82,7 @@ def test_a_client_that_was_never_closed(path: Path) -> None:
 
 
 def test_clients_share_one_journal_object(path: Path) -> None:
-    """Clients with the same `Journal` write by one thread, and each owns what is its own."""
+    """Clients with the same `Journal` share a writer thread, and each owns its own work."""
 
     async def run() -> None:
         journal = Journal(path)
@@ -103,7 +103,7 @@ def test_clients_share_one_journal_object(path: Path) -> None:
 
 
 def test_locks_without_an_owner_are_cleared_away(path: Path) -> None:
-    """What a process left that was killed before it was an owner goes with the next one; a lock that is held stays."""
+    """The lock file of a process killed before it was an owner is deleted by the next one; a held lock stays."""
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
@@ -121,7 +121,7 @@ def test_locks_without_an_owner_are_cleared_away(path: Path) -> None:
 
 
 def test_a_lock_that_is_taken_for_a_dead_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An owner whose file goes before it is locked makes another one."""
+    """An owner whose file is deleted before it is locked creates another one."""
     path.mkdir()
     real = os.open
     went: list[Path] = []
@@ -145,7 +145,7 @@ def test_a_lock_that_is_taken_for_a_dead_one(path: Path, monkeypatch: pytest.Mon
 
 
 def test_containers_of_one_machine(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Containers have ids of machines of their own, but share the boot: locks count between them, and work goes on."""
+    """Containers have different machine ids but share the boot id: locks work between them."""
 
     async def run() -> None:
         journal = await with_work(path)
@@ -153,7 +153,7 @@ def test_containers_of_one_machine(path: Path, monkeypatch: pytest.MonkeyPatch) 
         row = await journal.do(lambda store: store.owner(owner))
         assert row is not None
         monkeypatch.setattr(owners, "machine", lambda: "another container")
-        monkeypatch.setattr(owners, "_here", {})  # and another process
+        monkeypatch.setattr(owners, "_owners_here", {})  # and another process
         assert await taken(path) == []
         await journal.close()
         assert await taken(path) == ["cat"]

@@ -1,4 +1,4 @@
-"""Where the files of a key go, and names that are no text."""
+"""The places of a key's files, and names that are not valid text."""
 
 import os
 from pathlib import Path
@@ -31,7 +31,7 @@ CAT = TextToVideo("a cat")
 async def test_the_newest_target_counts(
     make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
 ) -> None:
-    """A later `save_to` of a known key is the one that counts, in any process, also for what is saved elsewhere."""
+    """A later `save_to` of a known key takes precedence, in any process, also if files are saved elsewhere."""
     first, second = tmp_path / "first.mp4", tmp_path / "second.mp4"
     async with make_client(journal=path) as client:
         await client.submit(CAT, key="cat", save_to=first)
@@ -55,7 +55,7 @@ async def test_the_newest_target_counts(
 async def test_names_that_are_no_text(
     make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path, image: Path
 ) -> None:
-    """Files whose names are bytes that are no text are sent, kept, saved and found again."""
+    """Files whose names are not decodable are sent, stored, saved and found again."""
     picture, target = tmp_path / os.fsdecode(b"caf\xe9.png"), tmp_path / os.fsdecode(b"caf\xe9.mp4")
     picture.write_bytes(image.read_bytes())
     for _ in range(2):
@@ -68,8 +68,8 @@ async def test_names_that_are_no_text(
     assert emulator.ledger.created == 1
 
 
-async def test_half_a_letter(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
-    """A key must be text that can be written down."""
+async def test_a_lone_surrogate(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+    """A key must be text that can be encoded."""
     client = make_client(journal=path)
     with pytest.raises(InvalidRequest, match="key"):
         await client.submit(CAT, key="\ud83d")
@@ -80,7 +80,7 @@ async def test_half_a_letter(make_client: ClientMaker, emulator: Emulator, path:
 async def test_a_directory_that_cannot_be_made(
     make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path, name: str
 ) -> None:
-    """It is told before anything is paid."""
+    """It is reported before anything is paid."""
     (tmp_path / "file").write_text("a file")
     with pytest.raises(TargetError):
         await make_client(journal=path).generate(CAT, f"{tmp_path}/{name}", key="cat")
@@ -89,7 +89,7 @@ async def test_a_directory_that_cannot_be_made(
 
 @pytest.mark.parametrize("target", ["", "a\0b"])
 async def test_what_is_no_place(make_client: ClientMaker, emulator: Emulator, path: Path, target: str) -> None:
-    """An empty path, as of a variable that is not set, is refused before anything is paid: it is no directory."""
+    """An empty path, as from an unset variable, is refused before anything is paid."""
     client = make_client(journal=path)
     with pytest.raises(TargetError, match="is no path"):
         await client.submit(CAT, key="cat", save_to=target)
@@ -128,7 +128,7 @@ async def test_an_address_is_no_place(make_client: ClientMaker, emulator: Emulat
 async def test_a_video_is_worth_more_than_a_note(
     make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the journal cannot be written while a file is saved, the file is saved all the same, and noted later."""
+    """If the journal cannot be written during a save, the file is saved all the same, and recorded later."""
 
     def broken(*_: object) -> None:
         raise JournalError("the disk is full")
@@ -144,7 +144,7 @@ async def test_a_video_is_worth_more_than_a_note(
 
 
 async def one_journal(client: KlingClient) -> ClientJournal:
-    """Of a client that is open."""
+    """Returns the journal of an open client."""
     assert client._works is not None
     await client._works.journal.open()
     return client._works.journal
@@ -153,7 +153,7 @@ async def one_journal(client: KlingClient) -> ClientJournal:
 async def test_two_names_of_one_journal(
     make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
 ) -> None:
-    """A link to a journal is that journal, with the same locks: the work of the living is not taken by that name."""
+    """A link to a journal is the same journal, with the same locks."""
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "link.sqlite"
     link.symlink_to(path)

@@ -1,4 +1,4 @@
-"""What a journal in Postgres is given: addresses, names, texts of strangers, tables of other versions."""
+"""A journal in Postgres: addresses, names, untrusted texts, and tables of other versions."""
 
 import asyncio
 import subprocess
@@ -24,7 +24,7 @@ HARD = "a cat \0 \ud800 \uf8ff \uf8ff0000 ' \\ % %s ? \U0001f600"
 
 @pytest.mark.parametrize("text", [HARD, "", "\0", "\udcff", "\uf8ff", "\uf8fff8ff"])
 def test_every_text_comes_back(text: str) -> None:
-    """What Postgres cannot keep is written in other letters, and two texts never become one."""
+    """Characters that Postgres cannot store are escaped, and two texts never become one."""
     written = texts.written(text)
     assert isinstance(written, str)
     assert "\0" not in written
@@ -32,8 +32,8 @@ def test_every_text_comes_back(text: str) -> None:
     assert texts.read(written) == text
 
 
-async def test_texts_of_strangers(postgres: str, tmp_path: Path) -> None:
-    """NUL, half letters and quotes in all that a stranger may write come back as they were, and break no step."""
+async def test_untrusted_texts(postgres: str, tmp_path: Path) -> None:
+    """NUL, lone surrogates and quotes in untrusted text are returned unchanged, and break no step."""
     journal = await opened(postgres)
     path = str(tmp_path / "\udcff%s")
     work = attrs.evolve(WORK, key=HARD, request={"prompt": HARD}, save_to=path, trace=HARD)
@@ -52,7 +52,7 @@ async def test_texts_of_strangers(postgres: str, tmp_path: Path) -> None:
 
 
 def test_what_is_no_address() -> None:
-    """A connection string that cannot be read, a name and a lease that cannot be are refused, without the password."""
+    """An invalid connection string, name or lease is refused, without the password in the error."""
     for dsn in (
         "postgresql://me:secret@[host/x",
         "postgresql://me:a@se/cret@host/x",
@@ -70,7 +70,7 @@ def test_what_is_no_address() -> None:
 
 
 def test_addresses_are_shown_without_secrets() -> None:
-    """Neither the password nor the user is in a representation, however the address is given."""
+    """Neither the password nor the user is in a `repr`, however the address is given."""
     for dsn in ("postgresql://me:s3cret@db.example/clips", "host=db.example dbname=clips user=me password=s3cret"):
         shown = repr(PostgresJournal(dsn))
         assert shown == "PostgresJournal('postgresql://db.example/clips (default)')"
@@ -79,14 +79,14 @@ def test_addresses_are_shown_without_secrets() -> None:
 
 
 async def test_a_database_that_is_not_there(postgres: str) -> None:
-    """The error comes at once, and says what is missing."""
+    """The error comes at once, and names what is missing."""
     dsn = postgres.rpartition("/")[0] + "/nowhere"
     with pytest.raises(JournalError, match='database "nowhere" does not exist'):
         await ClientJournal(PostgresJournal(dsn), time.time).open()
 
 
-async def test_a_user_who_may_not_make_it(postgres: str) -> None:
-    """The error names the schema that is to be made."""
+async def test_a_user_without_the_right_to_create_it(postgres: str) -> None:
+    """The error names the schema to create."""
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS guest")
         connection.execute("CREATE ROLE guest LOGIN")
@@ -94,8 +94,8 @@ async def test_a_user_who_may_not_make_it(postgres: str) -> None:
         await ClientJournal(PostgresJournal(postgres.replace("postgres@", "guest@")), time.time).open()
 
 
-async def test_journals_of_one_database_know_nothing_of_each_other(postgres: str) -> None:
-    """Each name has tables and ids of its own: what is left in one is never taken by the other."""
+async def test_journals_of_one_database_are_separate(postgres: str) -> None:
+    """Each name has its own tables and ids: unfinished work in one is never taken by the other."""
     one = ClientJournal(PostgresJournal(postgres, name="one"), time.time)
     two = ClientJournal(PostgresJournal(postgres, name="two"), time.time)
     await one.open()
@@ -108,7 +108,7 @@ async def test_journals_of_one_database_know_nothing_of_each_other(postgres: str
 
 
 async def test_two_versions_side_by_side(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A version that adds a column leads the tables forwards; the one before goes on, and can be opened anew."""
+    """A version that adds a column migrates the tables; the older version continues, and can be opened again."""
     old = await opened(postgres)
     entry = await intended(old)
     more = Migration(("ALTER TABLE entries ADD COLUMN colour TEXT",), oldest_reader=1)
@@ -125,7 +125,7 @@ async def test_two_versions_side_by_side(postgres: str, monkeypatch: pytest.Monk
 
 
 async def test_a_version_that_is_too_old(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables that this version would not understand are left alone, and it says what to do."""
+    """Tables that this version does not support are not changed, and the error contains the remedy."""
     breaking = Migration(("ALTER TABLE entries RENAME COLUMN trace TO traced",), oldest_reader=2)
     with monkeypatch.context() as newer:
         newer.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, breaking))
@@ -134,8 +134,8 @@ async def test_a_version_that_is_too_old(postgres: str, monkeypatch: pytest.Monk
         await opened(postgres)
 
 
-def test_many_who_make_it_at_once(postgres: str) -> None:
-    """Of clients that find nothing there one makes it, and all have the same."""
+def test_many_clients_that_create_it_at_once(postgres: str) -> None:
+    """Of concurrent clients one creates the journal, and all have the same."""
 
     async def run() -> None:
         journals = [ClientJournal(PostgresJournal(postgres), time.time) for _ in range(8)]
@@ -149,8 +149,8 @@ def test_many_who_make_it_at_once(postgres: str) -> None:
         assert connection.execute("SELECT count(*) FROM kling_journal_default.connections").fetchone() == (0,)
 
 
-def test_who_waits_is_woken(postgres: str) -> None:
-    """What one client writes that others wait for wakes them at once, without a look; also after a lost connection."""
+def test_waiters_are_woken(postgres: str) -> None:
+    """A write that other clients wait for wakes them at once, without a check; also after a lost connection."""
 
     async def run() -> None:
         first, second = await opened(postgres), await opened(postgres)
@@ -165,7 +165,7 @@ def test_who_waits_is_woken(postgres: str) -> None:
                 with psycopg.connect(postgres, autocommit=True) as connection:
                     others = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
                     connection.execute(f"SELECT pg_terminate_backend(pid) {others}".encode())
-                await second.others.wait(seen + 1, 60)  # it listens again, and says so
+                await second.others.wait(seen + 1, 60)  # it listens again, and notifies
         for each in (first, second):
             await each.close()
 
@@ -173,13 +173,13 @@ def test_who_waits_is_woken(postgres: str) -> None:
 
 
 def test_a_database_in_another_encoding() -> None:
-    """What could not keep all texts is refused before anything is paid; the name of its lock is its own."""
+    """A database that cannot store all texts is refused before anything is paid."""
     assert database.lock_of("kling_journal_a") != database.lock_of("kling_journal_b")
     assert -(2**63) <= database.lock_of("kling_journal_a") < 2**63
 
 
 def test_without_the_extra(tmp_path: Path) -> None:
-    """psycopg is imported for a journal in Postgres only, whose error says what to install."""
+    """psycopg is imported for a journal in Postgres only; the error names the extra to install."""
     (tmp_path / "psycopg").mkdir()
     (tmp_path / "psycopg" / "__init__.py").write_text("raise ImportError('no psycopg')")
     script = (
@@ -193,15 +193,15 @@ def test_without_the_extra(tmp_path: Path) -> None:
     assert "pip install 'kling-async[fleet]'" in ran.stderr
 
 
-def test_what_a_store_is_asked_when_it_is_closed() -> None:
-    """It says so, and hangs nowhere."""
+def test_a_closed_store() -> None:
+    """It raises an error, and does not hang."""
     store = PostgresStore(Address.of("postgresql://host/x", "default"), 30.0)
     with pytest.raises(JournalError, match="is closed"):
         store.owners(unfinished=True)
 
 
 async def test_another_journal_of_a_client(postgres: str) -> None:
-    """A client has one journal: the same again is no other, another name is."""
+    """A client has one journal: the same one again is accepted, another name is not."""
     client = KlingClient(api_key="k", journal=PostgresJournal(postgres))
     client.use_journal(postgres)
     with pytest.raises(ConfigurationError, match="another journal"):

@@ -1,4 +1,4 @@
-"""Several processes with a journal in Postgres: one that was only stopped is fenced."""
+"""Several processes with a journal in Postgres: one that was merely stopped is fenced."""
 
 import asyncio
 import signal
@@ -12,7 +12,7 @@ from tests.journal.test_processes import delayed, processes
 
 
 async def accepted(dsn: str) -> None:
-    """Waits until a task is in the journal: the note of it is written a moment later."""
+    """Waits until the journal has a task, which is written a moment after its acceptance."""
     async with asyncio.timeout(30):
         while True:
             if [entry.task_id async for entry in journal_of(dsn).entries() if entry.task_id]:
@@ -22,7 +22,7 @@ async def accepted(dsn: str) -> None:
 
 @pytest.mark.slow
 def test_a_process_that_was_stopped_for_longer_than_its_lease(postgres: str) -> None:
-    """Another one has its work; when it goes on it begins nothing, and what it tells changes nothing."""
+    """Another one takes its work; when it resumes it begins no more, and its reports change nothing."""
 
     async def run() -> None:
         async with processes(postgres) as (emulator, start):
@@ -47,7 +47,7 @@ def test_a_process_that_was_stopped_for_longer_than_its_lease(postgres: str) -> 
 
 @pytest.mark.slow
 def test_one_key_of_which_the_sender_is_stopped(postgres: str) -> None:
-    """A create that is under way in a stopped process is waited for by others, however long its lease is over."""
+    """Others wait for a create under way in a stopped process, however long ago its lease expired."""
 
     async def run() -> None:
         async with processes(postgres) as (emulator, start):

@@ -1,4 +1,4 @@
-"""Several processes with one journal: nobody takes the work of the living, and somebody that of the dead."""
+"""Several processes with one journal: the work of a living process is never taken, that of a dead one is."""
 
 import asyncio
 import contextlib
@@ -12,18 +12,18 @@ from kling_async.emulator import Call, Emulator, Fault
 
 
 class Process:
-    """One that runs `work.py`."""
+    """A process that runs `work.py`."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
 
     async def line(self) -> str:
-        """The next line that it prints."""
+        """Returns the next line that it prints."""
         assert self.process.stdout is not None
         return (await asyncio.wait_for(self.process.stdout.readline(), 30)).decode().strip()
 
     async def kill(self) -> None:
-        """Ends it as a power cut does."""
+        """Kills it, as in a power cut."""
         self.process.send_signal(signal.SIGKILL)
         await self.process.wait()
 
@@ -33,7 +33,7 @@ Start = Callable[..., Awaitable[Process]]
 
 @contextlib.asynccontextmanager
 async def processes(path: Path | str) -> AsyncIterator[tuple[Emulator, Start]]:
-    """An emulator, and a way to start processes with the journal, which are gone in the end."""
+    """Starts the emulator; yields it and a function that starts processes, which are killed at the end."""
     started: list[Process] = []
 
     async def start(*steps: str) -> Process:
@@ -62,7 +62,7 @@ async def processes(path: Path | str) -> AsyncIterator[tuple[Emulator, Start]]:
 
 
 def test_the_work_of_a_killed_process_is_taken_by_one(path: Path) -> None:
-    """A stopped process still owns its work; once it is killed, one of those who recover gets it, at once."""
+    """A stopped process still owns its work; once it is killed, one of those that recover gets it at once."""
 
     async def run() -> None:
         async with processes(path) as (_, start):
@@ -80,7 +80,7 @@ def test_the_work_of_a_killed_process_is_taken_by_one(path: Path) -> None:
 
 
 def test_two_that_recover_at_once(path: Path) -> None:
-    """Of two that recover at the same time exactly one gets the work."""
+    """Of two processes that recover at the same time exactly one gets the work."""
 
     async def run() -> None:
         async with processes(path) as (_, start):
@@ -96,7 +96,7 @@ def test_two_that_recover_at_once(path: Path) -> None:
 
 
 def test_one_key_in_two_processes(path: Path) -> None:
-    """A key that forty ask for at once, in two processes, is one create; and the others follow that task."""
+    """A key submitted by forty callers at once, in two processes, is one create; the others follow its task."""
 
     async def run() -> None:
         async with processes(path) as (emulator, start):
@@ -108,7 +108,7 @@ def test_one_key_in_two_processes(path: Path) -> None:
 
 
 def test_a_forked_child(path: Path) -> None:
-    """A client says in a forked child that it belongs to the parent; a child that lives on owns nothing."""
+    """In a forked child, a client raises an error; a child that lives on owns nothing."""
 
     async def run() -> None:
         async with processes(path) as (emulator, start):
@@ -125,7 +125,7 @@ def test_a_forked_child(path: Path) -> None:
 
 
 def test_dead_locks_are_cleared_away(path: Path) -> None:
-    """The lock of a killed process is taken away once its work is another's."""
+    """The lock file of a killed process is deleted once its work has another owner."""
 
     async def run() -> None:
         async with processes(path) as (_, start):
@@ -142,12 +142,12 @@ def test_dead_locks_are_cleared_away(path: Path) -> None:
 
 
 async def owners_of(path: Path, references: set[str]) -> set[int | None]:
-    """Those who have this work."""
+    """Returns the owners of these tasks' entries."""
     return {entry.owner async for entry in Journal(path).entries() if entry.reference in references}
 
 
 def test_three_of_which_one_is_killed(path: Path) -> None:
-    """The work of one that is killed goes on in the two that run, at once, each piece in one of them; nothing twice."""
+    """The work of a killed process is continued at once by the two others, each piece by one of them."""
 
     async def run() -> None:
         async with processes(path) as (emulator, start):
@@ -176,8 +176,8 @@ def test_three_of_which_one_is_killed(path: Path) -> None:
     asyncio.run(run())
 
 
-def test_recovering_and_asking_for_the_key_at_once(path: Path) -> None:
-    """One that recovers and one that asks for the key of a create in doubt, in two processes, send it once."""
+def test_recovering_and_submitting_the_key_at_once(path: Path) -> None:
+    """A process that recovers and one that submits the key of a create in doubt send it once."""
 
     async def run() -> None:
         async with processes(path) as (emulator, start):
@@ -187,16 +187,16 @@ def test_recovering_and_asking_for_the_key_at_once(path: Path) -> None:
             await first.kill()
             emulator.faults.clear()
             both = await asyncio.gather(start("recover", "hold"), start("key", "hold"))
-            recovered, asked = [await each.line() for each in both]
-            assert asked.startswith("text2video:")
-            assert recovered in {"", asked}
+            recovered, submitted = [await each.line() for each in both]
+            assert submitted.startswith("text2video:")
+            assert recovered in {"", submitted}
             assert emulator.ledger.created == 1
 
     asyncio.run(run())
 
 
 def test_the_create_of_a_process_that_is_stopped(path: Path) -> None:
-    """A key whose create a stopped process has under way is waited for, and never sent by another one."""
+    """Others wait for a key whose create a stopped process has under way, and never send it."""
 
     async def run() -> None:
         async with processes(path) as (emulator, start):
@@ -217,7 +217,7 @@ def test_the_create_of_a_process_that_is_stopped(path: Path) -> None:
 
 
 async def delayed(emulator: Emulator) -> asyncio.Event:
-    """Lets creates take effect after a second; tells when one came."""
+    """Delays the effect of creates by a second; returns an event that is set when one arrives."""
     arrived = asyncio.Event()
 
     def came(_: Call) -> Fault:

@@ -1,4 +1,4 @@
-"""What a client left is gone on with by another one."""
+"""One client continues the unfinished work of another."""
 
 import asyncio
 import logging
@@ -35,19 +35,19 @@ QUICK = Retry(first=0.1, settle=1, budget=2)
 
 
 async def recovered(client: KlingClient) -> list[TaskHandle]:
-    """All handles that there are to recover."""
+    """Returns all handles that `recover()` yields."""
     return [handle async for handle in client.recover()]
 
 
 async def states(client: KlingClient) -> list[EntryState]:
-    """Of all entries."""
+    """Returns the states of all entries."""
     return [entry.state async for entry in client.journal.entries()]
 
 
 async def test_running_and_unsaved_and_done(
     any_place: Place, make_client: ClientMaker, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """What runs and what is not saved comes back with its key and target; what failed or is saved does not."""
+    """Running and unsaved work comes back with its key and target; failed or saved work does not."""
     async with make_client(journal=any_place()) as first:
         saved = await first.submit(CAT, key="saved", save_to=tmp_path / "saved.mp4")
         failed = await first.submit(TextToVideo("forbidden"), key="failed")
@@ -73,7 +73,7 @@ async def test_running_and_unsaved_and_done(
 
 
 async def test_the_work_of_the_living_is_not_taken(any_place: Place, make_client: ClientMaker) -> None:
-    """As long as a client is open its work is its own; of those who recover at once, exactly one gets it."""
+    """An open client keeps its work; of clients that recover at once, exactly one gets it."""
     first, *others = [make_client(journal=any_place()) for _ in range(4)]
     handle = await first.submit(CAT, key="cat")
     assert await recovered(others[0]) == []
@@ -83,8 +83,10 @@ async def test_the_work_of_the_living_is_not_taken(any_place: Place, make_client
 
 
 @pytest.mark.parametrize("lives", [True, False])
-async def test_whose_a_key_is(any_place: Place, make_client: ClientMaker, emulator: Emulator, *, lives: bool) -> None:
-    """Whoever asks for a key becomes its owner where the old one is gone, and only follows it where that lives."""
+async def test_the_owner_of_a_key(
+    any_place: Place, make_client: ClientMaker, emulator: Emulator, *, lives: bool
+) -> None:
+    """A caller becomes the owner of a key if the old owner is gone, and only follows its task otherwise."""
     first, second, third = (make_client(journal=any_place()) for _ in range(3))
     handle = await first.submit(CAT, key="cat")
     if not lives:
@@ -105,7 +107,7 @@ async def in_doubt(
     effect: bool,
     key: str | None = None,
 ) -> None:
-    """Leaves a create of which nobody knows whether it worked."""
+    """Leaves a create in doubt."""
     emulator.faults.add(Fault.reset(after_effect=effect), on="create", times=1)
     emulator.faults.add(Fault.reset(), on="query")
     async with make_client(journal=path, retry=QUICK) as client:
@@ -123,7 +125,7 @@ async def test_doubt_is_settled(
     *,
     effect: bool,
 ) -> None:
-    """What may have been sent is looked up, and sent again, bytes and all, where the service knows no such task."""
+    """A create in doubt is looked up, and sent again with its bytes if the service has no such task."""
     await in_doubt(make_client, path, emulator, ImageToVideo(image.read_bytes(), prompt="a cat"), effect=effect)
     async with make_client(journal=path, retry=QUICK) as client:
         (handle,) = await recovered(client)
@@ -135,7 +137,7 @@ async def test_doubt_is_settled(
 
 
 async def test_doubt_about_an_id_of_the_users(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
-    """A create in doubt that had an id of the user's is looked up by that, and not sent again."""
+    """A create in doubt with an external id from the user is looked up by it, and not sent again."""
     request = TextToVideo("a cat", external_task_id="mine")
     await in_doubt(make_client, path, emulator, request, effect=True)
     async with make_client(journal=path, retry=QUICK) as client:
@@ -149,7 +151,7 @@ async def test_doubt_about_an_id_of_the_users(make_client: ClientMaker, emulator
 async def test_an_id_of_the_users_that_was_sent_by_a_clock_that_was_ahead(
     make_client: ClientMaker, emulator: Emulator, path: Path, *, later: float, is_taken: bool, lag: float
 ) -> None:
-    """Its task seems older than it is: that is never taken for nobody's, whether it shows at once or later."""
+    """Its task seems older than it is, but is recognized, whether it shows at once or later."""
     now, request = wall(), TextToVideo("a cat", external_task_id="mine")
 
     def make_early(**options: Any) -> KlingClient:
@@ -169,7 +171,7 @@ async def test_an_id_of_the_users_that_was_sent_by_a_clock_that_was_ahead(
 
 
 async def test_doubt_about_a_path_without_a_record(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
-    """What the service finds by no id is never sent again, by whatever way it is asked for."""
+    """A create that the service finds by no id is never sent again, by recovery or by its key."""
     request = RawTask("/v1/videos/text2video", {"prompt": "a cat"})
     await in_doubt(make_client, path, emulator, request, effect=True, key="cat")
     sent = emulator.faults.calls["create"]
@@ -181,7 +183,7 @@ async def test_doubt_about_a_path_without_a_record(make_client: ClientMaker, emu
 
 
 async def test_a_doubt_that_was_settled_has_an_owner(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
-    """What came out of a doubt belongs to who recovered it, for as long as that lives."""
+    """Work settled by a recovery belongs to the client that recovered it, for as long as that lives."""
     await in_doubt(make_client, path, emulator, CAT, effect=True)
     first, second = make_client(journal=path, retry=QUICK), make_client(journal=path, retry=QUICK)
     assert len(await recovered(first)) == 1
@@ -193,7 +195,7 @@ async def test_a_doubt_that_was_settled_has_an_owner(make_client: ClientMaker, e
 async def test_bytes_of_a_doubt_outlive_their_process(
     make_client: ClientMaker, emulator: Emulator, path: Path, image: Path
 ) -> None:
-    """What a process that is gone kept for a create in doubt stays, and is sent where there is no task."""
+    """The bytes that a dead process stored for a create in doubt stay, and are sent if there is no task."""
     emulator.faults.add(Fault.reset(), on="create", times=1)
     emulator.faults.add(Fault.reset(), on="query")
     gone = make_client(journal=path, retry=QUICK)
@@ -213,7 +215,7 @@ async def test_bytes_of_a_doubt_outlive_their_process(
 async def test_what_has_no_files_is_done_when_it_is_made(
     any_place: Place, make_client: ClientMaker, emulator: Emulator
 ) -> None:
-    """There is nothing to save of it, and nothing to recover."""
+    """A task without files has nothing to save, and nothing to recover."""
     async with make_client(journal=any_place()) as first:
         await (await first.submit(CreateVoice("cat", voice_url="https://example.com/cat.mp3"), key="cat"))
     async with make_client(journal=any_place()) as second:
@@ -238,7 +240,7 @@ async def test_a_key_that_is_recovered_at_the_same_time(
 async def test_a_changed_file_is_not_sent(
     make_client: ClientMaker, emulator: Emulator, path: Path, image: Path, tmp_path: Path
 ) -> None:
-    """What was to be sent with a file that is another one now is looked up only, and stays in doubt."""
+    """A request whose file has changed is looked up only, and stays in doubt."""
     copy = tmp_path / "copy.png"
     copy.write_bytes(image.read_bytes())
     await in_doubt(make_client, path, emulator, ImageToVideo(copy), effect=False)
@@ -254,7 +256,7 @@ async def test_a_changed_file_is_not_sent(
 async def test_what_cannot_be_settled(
     make_client: ClientMaker, emulator: Emulator, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A create in doubt of an endpoint that finds nothing by its id is lost: told, counted, never sent again."""
+    """A create in doubt of an endpoint without search by id is lost: logged, counted, never sent again."""
     async with make_client(journal=path) as client:
         await client.submit(CAT, key="cat")
     store = SqliteStore(path)
@@ -276,7 +278,7 @@ async def test_what_cannot_be_settled(
 async def test_what_is_too_old_is_lost(
     any_place: Place, make_client: ClientMaker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is older than the service keeps tasks is told as lost, with its cost."""
+    """Work older than the service's retention is logged as lost, with its cost."""
     async with make_client(journal=any_place()) as first:
         await (await first.submit(CAT, key="cat"))
     now = wall()
@@ -292,7 +294,7 @@ async def test_what_is_too_old_is_lost(
 async def test_a_task_that_the_service_does_not_show_yet(
     any_place: Place, make_client: ClientMaker, emulator: Emulator, *, by_key: bool
 ) -> None:
-    """A task that was accepted a moment before its process was killed is waited for until the service shows it."""
+    """A task accepted just before its process was killed is waited for until the service shows it."""
     emulator.account.visible_after = 20
     async with make_client(journal=any_place()) as first:
         await first.submit(CAT, key="cat")
@@ -303,7 +305,7 @@ async def test_a_task_that_the_service_does_not_show_yet(
 
 
 async def test_a_key_whose_doubt_is_too_old(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
-    """A create in doubt that is older than the service keeps tasks is not sent again by its key: it may be paid."""
+    """A create in doubt older than the service's retention is not sent again by its key: it may have been paid."""
     await in_doubt(make_client, path, emulator, CAT, effect=True, key="cat")
     emulator.account.visible_after = math.inf  # the service has deleted it
     sent, now = emulator.faults.calls["create"], wall()
@@ -317,10 +319,10 @@ async def test_a_key_whose_doubt_is_too_old(make_client: ClientMaker, emulator: 
 
 @pytest.mark.parametrize("effect", [True, False])
 @pytest.mark.parametrize("days", [-400, -1, 29])
-async def test_a_clock_that_went_elsewhere(
+async def test_a_clock_that_is_set(
     make_client: ClientMaker, emulator: Emulator, path: Path, days: int, *, effect: bool
 ) -> None:
-    """Whatever the clock says meanwhile, backwards or far on, a doubt is settled, and one is paid."""
+    """However the clock is set meanwhile, a doubt is settled, and one task is paid."""
     now = wall()
     await in_doubt(make_client, path, emulator, CAT, effect=effect, key="cat")
     later = {"clock": lambda: now() + days * 86400, "api_key": emulator.api_key}  # tokens hold for half an hour
@@ -333,7 +335,7 @@ async def test_a_clock_that_went_elsewhere(
 
 
 @pytest.mark.parametrize("watermark", [False, True])
-async def test_a_file_that_was_there_before_its_note(
+async def test_a_file_that_was_written_before_its_entry(
     any_place: Place,
     make_client: ClientMaker,
     emulator: Emulator,
@@ -342,10 +344,10 @@ async def test_a_file_that_was_there_before_its_note(
     *,
     watermark: bool,
 ) -> None:
-    """A crash between a file and its note: the file that appeared while a save was on is taken for what it is."""
+    """After a crash between a file and its entry, a file that appeared during the save is recognized."""
 
     async def nothing(_: Record, __: object, *, watermark: bool) -> None:
-        """The process is gone."""
+        """Replaces a write that a dead process would not have made."""
 
     request, target = TextToVideo("a cat", watermark_info=WatermarkInfo(enabled=True)), tmp_path / "cat.mp4"
     async with make_client(journal=any_place()) as first:
@@ -365,7 +367,7 @@ async def test_a_file_that_was_there_before_its_note(
 async def test_a_place_that_is_not_that_of_the_broken_save(
     any_place: Place, make_client: ClientMaker, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """After a save that broke off, one to another place makes a file there, and takes no other one for it."""
+    """After an interrupted save, a save to another place writes a file there, and adopts no other one."""
     emulator.faults.add(Fault.missing(), on="file", probability=1.0)
     async with make_client(journal=any_place()) as client:
         with pytest.raises(DownloadError):
@@ -380,7 +382,7 @@ async def test_a_place_that_is_not_that_of_the_broken_save(
 async def test_a_file_that_appears_while_a_save_is_tried_again(
     any_place: Place, make_client: ClientMaker, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """It is somebody else's, and is not replaced by the second save either."""
+    """It is a foreign file, and is not replaced by the second save either."""
     emulator.faults.add(Fault.missing(), on="file", probability=1.0)
     async with make_client(journal=any_place()) as client:
         with pytest.raises(DownloadError):
@@ -397,7 +399,7 @@ async def test_a_file_that_appears_while_a_save_is_tried_again(
 
 
 async def test_entries_are_typed(any_place: Place, make_client: ClientMaker) -> None:
-    """An entry tells what was asked for, what it was to cost, what it did cost, and when each thing happened."""
+    """An entry has the request, the estimate, the cost, and the time of each step."""
     async with make_client(journal=any_place()) as client:
         task = await (await client.submit(CAT, key="cat"))
         (entry,) = [entry async for entry in client.journal.entries(endpoint="text2video")]
@@ -411,7 +413,7 @@ async def test_entries_are_typed(any_place: Place, make_client: ClientMaker) -> 
 
 
 async def test_closing_is_no_loss(any_place: Place, make_client: ClientMaker, caplog: pytest.LogCaptureFixture) -> None:
-    """A client with a journal closes without a warning, whatever it leaves: the next one goes on with it."""
+    """A client with a journal closes without a warning, whatever is unfinished: the next one continues it."""
     async with make_client(journal=any_place()) as first:
         await first.submit(CAT, key="running")
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

@@ -1,4 +1,4 @@
-"""Places that more than one client saves to, each with a journal of its own: who was first keeps what is there."""
+"""Places that several clients save to, each with its own journal: the first file stays."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ CAT = TextToVideo("a cat")
 
 @pytest.fixture
 def being_saved(tmp_path: Path) -> Iterator[PartFile]:
-    """A file that another process is at."""
+    """A file that another process is saving."""
     file = PartFile(tmp_path / "cat.mp4", "another's", NoSync())
     file.open(overwrite=False)
     yield file
@@ -28,7 +28,7 @@ def being_saved(tmp_path: Path) -> Iterator[PartFile]:
 async def test_a_broken_save_adopts_no_file_of_another(
     make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path, name: str
 ) -> None:
-    """What another client saved where a save broke off is not replaced, nor taken for its own, however often."""
+    """A file saved by another client where a save was interrupted is neither replaced nor adopted, however often."""
     out, other = tmp_path / "out", tmp_path / "other.sqlite"
     out.mkdir()
     emulator.faults.add(Fault.missing(), on="file", probability=1.0)
@@ -37,23 +37,23 @@ async def test_a_broken_save_adopts_no_file_of_another(
             await client.generate(CAT, out / name, key="cat")
         emulator.faults.clear()
         (out / "cat.mp4.part").unlink(missing_ok=True)
-        theirs = (await quicker.generate(TextToVideo("a dog"), out / name, key="cat")).read_bytes()
+        foreign = (await quicker.generate(TextToVideo("a dog"), out / name, key="cat")).read_bytes()
         for _ in range(3):
             with pytest.raises(TargetExists, match=r"cat\.mp4"):
                 await client.generate(CAT, out / name, key="cat")
         [entry] = [entry async for entry in client.journal.entries()]
         assert (entry.state, entry.saving_to) == (EntryState.ENDED, None)
         own = await client.generate(CAT, tmp_path / "own.mp4", key="cat")
-    assert own.read_bytes() != theirs
-    assert [(each.name, each.read_bytes()) for each in out.iterdir()] == [("cat.mp4", theirs)]
+    assert own.read_bytes() != foreign
+    assert [(each.name, each.read_bytes()) for each in out.iterdir()] == [("cat.mp4", foreign)]
     assert emulator.ledger.created == 2
 
 
 @pytest.mark.parametrize("name", ["", "cat.mp4"])
-async def test_who_came_second_adopts_nothing(
+async def test_the_second_save_adopts_nothing(
     make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path, *, being_saved: PartFile, name: str
 ) -> None:
-    """A save that another process was quicker with does not take what that one makes for its own."""
+    """A save does not adopt the file of another process that was faster."""
     async with make_client(journal=path) as client:
         with pytest.raises(SaveInProgress):
             await client.generate(CAT, tmp_path / name, key="cat")
@@ -75,7 +75,7 @@ async def test_its_own_file_is_known_by_its_bytes(
     *,
     name: str,
 ) -> None:
-    """A save that ended before the journal had it is known by its bytes; its file stays, and nothing beside it."""
+    """The file of a save that ended before the journal recorded it is recognized by its bytes, and nothing is added."""
 
     async def killed(*_: object, **_more: object) -> None:
         raise DownloadError("the process is gone")

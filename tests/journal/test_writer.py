@@ -1,4 +1,4 @@
-"""The thread that writes: one step's mistake is its own, and a fork takes nothing along."""
+"""The writer thread: a failing step fails alone, and forks are safe."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ MISTAKES: list[Callable[[Any], object]] = [
 
 
 def put(name: str) -> Put:
-    """Writes a fact."""
+    """Returns a step that writes a fact."""
 
     def work(store: Store) -> str:
         assert isinstance(store, SqliteStore)
@@ -40,16 +40,16 @@ def put(name: str) -> Put:
 
 
 def facts(path: Path) -> set[str]:
-    """What stands in the file."""
+    """Returns the facts in the file."""
     with closing(sqlite3.connect(path)) as connection:
         return {row[0] for row in connection.execute("SELECT name FROM facts")} - {"id", "opened_at"}
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-async def test_a_note_that_can_never_be_written(
+async def test_a_step_that_can_never_be_written(
     path: Path, caplog: pytest.LogCaptureFixture, mistake: Callable[[Any], object]
 ) -> None:
-    """It is told once and left out; what came with it, before and behind, is written, and so is what comes later."""
+    """It is logged once and dropped; all steps before and after it are written."""
     journal = Journal(path)
     await journal.writer.enter()
     journal.writer.enqueue(put("before"))
@@ -63,10 +63,8 @@ async def test_a_note_that_can_never_be_written(
     assert "is left out" in caplog.text
 
 
-async def test_a_note_that_could_not_be_written_while_others_only_read(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is tried again, however often the journal is read meanwhile."""
+async def test_a_failed_step_is_retried_while_others_only_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is retried, however often the journal is read meanwhile."""
     journal, together, failing = Journal(path), SqliteStore.together, [JournalError("the disk is full")]
 
     def fails_once(store: SqliteStore) -> AbstractContextManager[None]:
@@ -90,8 +88,8 @@ async def test_a_note_that_could_not_be_written_while_others_only_read(
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-async def test_a_mistake_is_told_to_who_made_it(path: Path, mistake: Callable[[Any], object]) -> None:
-    """Who waits for something that fails by its own fault gets the error alone, however much came together."""
+async def test_only_the_failing_step_gets_the_error(path: Path, mistake: Callable[[Any], object]) -> None:
+    """A waiter for a step that fails through its own fault gets the error, the rest of the batch does not."""
     journal = Journal(path)
     await journal.writer.enter()
     works = [put("a"), mistake, put("b"), mistake, put("c")]
@@ -101,10 +99,10 @@ async def test_a_mistake_is_told_to_who_made_it(path: Path, mistake: Callable[[A
     assert facts(path) == {"a", "b", "c"}
 
 
-async def test_an_error_that_somebody_gets_is_not_told_in_the_log(
+async def test_an_error_that_is_raised_is_not_logged(
     make_client: ClientMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A journal that cannot be opened is told by the error, and the log does not repeat it."""
+    """A journal that cannot be opened raises an error, and the log does not repeat it."""
     (tmp_path / "text").write_bytes(b"no database" * 1000)
     with pytest.raises(JournalError):
         await make_client(journal=tmp_path / "text").submit(TextToVideo("a cat"))
@@ -112,20 +110,20 @@ async def test_an_error_that_somebody_gets_is_not_told_in_the_log(
 
 
 def in_child(work: Callable[[], object]) -> int:
-    """Does it in a forked child; tells what that ended with."""
+    """Calls `work` in a forked child; returns the child's exit code."""
     child = os.fork()
     if not child:
         try:
             asyncio._set_running_loop(None)
             work()
-        except BaseException:  # noqa: BLE001  (told by the status)
+        except BaseException:  # noqa: BLE001  (reported by the exit code)
             os._exit(1)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 async def written(journal: Journal, *names: str) -> None:
-    """Writes by a user of its own."""
+    """Writes as a separate user of the writer."""
     await journal.writer.enter()
     for name in names:
         await journal.writer.do(put(name))
@@ -133,7 +131,7 @@ async def written(journal: Journal, *names: str) -> None:
 
 
 def test_a_fork_while_a_journal_is_open(path: Path) -> None:
-    """Parent and child have the journal that was open, and what each of them writes stays, whoever closes first."""
+    """Parent and child can both use the open journal, and their writes stay, whichever closes first."""
 
     async def run() -> None:
         journal = Journal(path)
@@ -166,7 +164,7 @@ def test_a_fork_while_a_journal_is_open(path: Path) -> None:
 
 
 def test_a_client_that_is_closed_in_a_forked_child(path: Path) -> None:
-    """A child that closes its parent's client, or throws it away, takes nothing from the parent."""
+    """A child that closes or drops its parent's client takes nothing from the parent."""
 
     async def run() -> None:
         async with Emulator(render=False, speed=400) as emulator:
@@ -188,7 +186,7 @@ def test_a_client_that_is_closed_in_a_forked_child(path: Path) -> None:
 
 
 def test_two_loops_share_a_journal_object(path: Path) -> None:
-    """Two threads with a loop each use one `Journal` at once."""
+    """Two threads with a loop each use one `Journal` at the same time."""
     journal = Journal(path)
     wanted = {f"{letter}{number}" for letter in "ab" for number in range(50)}
 

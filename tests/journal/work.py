@@ -16,13 +16,13 @@ CAT = TextToVideo("a cat")
 
 
 def say(text: str) -> None:
-    """Prints a line at once."""
+    """Prints a line immediately."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def forked(client: KlingClient) -> None:
-    """Uses the client in a child, and prints what it says."""
+    """Uses the client in a child, and prints the error."""
     child = os.fork()
     if not child:
         try:
@@ -35,19 +35,19 @@ def forked(client: KlingClient) -> None:
 
 
 async def watched(client: KlingClient) -> list[str]:
-    """Recovers again and again until it is told to end, and waits for what it got."""
+    """Recovers repeatedly until it is stopped by a line, and waits for the tasks it got."""
     say("watches")
     found: list[TaskHandle] = []
-    told = asyncio.ensure_future(asyncio.to_thread(sys.stdin.readline))
-    while not told.done():
+    stop = asyncio.ensure_future(asyncio.to_thread(sys.stdin.readline))
+    while not stop.done():
         found += [handle async for handle in client.recover()]
         await asyncio.sleep(0.05)
     await asyncio.gather(*found)
     return [handle.reference for handle in found]
 
 
-async def asked(client: KlingClient) -> str:
-    """Makes a task under a new key once a line comes; gives its reference, or what went wrong."""
+async def submitted(client: KlingClient) -> str:
+    """Makes a task under a new key once a line comes; returns its reference or the error."""
     await asyncio.to_thread(sys.stdin.readline)
     try:
         return (await client.submit(CAT, key="new")).reference
@@ -56,7 +56,7 @@ async def asked(client: KlingClient) -> str:
 
 
 async def main(base_url: str, journal: str, *steps: str) -> None:
-    """Does the steps."""
+    """Runs the steps."""
     client = KlingClient(
         base_url=base_url,
         api_key="api-key-kling-emulator",
@@ -70,7 +70,7 @@ async def main(base_url: str, journal: str, *steps: str) -> None:
 
 
 async def take(step: str, client: KlingClient) -> None:  # noqa: C901  (a table)
-    """Does one of them."""
+    """Runs one of them."""
     match step:
         case "submit":
             say((await client.submit(CAT)).reference)
@@ -81,12 +81,12 @@ async def take(step: str, client: KlingClient) -> None:  # noqa: C901  (a table)
             say((await client.submit(CAT, key="same")).reference)
         case "watch":
             say(" ".join(await watched(client)))
-            await asyncio.to_thread(sys.stdin.readline)  # what it has is its own until all have said what they have
+            await asyncio.to_thread(sys.stdin.readline)  # keeps its work until all processes have printed theirs
         case "hold":
             say("holds")
             await asyncio.Event().wait()
         case "ask":  # for something new, once a line comes
-            say(await asked(client))
+            say(await submitted(client))
         case "fork":
             forked(client)
         case "child":  # which lives on when its parent is killed

@@ -1,4 +1,4 @@
-"""What the tests of web services share: a finished task whose file a stub has, a server in front of it, browsers."""
+"""Shared fixtures of the tests of web services: a finished task on a stub, servers in front of it, and browsers."""
 
 import asyncio
 import contextlib
@@ -33,14 +33,14 @@ QUICK = Retry(first=0.01, maximum=0.05, budget=1.0)
 
 
 def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:  # noqa: ARG001  (pytest-asyncio names them)
-    """Time is virtual, except beside other programs."""
+    """Uses virtual time, except in tests with other programs."""
     real = item.path.name == "test_beside_nginx.py"
     return {"real": asyncio.SelectorEventLoop} if real else {"virtual": VirtualTimeLoop}
 
 
 @attrs.frozen
 class Got:
-    """An answer, read to its end.
+    """A response, read to its end.
 
     Attributes:
         whole: False where the connection broke off.
@@ -54,13 +54,13 @@ class Got:
 
 @attrs.frozen
 class Page:
-    """A server that answers with a handle's result, and a browser of it."""
+    """The address of a server that serves a handle's result, and a browser session."""
 
     url: str
     session: aiohttp.ClientSession
 
-    async def ask(self, method: str = "GET", **headers: str) -> Got:
-        """One request, read to the end of its answer."""
+    async def fetch(self, method: str = "GET", **headers: str) -> Got:
+        """Sends one request, and reads the response to its end."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.session.request(method, self.url, headers=named) as response:
             body = bytearray()
@@ -77,7 +77,7 @@ Serve = Callable[[TaskHandle], contextlib.AbstractAsyncContextManager[str]]
 
 @contextlib.asynccontextmanager
 async def on_aiohttp(handle: TaskHandle, headers: Mapping[str, str] | None = None) -> AsyncIterator[str]:
-    """A server of aiohttp; gives its address."""
+    """Runs an aiohttp server; yields its address."""
 
     async def respond(request: web.Request) -> web.StreamResponse:
         return await aiohttp_response(handle, request, headers=headers)
@@ -95,7 +95,7 @@ async def on_aiohttp(handle: TaskHandle, headers: Mapping[str, str] | None = Non
 
 @contextlib.asynccontextmanager
 async def on_uvicorn(app: AsgiApp) -> AsyncIterator[str]:
-    """A server of ASGI; gives its address."""
+    """Runs an ASGI server; yields its address."""
     config = uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none", http="h11")
     server = uvicorn.Server(config)
     running = asyncio.ensure_future(server.serve())
@@ -111,17 +111,17 @@ async def on_uvicorn(app: AsgiApp) -> AsyncIterator[str]:
 def on_asgi(
     handle: TaskHandle, headers: Mapping[str, str] | None = None
 ) -> contextlib.AbstractAsyncContextManager[str]:
-    """The bare ASGI application."""
+    """Serves the bare ASGI application."""
     return on_uvicorn(asgi_response(handle, headers=headers))
 
 
 def on_starlette(
     handle: TaskHandle, headers: Mapping[str, str] | None = None
 ) -> contextlib.AbstractAsyncContextManager[str]:
-    """A route of Starlette."""
-    from starlette.applications import Starlette  # noqa: PLC0415  (only where it is asked for)
-    from starlette.requests import Request  # noqa: PLC0415  (only where it is asked for)
-    from starlette.routing import Route  # noqa: PLC0415  (only where it is asked for)
+    """Serves a Starlette route."""
+    from starlette.applications import Starlette  # noqa: PLC0415  (only where it is used)
+    from starlette.requests import Request  # noqa: PLC0415  (only where it is used)
+    from starlette.routing import Route  # noqa: PLC0415  (only where it is used)
 
     async def video(_request: Request) -> TaskResponse:
         return TaskResponse(handle, headers=headers)
@@ -131,14 +131,14 @@ def on_starlette(
 
 @pytest.fixture(params=[on_aiohttp, on_asgi, on_starlette], ids=lambda serve: serve.__name__)
 def serve_handle(request: pytest.FixtureRequest) -> Serve:
-    """Each way to answer with a handle."""
+    """Each way to serve a handle."""
     found: Serve = request.param
     return found
 
 
 @contextlib.asynccontextmanager
 async def page_of(serve: Serve, base_url: str, **options: Any) -> AsyncIterator[Page]:
-    """A page of the task `image2video:9`, with a client of its own."""
+    """Serves the task `image2video:9` with a separate client; yields the page."""
     options.setdefault("retry", QUICK)
     loop = asyncio.get_running_loop()
     if isinstance(loop, VirtualTimeLoop):

@@ -1,4 +1,4 @@
-"""A service with one finished task, and the host of its file, which gives ranges and breaks off where a test says."""
+"""A service with one finished task, and the host of its file, with ranges and connections that break on demand."""
 
 import re
 from collections.abc import Callable
@@ -14,14 +14,14 @@ FILE = MOVIE[:64] + FILE[64:]
 
 
 class RangeHost:
-    """Answers queries with one video, and requests for it from `file`.
+    """Answers queries with one video, and requests for the video with `file`.
 
     Args:
-        etag: of the file; None for none. `{}` in it is another number in each answer, as of hosts that differ.
-        ranges: whether parts are given.
-        says_so: whether it says that it gives parts; else as it does.
-        cut: of each answer with more than one byte, after how many bytes it breaks; the last one for ever.
-        told: whether the length is told.
+        etag: the ETag of the file; None for none. `{}` in it becomes a different number in each response.
+        ranges: whether ranges are supported.
+        accepts_ranges: whether it advertises ranges; by default the same as `ranges`.
+        cut: for each response with more than one byte, after how many bytes it breaks; the last value repeats.
+        sends_length: whether the length is sent.
         kind: `videos`, `images` or `audios`.
         media_type: of the file.
     """
@@ -31,27 +31,27 @@ class RangeHost:
         *,
         etag: str | None = '"a"',
         ranges: bool = True,
-        says_so: bool | None = None,
+        accepts_ranges: bool | None = None,
         cut: list[int | None] | None = None,
-        told: bool = True,
+        sends_length: bool = True,
         kind: str = "videos",
         media_type: str = "video/mp4",
     ) -> None:
         self.file, self.etag, self.ranges = FILE, etag, ranges
-        self.says_so = ranges if says_so is None else says_so
+        self.accepts_ranges = ranges if accepts_ranges is None else accepts_ranges
         self.cut: list[int | None] = cut or [None]
-        self.told, self.kind, self.media_type = told, kind, media_type
+        self.sends_length, self.kind, self.media_type = sends_length, kind, media_type
         self.base = ""
         self.queries = 0
         self.seen: list[Seen] = []
         self.instead: list[Answer | Callable[[Seen], Answer]] = []
-        """Given in place of the file, one by one, before it."""
+        """Responses sent before the file, one by one."""
         self.task: dict[str, Any] = {}
-        """In place of the finished task."""
+        """Replaces the finished task."""
 
     @property
-    def asked(self) -> list[str | None]:
-        """What of the file was asked for."""
+    def requested_ranges(self) -> list[str | None]:
+        """The `Range` headers of the requests for the file."""
         return [seen.headers.get("range") for seen in self.seen]
 
     def __call__(self, seen: Seen) -> Answer:
@@ -67,17 +67,17 @@ class RangeHost:
         return self._file(seen)
 
     def _file(self, seen: Seen) -> Answer:
-        if not self.told:
+        if not self.sends_length:
             return chunked(self.file, Content_Type=self.media_type)
         etag = None if self.etag is None else self.etag.format(len(self.seen))
         headers = {"Content_Type": self.media_type} | ({} if etag is None else {"ETag": etag})
-        if self.says_so:
+        if self.accepts_ranges:
             headers["Accept_Ranges"] = "bytes"
-        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", seen.headers.get("range", ""))
-        if asked is None or not self.ranges or seen.headers.get("if-range", etag) != etag:
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", seen.headers.get("range", ""))
+        if match is None or not self.ranges or seen.headers.get("if-range", etag) != etag:
             return self._cut(answer(200, self.file, **headers), len(self.file))
         size = len(self.file)
-        first, end = int(asked[1]), min(int(asked[2] or size) + 1, size)
+        first, end = int(match[1]), min(int(match[2] or size) + 1, size)
         headers["Content_Range"] = f"bytes {first}-{end - 1}/{size}"
         return self._cut(answer(206, self.file[first:end], **headers), end - first)
 

@@ -1,4 +1,4 @@
-"""Results over HTTP on real sockets: what is fetched for an answer, and what comes of a host that misbehaves."""
+"""Results over HTTP on real sockets: what is fetched for a response, and how a misbehaving host is handled."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ PAGE = answer(200, b"<!DOCTYPE html><title>Sign in</title>", Content_Type="text/
 
 @contextlib.asynccontextmanager
 async def page(host: RangeHost, serve_handle: Serve = on_aiohttp, **options: object) -> AsyncIterator[Page]:
-    """A page that answers with the file of a host."""
+    """Serves the file of a host."""
     async with serve(host) as stub:
         host.base = stub.base_url
         async with page_of(serve_handle, stub.base_url, **options) as page:
@@ -35,39 +35,39 @@ async def page(host: RangeHost, serve_handle: Serve = on_aiohttp, **options: obj
 
 
 async def test_a_seek_loads_nothing_that_lies_between(serve_handle: Serve) -> None:
-    """The range goes on to the file host, and what the host is like is asked once for all of them."""
+    """The range is passed to the file host, which is probed once for all requests."""
     host = RangeHost()
     async with page(host, serve_handle) as browser:
         for first in (SIZE * 8 // 10, 1000):
-            got = await browser.ask(Range=f"bytes={first}-{first + 999}")
+            got = await browser.fetch(Range=f"bytes={first}-{first + 999}")
             assert (got.status, got.body) == (206, FILE[first : first + 1000])
             assert got.headers["Content-Range"] == f"bytes {first}-{first + 999}/{SIZE}"
-        got = await browser.ask(Range="bytes=-10")
+        got = await browser.fetch(Range="bytes=-10")
         assert (got.status, got.body) == (206, FILE[-10:])
     begin = SIZE * 8 // 10
     spans = [f"{begin}-{begin + 999}", "1000-1999", f"{SIZE - 10}-{SIZE - 1}"]
-    assert host.asked == ["bytes=0-0", *(f"bytes={span}" for span in spans)]
+    assert host.requested_ranges == ["bytes=0-0", *(f"bytes={span}" for span in spans)]
 
 
 async def test_the_whole_file_comes_with_its_length_and_type(serve_handle: Serve) -> None:
     """Without a range: 200, all bytes, and what a browser needs to seek later."""
     async with page(RangeHost(), serve_handle) as browser:
-        got = await browser.ask()
+        got = await browser.fetch()
     assert (got.status, got.body, got.whole) == (200, FILE, True)
     expected = {"Content-Type": "video/mp4", "Content-Length": str(SIZE), "Accept-Ranges": "bytes", "ETag": '"a"'}
     assert {name: got.headers.get(name) for name in expected} == expected
 
 
 async def test_head_and_a_file_that_is_had_load_nothing(serve_handle: Serve) -> None:
-    """Neither has a body, and the host is asked for one byte, once."""
+    """Neither response has a body, and one byte is requested from the host, once."""
     host = RangeHost()
     async with page(host, serve_handle) as browser:
-        head = await browser.ask("HEAD")
-        had = await browser.ask(If_None_Match='"a"')
-        beyond = await browser.ask(Range=f"bytes={SIZE}-")
+        head = await browser.fetch("HEAD")
+        had = await browser.fetch(If_None_Match='"a"')
+        beyond = await browser.fetch(Range=f"bytes={SIZE}-")
     assert (head.status, head.headers["Content-Length"], head.body) == (200, str(SIZE), b"")
     assert (had.status, had.body, beyond.status, beyond.body) == (304, b"", 416, b"")
-    assert host.asked == ["bytes=0-0"]
+    assert host.requested_ranges == ["bytes=0-0"]
 
 
 @pytest.mark.parametrize(
@@ -80,10 +80,10 @@ async def test_head_and_a_file_that_is_had_load_nothing(serve_handle: Serve) -> 
     ],
 )
 async def test_pictures_and_sound_are_answered_as_well(kind: str, given: str, media_type: str) -> None:
-    """The first file of a task is served, whatever it is."""
+    """The first file of a task is served, whatever its kind."""
     host = RangeHost(kind=kind, media_type=given)
     async with page(host) as browser:
-        got = await browser.ask(Range="bytes=5-9")
+        got = await browser.fetch(Range="bytes=5-9")
     assert (got.status, got.body, got.headers["Content-Type"]) == (206, FILE[5:10], media_type)
 
 
@@ -93,10 +93,10 @@ async def test_pictures_and_sound_are_answered_as_well(kind: str, given: str, me
 @pytest.mark.parametrize("etag", ['"a"', 'W/"a"', None, '"{}"'])
 @pytest.mark.parametrize("first", [0, 1000])
 async def test_a_break_of_the_host_is_not_seen_by_the_browser(first: int, etag: str | None) -> None:
-    """The host's connection breaks off again and again: the answer goes on, each byte once, in its place."""
+    """If the host's connection breaks repeatedly, the response continues, with each byte once and in order."""
     host = RangeHost(etag=etag, cut=[10, 100_000, 500_000, 1_000_000, None])
     async with page(host) as browser:
-        got = await browser.ask(**({"Range": f"bytes={first}-"} if first else {}))
+        got = await browser.fetch(**({"Range": f"bytes={first}-"} if first else {}))
     if etag == '"{}"':  # hosts whose ETags differ: no part is known to be of the same file
         first = 0
     assert (got.status, got.body == FILE[first:], got.whole) == (206 if first else 200, True, True)
@@ -104,7 +104,7 @@ async def test_a_break_of_the_host_is_not_seen_by_the_browser(first: int, etag: 
 
 
 async def test_hosts_whose_etags_differ_do_not_break_an_answer_off() -> None:
-    """An answer that goes on at another host begins there anew, and what the browser has is passed over."""
+    """A response that continues at another host restarts there, and skips what the browser has."""
     host = RangeHost(cut=[300, None])
 
     def other(seen: Seen) -> Answer:
@@ -113,23 +113,23 @@ async def test_hosts_whose_etags_differ_do_not_break_an_answer_off() -> None:
 
     async with page(host) as browser:
         host.instead = [host._file, host._file, other]
-        got = await browser.ask(Range="bytes=1000-1999")
+        got = await browser.fetch(Range="bytes=1000-1999")
     assert (got.status, got.body, got.headers["ETag"]) == (206, FILE[1000:2000], '"a"')
-    assert host.asked[2:] == ["bytes=1300-1999", "bytes=1000-1999"]
+    assert host.requested_ranges[2:] == ["bytes=1300-1999", "bytes=1000-1999"]
 
 
-async def test_a_span_that_breaks_asks_for_its_rest_only() -> None:
-    """What was given is not fetched again where the host's ETag tells that the rest fits."""
+async def test_a_span_that_breaks_requests_its_rest_only() -> None:
+    """Bytes already sent are not fetched again if the host's ETag shows that the rest matches."""
     host = RangeHost(cut=[300, None])
     async with page(host) as browser:
-        assert (await browser.ask(Range="bytes=1000-1999")).body == FILE[1000:2000]
-    assert host.asked == ["bytes=0-0", "bytes=1000-1999", "bytes=1300-1999"]
+        assert (await browser.fetch(Range="bytes=1000-1999")).body == FILE[1000:2000]
+    assert host.requested_ranges == ["bytes=0-0", "bytes=1000-1999", "bytes=1300-1999"]
     assert host.seen[-1].headers["if-range"] == '"a"'
 
 
 @pytest.mark.parametrize("first", [0, 1000])
 async def test_a_file_that_changes_while_it_is_sent_breaks_the_answer_off(serve_handle: Serve, first: int) -> None:
-    """Halves of two files are never joined: the browser sees that its answer is not whole."""
+    """Parts of two files are never joined: the browser sees an incomplete response."""
     host = RangeHost(cut=[300_000, None])
 
     def changed(seen: Seen) -> bytes:
@@ -139,53 +139,53 @@ async def test_a_file_that_changes_while_it_is_sent_breaks_the_answer_off(serve_
         return raw
 
     async with page(host, serve_handle) as browser:
-        await browser.ask("HEAD")
+        await browser.fetch("HEAD")
         host.instead = [host._file, changed]
-        got = await browser.ask(**({"Range": f"bytes={first}-"} if first else {}))
+        got = await browser.fetch(**({"Range": f"bytes={first}-"} if first else {}))
     assert not got.whole
     assert got.body == FILE[first : first + len(got.body)]
 
 
 async def test_a_file_that_changed_since_is_answered_as_it_is_now() -> None:
-    """What was known of it is asked anew, before anything is answered."""
+    """Cached facts are refreshed before anything is sent."""
     host = RangeHost()
     async with page(host) as browser:
-        await browser.ask("HEAD")
+        await browser.fetch("HEAD")
         host.etag, host.file = '"b"', FILE[:5000]
-        got = await browser.ask(Range="bytes=1000-")
+        got = await browser.fetch(Range="bytes=1000-")
     assert (got.status, got.body) == (206, FILE[1000:5000])
     assert (got.headers["ETag"], got.headers["Content-Range"]) == ('"b"', "bytes 1000-4999/5000")
 
 
-@pytest.mark.parametrize("says_so", [False, True])
-async def test_a_host_without_ranges_is_answered_whole(*, says_so: bool) -> None:
-    """200 and all of it, also where the host says that it gives parts and does not."""
-    host = RangeHost(ranges=False, says_so=says_so)
+@pytest.mark.parametrize("accepts_ranges", [False, True])
+async def test_a_host_without_ranges_is_answered_whole(*, accepts_ranges: bool) -> None:
+    """The response is 200 with all bytes, also if the host advertises ranges but does not support them."""
+    host = RangeHost(ranges=False, accepts_ranges=accepts_ranges)
     async with page(host) as browser:
-        got = await browser.ask(Range="bytes=1000-1999")
+        got = await browser.fetch(Range="bytes=1000-1999")
     assert (got.status, got.body == FILE, got.headers["Content-Length"]) == (200, True, str(SIZE))
     assert "Accept-Ranges" not in got.headers
 
 
-async def test_a_host_that_tells_no_length_is_answered_whole(serve_handle: Serve) -> None:
-    """The answer comes in chunks, without a length."""
-    host = RangeHost(told=False)
-    host.file = FILE[:30] + bytes(2**16)  # no whole MP4: it is asked for once more, and is the same
+async def test_a_host_without_a_length_is_answered_whole(serve_handle: Serve) -> None:
+    """The response is chunked, without a length."""
+    host = RangeHost(sends_length=False)
+    host.file = FILE[:30] + bytes(2**16)  # no whole MP4: it is fetched once more, and is the same
     async with page(host, serve_handle) as browser:
-        got = await browser.ask(Range="bytes=1000-1999")
+        got = await browser.fetch(Range="bytes=1000-1999")
     assert (got.status, got.body, got.whole) == (200, host.file, True)
     assert "Content-Length" not in got.headers
 
 
-async def test_an_expired_address_is_asked_for_anew(serve_handle: Serve) -> None:
-    """Before the answer and between two of them, the service is asked for a fresh one."""
+async def test_an_expired_address_is_queried_again(serve_handle: Serve) -> None:
+    """The service is queried for a new one, before a response and between two of them."""
     host = RangeHost()
     host.instead = [answer(403)]
     async with page(host, serve_handle) as browser:
-        assert (await browser.ask(Range="bytes=0-9")).body == FILE[:10]
+        assert (await browser.fetch(Range="bytes=0-9")).body == FILE[:10]
         assert [seen.path for seen in host.seen] == ["/f?1", "/f?2", "/f?2"]
         host.instead = [answer(403)]
-        assert (await browser.ask(Range="bytes=5-9")).body == FILE[5:10]
+        assert (await browser.fetch(Range="bytes=5-9")).body == FILE[5:10]
 
 
 # -------------------------------------------------------------------------------------------------- errors
@@ -193,47 +193,47 @@ async def test_an_expired_address_is_asked_for_anew(serve_handle: Serve) -> None
 
 @pytest.mark.parametrize("instead", [PAGE, answer(500), None, answer(403)], ids=["page", "500", "reset", "403"])
 async def test_what_the_host_does_not_give_is_502(serve_handle: Serve, instead: bytes | None) -> None:
-    """Nothing was answered yet, so the browser hears that it is not the file."""
+    """Nothing was sent yet, so the browser gets an error status."""
     host = RangeHost()
     host.instead = [instead] * 1000
     async with page(host, serve_handle) as browser:
-        got = await browser.ask()
+        got = await browser.fetch()
     assert (got.status, got.body) == (502, b"502 Bad Gateway\n")
 
 
 @pytest.mark.parametrize("in_parts", [False, True])
 async def test_a_page_in_place_of_the_file_is_502_for_every_request(*, in_parts: bool) -> None:
-    """Also where no byte of it would be sent; once the file is there, nothing is kept of the page."""
+    """Also if no byte of it would be sent; once the file is there, nothing of the page is cached."""
     host = RangeHost(ranges=in_parts, media_type="text/html")
     host.file = b"<!DOCTYPE html><title>Sign in</title>" + b"<p>Please sign in.</p>" * 50
     async with page(host) as browser:
-        assert (await browser.ask("HEAD")).status == 502
+        assert (await browser.fetch("HEAD")).status == 502
         for headers in ({}, {"If_None_Match": "*"}, {"If_None_Match": '"a"'}, {"Range": "bytes=9999-"}):
-            assert (await browser.ask(**headers)).status == 502
+            assert (await browser.fetch(**headers)).status == 502
         host.file, host.media_type = FILE, "video/mp4"
-        head = await browser.ask("HEAD")
+        head = await browser.fetch("HEAD")
     assert (head.status, head.headers["Content-Length"]) == (200, str(SIZE))
 
 
 async def test_a_file_without_a_type_is_looked_at_once() -> None:
-    """Whether it is a page its first bytes tell; they are not fetched for each request."""
+    """Its first bytes show whether it is a page; they are not fetched for each request."""
     host = RangeHost(media_type="application/octet-stream")
     async with page(host) as browser:
         for _ in range(3):
-            assert (await browser.ask("HEAD")).headers["Content-Length"] == str(SIZE)
-    assert host.asked == ["bytes=0-0", "bytes=0-511"]
+            assert (await browser.fetch("HEAD")).headers["Content-Length"] == str(SIZE)
+    assert host.requested_ranges == ["bytes=0-0", "bytes=0-511"]
 
 
 async def test_a_method_that_is_neither_get_nor_head_is_405(serve_handle: Serve) -> None:
-    """With the methods that are, and without asking anybody."""
+    """The response lists the allowed methods, and no request is sent to the host or the service."""
     host = RangeHost()
     async with page(host, serve_handle) as browser:
-        got = await browser.ask("POST")
+        got = await browser.fetch("POST")
     assert (got.status, got.headers["Allow"], host.queries) == (405, "GET, HEAD", 0)
 
 
 async def test_a_websocket_is_closed() -> None:
-    """An ASGI server asks the application for it, too; it gets no file."""
+    """An ASGI server also passes WebSockets to the application, which sends no file."""
     sent = []
 
     async def send(message: MutableMapping[str, object]) -> None:
@@ -248,43 +248,43 @@ async def test_a_websocket_is_closed() -> None:
 
 
 async def test_a_failed_task_is_424_with_its_reason(serve_handle: Serve) -> None:
-    """The page can say why there is no video."""
+    """The page can show why there is no video."""
     host = RangeHost()
     host.task = {"status": "failed", "task_id": "9", "task_status_msg": "too dark"}
     async with page(host, serve_handle) as browser:
-        got = await browser.ask()
-        head = await browser.ask("HEAD")
+        got = await browser.fetch()
+        head = await browser.fetch("HEAD")
     assert got.status == head.status == 424
     assert b"too dark" in got.body
     assert head.body == b""
 
 
 async def test_an_unknown_task_is_404(serve_handle: Serve) -> None:
-    """As what is not there."""
+    """Like any missing page."""
 
     def unknown(_seen: Seen) -> bytes:
         return refusal(404, 1203, "task not found")
 
     async with serve(unknown) as stub, page_of(serve_handle, stub.base_url) as browser:
-        assert (await browser.ask()).status == 404
+        assert (await browser.fetch()).status == 404
 
 
 async def test_a_task_that_does_not_end_in_time_is_504() -> None:
-    """It goes on at the service; the browser may ask again."""
+    """It continues at the service; the browser may retry."""
     host = RangeHost()
     host.task = {"status": "processing", "task_id": "9"}
     async with page(host, polling=Polling(deadline=30)) as browser:
-        assert (await browser.ask()).status == 504
+        assert (await browser.fetch()).status == 504
 
 
 async def test_a_closed_client_is_503_and_a_cancelled_handle_409() -> None:
-    """Neither says anything about the task."""
+    """Neither means anything about the task."""
     host = RangeHost()
     host.task = {"status": "processing", "task_id": "9"}
     async with serve(host) as stub, KlingClient(base_url=stub.base_url, api_key="key", clock=wall()) as kling:
         handle = kling.attach("image2video:9")
         async with page_of(lambda _: on_aiohttp(handle), stub.base_url) as browser:
-            asking = asyncio.ensure_future(browser.ask())
+            asking = asyncio.ensure_future(browser.fetch())
             await asyncio.sleep(5)
             handle.cancel()
             assert (await asking).status == 409
@@ -293,12 +293,12 @@ async def test_a_closed_client_is_503_and_a_cancelled_handle_409() -> None:
         closed = other.attach("image2video:9")
         await other.close()
         async with page_of(lambda _: on_aiohttp(closed), stub.base_url) as browser:
-            assert (await browser.ask()).status == 503
+            assert (await browser.fetch()).status == 503
         await asyncio.sleep(0.1)
 
 
 async def test_an_opened_file_takes_get_and_head_only() -> None:
-    """Other methods are a mistake of the caller, told before anything is waited for."""
+    """Other methods are a mistake of the caller, and raise before any waiting."""
     host = RangeHost()
     async with serve(host) as stub, KlingClient(base_url=stub.base_url, api_key="key", clock=wall()) as kling:
         with pytest.raises(InvalidRequest, match="405"):
@@ -307,7 +307,7 @@ async def test_an_opened_file_takes_get_and_head_only() -> None:
     assert host.queries == 0
 
 
-async def test_what_has_no_file_says_so() -> None:
+async def test_a_task_without_a_file() -> None:
     """The error names the task."""
     host = RangeHost()
     host.task = {"status": "succeed", "task_id": "9", "task_result": {"voices": [{"voice_id": "1"}]}}
@@ -322,11 +322,11 @@ async def test_what_has_no_file_says_so() -> None:
 
 
 async def test_a_request_waits_for_the_end_of_the_task(make_client: ClientMaker, image: Path) -> None:
-    """A browser that asks before the video is there gets it when it is."""
+    """A browser that requests the video before it exists gets it once it does."""
     kling = make_client()
     handle = await kling.image_to_video(image=image, prompt="it moves")
     async with page_of(lambda _: on_aiohttp(handle), "http://localhost:1") as browser:
-        asking = asyncio.ensure_future(browser.ask(Range="bytes=0-99"))
+        asking = asyncio.ensure_future(browser.fetch(Range="bytes=0-99"))
         await asyncio.sleep(1)
         assert not asking.done()
         got = await asking
@@ -336,7 +336,7 @@ async def test_a_request_waits_for_the_end_of_the_task(make_client: ClientMaker,
 async def test_nothing_but_the_seek_leaves_the_emulator(
     emulator: Emulator, make_client: ClientMaker, image: Path
 ) -> None:
-    """The books of the file host show the bytes that a seek asked for, and one."""
+    """The file host's records show the bytes that a seek requested, and one more."""
     handle = await make_client().image_to_video(image=image, prompt="it moves")
     async with handle.open(headers={"range": "bytes=-100"}) as video:
         assert video.status == 206

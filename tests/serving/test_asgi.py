@@ -1,4 +1,4 @@
-"""The ASGI application beside servers and middleware of all kinds: how they tell that a browser has left."""
+"""The ASGI application with servers and middleware of all kinds, and how they signal that a browser has left."""
 
 import asyncio
 from collections.abc import Callable, MutableMapping
@@ -20,19 +20,19 @@ Message = MutableMapping[str, Any]
 WAITS = Polling(deadline=30)
 
 
-async def asked(
+async def sent_by_app(
     receive: Callable[[], Message], refuses: Callable[[Message], bool] = lambda _: False, host: RangeHost | None = None
 ) -> list[Message]:
-    """What the application sends to one GET.
+    """Returns the messages that the application sends for one GET.
 
     Args:
-        receive: what the server tells, at once.
-        refuses: whether the server says by an error that a message cannot be sent.
-        host: of the task and its file.
+        receive: returns the message of the server, without waiting.
+        refuses: whether sending a message raises an error.
+        host: the host of the task and its file.
     """
     sent: list[Message] = []
 
-    async def told() -> Message:
+    async def receive_async() -> Message:
         return receive()
 
     async def send(message: Message) -> None:
@@ -47,19 +47,19 @@ async def asked(
     ):
         host.base = stub.base_url
         app = asgi_response(kling.attach("image2video:9"))
-        await app({"type": "http", "method": "GET", "headers": []}, told, send)
+        await app({"type": "http", "method": "GET", "headers": []}, receive_async, send)
     await asyncio.sleep(0.1)  # the stub's handlers end a moment after their connections
     return sent
 
 
 def replays(most: int, **message: Any) -> Callable[[], Message]:
-    """Answers at once each time with the same; more than so many times means that the loop is kept from all else."""
+    """Returns a `receive` that repeats one message, and fails after `most` calls: the loop is then blocked."""
     count = 0
 
     def receive() -> Message:
         nonlocal count
         count += 1
-        assert count <= most, "it is asked again and again"
+        assert count <= most, "the loop is blocked"
         return {"type": "http.request", "body": b"x", **message}
 
     return receive
@@ -67,37 +67,37 @@ def replays(most: int, **message: Any) -> Callable[[], Message]:
 
 @pytest.mark.parametrize("message", [{}, {"more_body": False}])
 async def test_a_body_that_is_replayed_for_ever_stops_nothing(message: dict[str, Any]) -> None:
-    """Middleware that has read the body may give it at once whenever it is asked: the answer comes all the same."""
-    sent = await asked(replays(10**4, **message))
+    """Middleware that has read the body may replay it on every call: the response is complete."""
+    sent = await sent_by_app(replays(10**4, **message))
     assert (sent[0]["status"], b"".join(part["body"] for part in sent[1:])) == (200, FILE)
 
 
 async def test_a_body_that_is_replayed_lets_the_loop_rest() -> None:
-    """While a task is waited for, nothing turns without a pause: else no time would pass here."""
+    """Waiting for a task does not spin; otherwise no time would pass here."""
     host = RangeHost()
     host.task = {"status": "processing", "task_id": "9"}
-    sent = await asked(replays(10**4), host=host)
+    sent = await sent_by_app(replays(10**4), host=host)
     assert sent[0]["status"] == 504
 
 
 async def test_a_body_without_an_end_stops_nothing() -> None:
-    """A receiver that never says that the body has ended is asked on, and all else goes on as well."""
-    sent = await asked(replays(10**6, more_body=True))
+    """A `receive` that never ends the body is called on, and does not block anything else."""
+    sent = await sent_by_app(replays(10**6, more_body=True))
     assert (sent[0]["status"], b"".join(part["body"] for part in sent[1:])) == (200, FILE)
 
 
-async def test_what_fails_while_it_is_asked_is_not_hidden() -> None:
-    """An error of the server's, or of middleware, is not taken for a browser that has left."""
+async def test_an_error_of_receive_is_not_hidden() -> None:
+    """An error of the server or of middleware is not taken for a browser that has left."""
 
     def receive() -> Message:
         raise LookupError("no message is left")
 
     with pytest.raises(LookupError, match="no message is left"):
-        await asked(receive)
+        await sent_by_app(receive)
 
 
 @pytest.mark.parametrize("refused", ["http.response.start", "http.response.body"])
-async def test_a_server_may_tell_by_an_error_that_the_browser_has_left(refused: str) -> None:
-    """ASGI 2.4: `send` raises an OSError then; it ends there, as with every browser that leaves."""
-    sent = await asked(replays(10**4), lambda message: message["type"] == refused)
+async def test_a_server_may_signal_by_an_error_that_the_browser_has_left(refused: str) -> None:
+    """ASGI 2.4: `send` then raises an OSError, which ends the response as usual."""
+    sent = await sent_by_app(replays(10**4), lambda message: message["type"] == refused)
     assert [message["type"] for message in sent] == ["http.response.start"][: refused != "http.response.start"]

@@ -1,4 +1,4 @@
-"""Requests for a file, answered side by side with nginx, which is also the host that the file comes from."""
+"""Requests for a file, compared with nginx, which is also the host of the file."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ http {{
 
 @contextlib.asynccontextmanager
 async def nginx(folder: Path) -> AsyncIterator[str]:
-    """Runs it; gives the address of the file."""
+    """Runs nginx; yields the address of the file."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -61,8 +61,8 @@ async def nginx(folder: Path) -> AsyncIterator[str]:
         await process.wait()
 
 
-def said(got: Got) -> dict[str, str | None]:
-    """What must be the same on both sides."""
+def compared(got: Got) -> dict[str, str | None]:
+    """Returns the headers that must be equal on both sides."""
     names = ["Content-Range", "ETag", "Last-Modified"] if got.status < 400 else ["Content-Range"]
     if got.status in {200, 206}:
         names += ["Content-Length", "Content-Type"]
@@ -71,18 +71,18 @@ def said(got: Got) -> dict[str, str | None]:
     return {name: got.headers.get(name) for name in names}
 
 
-def filled(asked: Asked, etag: str) -> dict[str, str]:
-    """The headers with the validators of the file."""
+def filled(case: Asked, etag: str) -> dict[str, str]:
+    """Returns the headers with the validators of the file."""
     date = formatdate(MADE, usegmt=True)
-    named = {name.replace("-", "_"): value for name, value in asked.headers.items()}
+    named = {name.replace("-", "_"): value for name, value in case.headers.items()}
     return {name: value.replace(ETAG, etag).replace(DATE, date) for name, value in named.items()}
 
 
 @pytest.mark.parametrize("way", [on_aiohttp, on_asgi], ids=lambda way: way.__name__)
 async def test_requests_are_answered_as_nginx_answers_them(tmp_path: Path, way: Serve) -> None:
-    """Status, headers and bytes are those of nginx for the same file and the same request."""
+    """Status, headers and bytes equal those of nginx for the same file and request."""
     assert len(MOVIE) == LENGTH
-    assert sum(asked.like_nginx for asked in REQUESTS) >= 20
+    assert sum(case.like_nginx for case in REQUESTS) >= 20
     async with nginx(tmp_path) as file:
 
         def service(_seen: Seen) -> Answer:
@@ -91,16 +91,16 @@ async def test_requests_are_answered_as_nginx_answers_them(tmp_path: Path, way: 
             )
 
         async with serve(service) as stub, page_of(way, stub.base_url) as page:
-            theirs = Page(file, page.session)
-            etag = (await theirs.ask()).headers["ETag"]
-            for asked in REQUESTS:
-                headers = filled(asked, etag)
+            at_nginx = Page(file, page.session)
+            etag = (await at_nginx.fetch()).headers["ETag"]
+            for case in REQUESTS:
+                headers = filled(case, etag)
                 if sum(map(len, headers.values())) > 4000:
                     continue  # more than a server's line may hold
-                ours = await page.ask(asked.method, **headers)
-                expected = b"" if asked.span is None else MOVIE[asked.span[0] : asked.span[1] + 1]
-                assert (str(asked), ours.status, ours.body) == (str(asked), asked.status, expected)
-                if asked.like_nginx:
-                    answer = await theirs.ask(asked.method, **headers)
-                    assert (ours.status, said(ours)) == (answer.status, said(answer)), str(asked)
-                    assert ours.status >= 400 or ours.body == answer.body, str(asked)
+                response = await page.fetch(case.method, **headers)
+                expected = b"" if case.span is None else MOVIE[case.span[0] : case.span[1] + 1]
+                assert (str(case), response.status, response.body) == (str(case), case.status, expected)
+                if case.like_nginx:
+                    answer = await at_nginx.fetch(case.method, **headers)
+                    assert (response.status, compared(response)) == (answer.status, compared(answer)), str(case)
+                    assert response.status >= 400 or response.body == answer.body, str(case)

@@ -1,4 +1,4 @@
-"""What a route says beside the file: it is sent, but for what it cannot know, and with no error in the file's place."""
+"""Headers that a route adds to the file: they are sent, but not those about the bytes, and never with an error."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,11 @@ from .range_host import FILE, SIZE, RangeHost
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
-SAID = {"Cache-Control": "private", "content-disposition": 'attachment; filename="cat.mp4"', "X-Of-The-Route": "1"}
+ROUTE_HEADERS = {
+    "Cache-Control": "private",
+    "content-disposition": 'attachment; filename="cat.mp4"',
+    "X-Of-The-Route": "1",
+}
 WRONG = {
     "Content-Length": "3",
     "content-type": "text/html",
@@ -30,18 +34,18 @@ WRONG = {
     "X-Content-Type-Options": "sniff",
 }
 
-Says = Callable[[Mapping[str, str]], Serve]
+WithHeaders = Callable[[Mapping[str, str]], Serve]
 
 
 @pytest.fixture(params=[on_aiohttp, on_asgi, on_starlette], ids=lambda serve: serve.__name__)
-def says(request: pytest.FixtureRequest) -> Says:
-    """Each way to answer with a handle, for a route that sends these headers as well."""
+def with_headers(request: pytest.FixtureRequest) -> WithHeaders:
+    """Each way to serve a handle, with additional headers of the route."""
     return lambda headers: functools.partial(request.param, headers=headers)
 
 
 @contextlib.asynccontextmanager
 async def page(host: RangeHost, serves: Serve) -> AsyncIterator[Page]:
-    """A page that answers with the file of a host."""
+    """Serves the file of a host."""
     async with serve(host) as stub:
         host.base = stub.base_url
         async with page_of(serves, stub.base_url) as page:
@@ -49,25 +53,25 @@ async def page(host: RangeHost, serves: Serve) -> AsyncIterator[Page]:
         await asyncio.sleep(0.1)  # the stub's handlers end a moment after their connections
 
 
-async def test_what_a_route_says_of_the_file_is_sent(says: Says) -> None:
-    """With the file, a part of it, its length alone, and where the browser has it already."""
+async def test_headers_of_a_route_are_sent(with_headers: WithHeaders) -> None:
+    """With the file, a part of it, its length alone, and a 304."""
     requests: list[tuple[int, str, dict[str, str]]] = [
         (200, "GET", {}),
         (206, "GET", {"Range": "bytes=0-9"}),
         (200, "HEAD", {}),
         (304, "GET", {"If_None_Match": '"a"'}),
     ]
-    async with page(RangeHost(), says(SAID)) as browser:
+    async with page(RangeHost(), with_headers(ROUTE_HEADERS)) as browser:
         for status, method, headers in requests:
-            got = await browser.ask(method, **headers)
+            got = await browser.fetch(method, **headers)
             assert got.status == status
-            assert {name: got.headers.get(name) for name in SAID} == SAID
+            assert {name: got.headers.get(name) for name in ROUTE_HEADERS} == ROUTE_HEADERS
 
 
-async def test_what_describes_the_bytes_is_ours(says: Says) -> None:
-    """Length, type, range, packing and version are those of what is sent, whatever the route says."""
-    async with page(RangeHost(), says(WRONG)) as browser:
-        got = await browser.ask(Range="bytes=5-9")
+async def test_headers_about_the_bytes_are_not_overridden(with_headers: WithHeaders) -> None:
+    """Length, type, range, encoding and validators are those of the bytes sent, whatever the route sets."""
+    async with page(RangeHost(), with_headers(WRONG)) as browser:
+        got = await browser.fetch(Range="bytes=5-9")
     assert (got.status, got.body, got.whole) == (206, FILE[5:10], True)
     assert {name: got.headers.getall(name, []) for name in WRONG} == {
         "Content-Length": ["5"],
@@ -81,26 +85,30 @@ async def test_what_describes_the_bytes_is_ours(says: Says) -> None:
     }
 
 
-async def test_nothing_is_said_of_what_is_not_known(says: Says) -> None:
-    """Where the host tells neither length nor version, the route's do not stand for them."""
-    host = RangeHost(told=False)
+async def test_unknown_headers_are_not_sent(with_headers: WithHeaders) -> None:
+    """If the host sends neither length nor validators, those of the route do not replace them."""
+    host = RangeHost(sends_length=False)
     host.file = FILE[:30] + bytes(2**16)
-    async with page(host, says(WRONG)) as browser:
-        got = await browser.ask()
+    async with page(host, with_headers(WRONG)) as browser:
+        got = await browser.fetch()
     assert (got.status, got.body, got.whole) == (200, host.file, True)
     assert [name for name in WRONG if name in got.headers] == ["content-type", "X-Content-Type-Options"]
 
 
-async def test_an_error_is_not_kept_in_place_of_the_file(says: Says) -> None:
-    """A cache that may keep the video for a year does not keep what stood there once; all else is sent."""
+async def test_an_error_is_not_kept_in_place_of_the_file(with_headers: WithHeaders) -> None:
+    """An error is not cached with the lifetime of the video; all other headers are sent."""
     host = RangeHost()
     host.instead = [answer(500)] * 1000
     for_ever = "public, max-age=31536000, immutable"
-    said = SAID | {"Cache-Control": for_ever, "CDN-Cache-Control": for_ever, "Expires": "Fri, 01 Jan 2044 00:00:00 GMT"}
-    async with page(host, says(said)) as browser:
-        got = await browser.ask()
+    route = ROUTE_HEADERS | {
+        "Cache-Control": for_ever,
+        "CDN-Cache-Control": for_ever,
+        "Expires": "Fri, 01 Jan 2044 00:00:00 GMT",
+    }
+    async with page(host, with_headers(route)) as browser:
+        got = await browser.fetch()
         host.instead = []
-        beyond = await browser.ask(Range=f"bytes={SIZE}-")
+        beyond = await browser.fetch(Range=f"bytes={SIZE}-")
     assert (got.status, beyond.status) == (502, 416)
     for headers in (got.headers, beyond.headers):
         assert headers.getall("Cache-Control") == ["no-store"]
@@ -108,16 +116,16 @@ async def test_an_error_is_not_kept_in_place_of_the_file(says: Says) -> None:
         assert not any(name in headers for name in ("Content-Disposition", "CDN-Cache-Control", "Expires"))
 
 
-async def test_several_of_one_name_are_sent(says: Says) -> None:
-    """A multidict's cookies, each in its line."""
+async def test_several_of_one_name_are_sent(with_headers: WithHeaders) -> None:
+    """The cookies of a multidict are sent in separate lines."""
     cookies = CIMultiDict([("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
-    async with page(RangeHost(), says(cookies)) as browser:
-        got = await browser.ask("HEAD")
+    async with page(RangeHost(), with_headers(cookies)) as browser:
+        got = await browser.fetch("HEAD")
     assert got.headers.getall("Set-Cookie") == ["a=1", "b=2"]
 
 
 async def test_a_response_of_starlette_takes_what_is_set_on_it() -> None:
-    """As every response of Starlette: headers and cookies of a route, set once it is made."""
+    """Headers and cookies can be set on the response after its creation, as with Starlette's own."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         response = TaskResponse(handles[0], headers={"X-Given": "1"})
@@ -133,7 +141,7 @@ async def test_a_response_of_starlette_takes_what_is_set_on_it() -> None:
         return on_uvicorn(app)
 
     async with page(RangeHost(), serves) as browser:
-        got = await browser.ask(Range="bytes=0-9")
+        got = await browser.fetch(Range="bytes=0-9")
     assert (got.status, got.body, got.headers["X-Given"]) == (206, FILE[:10], "1")
     assert got.headers["Cache-Control"] == "private"
     assert [cookie.partition(";")[0] for cookie in got.headers.getall("Set-Cookie")] == ["a=1", "b=2"]

@@ -1,4 +1,4 @@
-"""Browsers that leave, and such that are slow: nothing is left, and nothing is read ahead without bound."""
+"""Browsers that leave, or are slow: nothing is leaked, and nothing is read ahead without bound."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ PIECE = b"\x00\x00\x00\x10ftypisom\x00\x00\x00\x01" + bytes(2**16 - 16)
 
 @attrs.define
 class EndlessHost:
-    """A service and the host of its gigabyte, sent as fast as it is taken.
+    """A service and the host of its gigabyte, sent as fast as it is read.
 
     Attributes:
         stalls: whether nothing follows the first piece.
@@ -77,7 +77,7 @@ class EndlessHost:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[str]:
-        """Runs it; gives its address."""
+        """Runs the host; yields its address."""
         server = await asyncio.start_server(self.connected, "127.0.0.1", 0)
         self.base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
@@ -88,32 +88,32 @@ class EndlessHost:
 
 
 class Browser:
-    """A browser that begins to take the answer, and may leave."""
+    """A browser that begins to read the response, and may leave."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self._writer = writer
 
     @classmethod
-    async def asks(cls, url: str, *, buffer: int | None = None) -> "Browser":
-        """Sends a request; with a buffer, no more than about so many bytes wait for it."""
+    async def request(cls, url: str, *, buffer: int | None = None) -> "Browser":
+        """Sends a request; with a buffer, about that many bytes can be pending at most."""
         parts = urlsplit(url)
-        ours = socket.socket()
+        connection = socket.socket()
         if buffer is not None:
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        ours.settimeout(0)
-        await asyncio.get_running_loop().sock_connect(ours, (parts.hostname, parts.port))
-        reader, writer = await asyncio.open_connection(sock=ours, limit=2**10 if buffer else 2**16)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        connection.settimeout(0)
+        await asyncio.get_running_loop().sock_connect(connection, (parts.hostname, parts.port))
+        reader, writer = await asyncio.open_connection(sock=connection, limit=2**10 if buffer else 2**16)
         writer.write(f"GET {parts.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         return cls(reader, writer)
 
     def leave(self) -> None:
-        """Ends the connection as a closed tab does."""
+        """Closes the connection like a closed tab."""
         self._writer.transport.abort()
 
 
 async def settled(host: EndlessHost, tasks: int) -> None:
-    """Waits until nothing is sent any more and no task is more than before; not for ever."""
+    """Waits, for a limited time, until nothing is being sent and there are no more tasks than before."""
     for _ in range(200):
         await asyncio.sleep(0.01)
         if host.sending == 0 and len(asyncio.all_tasks()) <= tasks:
@@ -122,16 +122,16 @@ async def settled(host: EndlessHost, tasks: int) -> None:
 
 
 async def test_fifty_browsers_leave_in_the_middle(serve_handle: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    """The host's connections end at once, no task and no descriptor is left, and nothing is logged as an error."""
+    """The host's connections end at once, no task or descriptor is leaked, and nothing is logged as an error."""
     host = EndlessHost()
     async with host.running() as base, page_of(serve_handle, base) as page:
-        first = await Browser.asks(page.url)  # so that all that is made once is there
+        first = await Browser.request(page.url)  # so that all that is made once is there
         await first.reader.readexactly(100_000)
         first.leave()
         await settled(host, 1000)
         await asyncio.sleep(1)
         before = len(asyncio.all_tasks())
-        browsers = [await Browser.asks(page.url) for _ in range(50)]
+        browsers = [await Browser.request(page.url) for _ in range(50)]
         await asyncio.gather(*(browser.reader.readexactly(100_000) for browser in browsers))
         assert host.sending == 50
         for browser in browsers:
@@ -142,10 +142,10 @@ async def test_fifty_browsers_leave_in_the_middle(serve_handle: Serve, caplog: p
 
 
 async def test_a_browser_leaves_while_the_host_stalls(serve_handle: Serve) -> None:
-    """Also where nothing can be written it is seen, in about a second at most."""
+    """It is noticed within about a second, even if nothing can be written."""
     host = EndlessHost(stalls=True)
     async with host.running() as base, page_of(serve_handle, base) as page:
-        browser = await Browser.asks(page.url)
+        browser = await Browser.request(page.url)
         await browser.reader.readexactly(10_000)
         assert host.sending == 1
         browser.leave()
@@ -154,10 +154,10 @@ async def test_a_browser_leaves_while_the_host_stalls(serve_handle: Serve) -> No
 
 
 async def test_a_browser_leaves_before_the_task_has_ended(serve_handle: Serve) -> None:
-    """Its request ends; the task is followed on."""
+    """Its request ends; the task is still followed."""
     host = EndlessHost(ends=False)
     async with host.running() as base, page_of(serve_handle, base) as page:
-        browser = await Browser.asks(page.url)
+        browser = await Browser.request(page.url)
         await asyncio.sleep(20)
         browser.leave()
         await asyncio.sleep(1.1)
@@ -167,10 +167,10 @@ async def test_a_browser_leaves_before_the_task_has_ended(serve_handle: Serve) -
 
 
 async def test_nothing_is_read_ahead_for_a_slow_browser(serve_handle: Serve) -> None:
-    """What a browser does not take is not fetched, but for what the buffers of the sockets hold."""
+    """What a browser does not read is not fetched, apart from the buffers of the sockets."""
     host = EndlessHost()
     async with host.running() as base, page_of(serve_handle, base) as page:
-        browser = await Browser.asks(page.url, buffer=2**14)
+        browser = await Browser.request(page.url, buffer=2**14)
         await browser.reader.read(100)
         for _ in range(100):  # time goes on only while nothing is sent
             await asyncio.sleep(0.1)
@@ -179,8 +179,8 @@ async def test_nothing_is_read_ahead_for_a_slow_browser(serve_handle: Serve) -> 
         await settled(host, 1000)
 
 
-async def test_a_caller_who_leaves_the_block_ends_the_host() -> None:
-    """Without reading to the end, and whether or not it was begun."""
+async def test_leaving_the_block_ends_the_download() -> None:
+    """Without reading to the end, and whether or not reading has begun."""
     host = EndlessHost()
     async with host.running() as base, KlingClient(base_url=base, api_key="key", clock=wall()) as kling:
         handle = kling.attach("image2video:9")
@@ -209,12 +209,12 @@ async def _read(kling: KlingClient) -> None:
 
 
 async def test_closing_the_client_breaks_its_answers_off() -> None:
-    """The browser sees that the answer is not whole; nothing hangs."""
+    """The browser sees an incomplete response; nothing hangs."""
     host = EndlessHost(stalls=True)
     async with host.running() as base, KlingClient(base_url=base, api_key="key", clock=wall()) as kling:
         handle = kling.attach("image2video:9")
         async with page_of(lambda _: on_aiohttp(handle), base) as page:
-            asking = asyncio.ensure_future(page.ask())
+            asking = asyncio.ensure_future(page.fetch())
             await asyncio.sleep(0.5)
             await kling.close()
             got = await asking

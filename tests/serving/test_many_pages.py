@@ -1,4 +1,4 @@
-"""Pages that open one result at once, or one after the other, each with a handle of its own."""
+"""Pages that open one result, at once or one after the other, each with a separate handle."""
 
 import asyncio
 from pathlib import Path
@@ -10,13 +10,13 @@ from tests.shell.conftest import ClientMaker
 
 
 async def opened(client: KlingClient, reference: str) -> int:
-    """The bytes that one page gets."""
+    """Returns the bytes that one page gets."""
     async with client.attach(reference).open(headers={"Range": "bytes=0-99"}) as video:
         return len(b"".join([chunk async for chunk in video]))
 
 
-async def test_fifty_pages_ask_once(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """The service is asked once for all that come within a minute, and once more for those that come later."""
+async def test_fifty_pages_make_one_query(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """The service is queried once for all pages within a minute, and once more for later ones."""
     reference = (await make_client().image_to_video(image)).reference
     await asyncio.sleep(1000)
     client = make_client()
@@ -31,7 +31,7 @@ async def test_fifty_pages_ask_once(make_client: ClientMaker, image: Path, emula
 
 
 async def test_fifty_addresses_that_have_expired(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """Fresh ones are asked for once for all who need them."""
+    """New addresses are queried once for all pages."""
     client = make_client()
     handle = await client.image_to_video(image)
     await handle

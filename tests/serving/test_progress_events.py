@@ -1,4 +1,4 @@
-"""Progress of handles, and the events that pages watch."""
+"""The progress of handles, and the event streams for pages."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ Event = tuple[str, dict[str, Any]]
 
 
 def read(text: bytes) -> list[Event]:
-    """The events of a stream, as a browser reads them."""
+    """Returns the events of a stream, parsed as a browser does."""
     found = []
     for block in text.decode().split("\n\n")[:-1]:
         fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
@@ -31,12 +31,12 @@ def read(text: bytes) -> list[Event]:
 
 
 async def watched(handle: Any) -> list[Event]:
-    """All that one page sees."""
+    """Returns all events that one page gets."""
     return read(b"".join([chunk async for chunk in progress_events(handle)]))
 
 
 async def test_a_page_sees_progress_each_second_and_the_end(client: KlingClient, image: Path) -> None:
-    """Shares that grow below one, times that shrink, then the end, at once."""
+    """The progress grows and stays below one, the time left shrinks, then the end comes at once."""
     handle = await client.image_to_video(image=image, prompt="it moves")
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -53,7 +53,7 @@ async def test_a_page_sees_progress_each_second_and_the_end(client: KlingClient,
 
 
 async def test_what_was_learned_makes_the_progress_of_the_next(client: KlingClient, image: Path) -> None:
-    """After some tasks, half of the time of one is about half of its progress, and the time left is about the truth."""
+    """After some tasks, half the duration is about half the progress, and the time left is about right."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     for _ in range(20):
@@ -69,13 +69,13 @@ async def test_what_was_learned_makes_the_progress_of_the_next(client: KlingClie
     assert handle.progress == Progress(1.0, 0.0)
 
 
-async def test_a_cold_handle_knows_nothing_of_its_progress(client: KlingClient) -> None:
-    """Nobody has asked for the task, and reading the progress does not."""
+async def test_a_cold_handle_has_no_progress(client: KlingClient) -> None:
+    """The task was never queried, and reading the progress does not query it."""
     assert client.attach("image2video:9").progress == Progress(0.0, None)
 
 
 async def test_a_hundred_pages_cost_one_follower(emulator: Emulator, make_client: ClientMaker, image: Path) -> None:
-    """Each with a handle of its own: the service is asked as often as for one page."""
+    """With a handle for each page, the service is queried as often as for one page."""
     loop = asyncio.get_running_loop()
     kling = make_client(polling=Polling(first=5, factor=1, maximum=5))
     handle = await kling.image_to_video(image=image, prompt="it moves")
@@ -86,14 +86,14 @@ async def test_a_hundred_pages_cost_one_follower(emulator: Emulator, make_client
 
 
 def clients_tasks() -> list["asyncio.Task[Any]"]:
-    """All that run, without those of the server's connections, which come and go with the client's questions."""
+    """Returns all running tasks except those of the server's connections."""
     return [
         task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__qualname__", "") != "RequestHandler.start"
     ]
 
 
 async def test_pages_that_leave_leave_nothing(client: KlingClient, image: Path) -> None:
-    """Neither tasks nor waiters; the handle goes on."""
+    """Neither tasks nor waiters are left; the handle stays usable."""
     handle = await client.image_to_video(image=image, prompt="it moves")
     before = len(clients_tasks())
     for _ in range(50):
@@ -111,7 +111,7 @@ async def test_pages_that_leave_leave_nothing(client: KlingClient, image: Path) 
 
 
 def status(*, ends: float = float("inf"), **end: Any) -> Any:
-    """A service whose task has another status after so many seconds."""
+    """Returns a service whose task changes its status after given seconds."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
 
@@ -121,8 +121,8 @@ def status(*, ends: float = float("inf"), **end: Any) -> Any:
     return respond
 
 
-async def test_a_stream_without_news_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing changes, a comment comes every quarter of a minute."""
+async def test_a_stream_without_events_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without changes, a comment is sent every 15 seconds."""
     monkeypatch.setattr(TaskHandle, "progress", Progress(0.5, 10.0))
     loop = asyncio.get_running_loop()
     async with serve(status()) as stub, KlingClient(base_url=stub.base_url, api_key="key", clock=wall()) as kling:
@@ -141,8 +141,8 @@ async def test_a_stream_without_news_is_kept_alive(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("deadline", [3600.0, 40.0])
-async def test_the_end_says_why_there_is_no_result(deadline: float) -> None:
-    """A task that failed, with the service's reason; one that did not end in time is unknown, not failed."""
+async def test_the_last_event_has_the_reason(deadline: float) -> None:
+    """A failed task has the service's reason; one that did not end in time is unknown, not failed."""
     failing = status(ends=60, status="failed", task_status_msg="too dark")
     async with (
         serve(failing) as stub,
@@ -160,7 +160,7 @@ async def test_the_end_says_why_there_is_no_result(deadline: float) -> None:
 
 
 async def test_a_cancelled_handle_and_a_closed_client_end_the_stream() -> None:
-    """A page is told; a client that was closed before is a mistake of the caller."""
+    """The page gets an event; a client closed before is a mistake of the caller."""
     async with serve(status()) as stub:
         kling = KlingClient(base_url=stub.base_url, api_key="key", clock=wall())
         first, second = kling.attach("image2video:9"), kling.attach("image2video:8")

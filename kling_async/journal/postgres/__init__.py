@@ -1,1 +1,1 @@
-"""The journal in a database of Postgres, for clients of many machines; needs the extra `fleet`."""
+"""The journal in a Postgres database, for clients on many machines; needs the extra `fleet`."""

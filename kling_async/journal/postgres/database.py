@@ -1,4 +1,4 @@
-"""The connection of a store to Postgres: opened, brought to the present version, one step after the other."""
+"""The connection of a store to Postgres: opening, migration, transactions and errors."""
 
 import contextlib
 import hashlib
@@ -26,21 +26,21 @@ logger = logging.getLogger("kling_async")
 _T = TypeVar("_T")
 
 LOCK_SECONDS: Final = 20
-"""How long other clients may write before a step fails: each of ours takes milliseconds."""
+"""How long other clients may hold the lock before a step fails; a step takes milliseconds."""
 ANSWER_SECONDS: Final = LOCK_SECONDS + 10.0
-"""After that a server that is reached and says nothing counts as lost."""
+"""After this time without an answer the connection to a server counts as lost."""
 CLOCK: Final = "extract(epoch from clock_timestamp())::double precision"
-"""The server's time, which alone counts; not that of the beginning of a step, which may have waited."""
+"""The server's clock, the only one that counts; not the start of the transaction, which may have waited for locks."""
 _LOST: Final = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.IdleInTransactionSessionTimeout,
 )
-"""What is said of connections that are gone, or were too slow."""
+"""Errors of connections that are lost, or were idle for too long."""
 
 
 class Fetched:
-    """Rows of a statement, as they were written."""
+    """The decoded rows of a statement."""
 
     def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
         self.rowcount = cursor.rowcount
@@ -57,15 +57,15 @@ class Fetched:
 
 
 class _Connection(psycopg.Connection[Any]):
-    """A connection that does not wait for ever: not every network tells that it is cut."""
+    """A connection that does not wait for ever: a broken network does not always cause an error."""
 
     def wait(self, gen: PQGen[_T], *given: Any, **more: Any) -> _T:
-        """As psycopg's own."""
+        """As psycopg's own, with a time limit."""
         return super().wait(_bounded(gen), *given, **more)
 
 
 def _bounded(work: PQGen[_T]) -> PQGen[_T]:
-    """The same for some seconds; who drives it asks several times in one."""
+    """Wraps a generator of psycopg with a time limit; its driver resumes it several times a second."""
     ends_at = time.monotonic() + ANSWER_SECONDS
     try:
         wanted = next(work)
@@ -83,8 +83,8 @@ class PostgresDatabase:
     """A journal's schema in a database, and the connection to it; used by one thread.
 
     Args:
-        address: where.
-        lease: seconds, a third of which a step may stand still before the server ends it; 10 at most.
+        address: the journal's address.
+        lease: seconds; the server ends a transaction that is idle for a third of it, or for 10 seconds.
     """
 
     def __init__(self, address: Address, lease: float) -> None:
@@ -95,9 +95,9 @@ class PostgresDatabase:
         self._steps = itertools.count(1)
         self._attempt = 0
         self._lost: tuple[str, int] | None = None
-        """The connection that was lost, and the step that it may have taken; 0 for none."""
+        """The name of the lost connection, and the step that it may have committed; 0 for none."""
         self._took_effect: int | None = None
-        self._looks = itertools.count()
+        self._versions = itertools.count()
         self.id = ""
 
     def run(self, statement: str, *values: object) -> Rows:
@@ -118,9 +118,9 @@ class PostgresDatabase:
         return added
 
     def forget(self) -> None:
-        """What was read may not be so any more."""
+        """Clears cached rows."""
 
-    # ------------------------------------------------------------------------------------ its life
+    # ------------------------------------------------------------------------------ open and close
 
     def open(self) -> None:
         """As `Store.open`."""
@@ -157,7 +157,7 @@ class PostgresDatabase:
                 connection.close()
 
     def _settle(self, name: str, step: int) -> None:
-        """Ends what the server may have left of a lost connection, and finds out whether its last step was taken."""
+        """Ends a lost connection on the server, and finds out whether its last step was committed."""
         mine = "FROM pg_stat_activity WHERE application_name = %s"
         connection = self._open_connection()
         connection.execute(f"SELECT pg_terminate_backend(pid) {mine}", [name])
@@ -192,10 +192,10 @@ class PostgresDatabase:
         self.id = made
 
     def _migrate(self, connection: psycopg.Connection[Any], facts: dict[str, str]) -> None:
-        """Leads to the present version.
+        """Migrates the tables to the current version.
 
         Raises:
-            JournalError: the tables are of a newer version that this one does not understand.
+            JournalError: the tables are of a newer version that this one does not support.
         """
         version, known = int(facts.get("version", 0)), len(schema.MIGRATIONS)
         if known < int(facts.get("oldest_reader", 0)):
@@ -220,7 +220,7 @@ class PostgresDatabase:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """As `Store.together`: one after the other, as with SQLite."""
+        """As `Store.together`: transactions run one at a time, as with SQLite."""
         connection = self._open_connection()
         lock = lock_of(self._address.schema)
         self._attempt = next(self._steps)
@@ -241,7 +241,7 @@ class PostgresDatabase:
             raise self._explained(error) from None
 
     def _commit(self) -> None:
-        # Where nothing was written there is nothing to be in doubt about, and nothing to sync.
+        # Without a write the outcome cannot be in doubt, and nothing has to be synced.
         wrote = f"name = '{self._name}' AND pg_current_xact_id_if_assigned() IS NOT NULL"
         try:
             self._script(f"UPDATE connections SET step = {self._attempt}, seen_at = {CLOCK} WHERE {wrote}; COMMIT")  # noqa: S608  (own values)
@@ -258,12 +258,12 @@ class PostgresDatabase:
             raise
 
     def _script(self, statements: str) -> psycopg.Cursor[Any]:
-        """Several statements on one way to the server and back."""
+        """Runs several statements in one round trip."""
         return self._open_connection().execute(statements.encode())
 
     def version(self) -> Hashable:
-        """As `Store.version`: looks are rare here, or somebody said that there is something new."""
-        return next(self._looks)
+        """As `Store.version`: always new, since checks are rare here, or follow a notification."""
+        return next(self._versions)
 
     def fails_by(self, error: Exception) -> bool:
         """As `Store.fails_by`."""
@@ -306,15 +306,15 @@ class PostgresDatabase:
 
 
 def lock_of(name: str) -> int:
-    """The number of the lock of a schema; whoever writes to it has that."""
+    """Returns the number of a schema's advisory lock, which every writer holds."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
 def must_be_own(connection: psycopg.Connection[Any], address: Address, name: str) -> None:
-    """Refuses a session with the settings of another one, where the tables are another journal's.
+    """Refuses a session with the settings of another connection, whose tables may be another journal's.
 
     Raises:
-        JournalError: it is none of this connection, or not any more.
+        JournalError: the session is not, or no longer, this connection's.
     """
     _compare(connection.execute("SELECT current_setting(%s, true)", [postgres.SESSION]), address, name)
 
@@ -326,16 +326,16 @@ def _compare(found: psycopg.Cursor[Any], address: Address, name: str) -> None:
 
 
 def connect(address: Address, lease: float, name: str) -> psycopg.Connection[Any]:
-    """A connection for a journal.
+    """Opens a connection for a journal.
 
     Args:
-        address: where.
+        address: the journal's address.
         lease: seconds.
-        name: of the connection.
+        name: the name of the connection.
 
     Raises:
-        psycopg.Error: there is none to be had.
-        JournalError: the database cannot keep all texts, or a pooler gives the connection to others.
+        psycopg.Error: the connection cannot be opened.
+        JournalError: the database cannot store all texts, or a pooler shares the connection with others.
     """
     patience = max(1, min(10, int(lease / 3)))
     parameters: dict[str, Any] = {

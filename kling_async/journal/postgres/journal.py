@@ -1,4 +1,4 @@
-"""The journal in Postgres as users see it."""
+"""The public class of a journal in Postgres."""
 
 from typing import TYPE_CHECKING
 
@@ -10,25 +10,25 @@ if TYPE_CHECKING:
     from kling_async.journal.backend import Backend
 
 LEASE_SECONDS = (0.5, 3600.0)
-"""The shortest lease and the longest."""
+"""The shortest and the longest lease."""
 
 
 class PostgresJournal(AnyJournal):
-    """A journal in a database of Postgres, for clients of many machines: `KlingClient(journal="postgresql://...")`.
+    """A journal in a Postgres database, for clients on many machines: `KlingClient(journal="postgresql://...")`.
 
-    Its tables are in a schema of their own, `kling_journal_NAME`, which is made where there is none. All its clients
-    must have credentials of one account: what one of them leaves, the others go on with.
+    Its tables are in the schema `kling_journal_NAME`, which is created if it does not exist. All its clients must have
+    credentials of the same account, since they continue each other's unfinished work.
 
-    A client owns its work for as long as it reaches the database: what one has not renewed for the seconds of its lease
-    is gone on with by others, and that client begins nothing any more (`LeaseLost`).
+    A client owns its work for as long as it reaches the database: if it has not renewed its lease for `lease` seconds,
+    other clients continue its work, and it begins no more (`LeaseLost`).
 
     Args:
-        dsn: the connection string, as libpq takes it. Its password is never shown.
-        name: of the journal in the database: a small letter, and up to 40 of a-z, 0-9 and _.
+        dsn: the connection string, as libpq accepts it. Its password is never shown.
+        name: the journal's name in the database: a lower-case letter, and up to 40 of a-z, 0-9 and _.
         lease: seconds, 0.5 to 3600.
 
     Raises:
-        ConfigurationError: a value cannot be used, or the extra `fleet` is not installed.
+        ConfigurationError: a value is invalid, or the extra `fleet` is not installed.
     """
 
     def __init__(self, dsn: str, *, name: str = "default", lease: float = 30.0) -> None:
@@ -51,7 +51,7 @@ class PostgresJournal(AnyJournal):
         self.backend: Backend = Leases(self.lease, self.writer, Listener(self._address, self.lease))
 
     def __repr__(self) -> str:
-        """Where it is, without secrets."""
+        """Its location, without secrets."""
         return f"PostgresJournal({self.place!r})"
 
     @property

@@ -1,4 +1,4 @@
-"""What a journal in Postgres rests on: owners whose leases are renewed, and the bytes of requests in the database."""
+"""The backend of a journal in Postgres: owners with leases, and the bytes of requests in the database."""
 
 import asyncio
 import hashlib
@@ -24,19 +24,19 @@ from kling_async.journal.writer import Writer
 from kling_async.protocol.errors import InvalidRequest, Problem
 from kling_async.protocol.media.given import Media, MediaSource
 
-_SURE: Final = 0.8
-"""The part of a lease within which a client is sure to have it: the rest is for clocks and for the way."""
+_SAFE_PART: Final = 0.8
+"""The part of a lease for which a client relies on it; the rest allows for clock drift and network delays."""
 _RENEWALS: Final = 3
-"""In one lease."""
+"""How often a lease is renewed within its duration."""
 
 
 class Lease:
-    """A client's ownership of its work: until its lease is over, for ever if that is renewed in time.
+    """A client's ownership of its work, until its lease expires; it is renewed regularly.
 
     Args:
-        seconds: how long it lasts.
-        writer: of the journal.
-        loop: that the client runs on.
+        seconds: how long a lease lasts.
+        writer: the journal's writer.
+        loop: the loop that the client runs on.
     """
 
     def __init__(self, seconds: float, writer: Writer, loop: asyncio.AbstractEventLoop) -> None:
@@ -52,18 +52,18 @@ class Lease:
 
     @property
     def forked(self) -> bool:
-        """Whether this is the child of its process."""
+        """Whether this process is a fork of the owner's."""
         return os.getpid() != self._process
 
     @property
     def holds(self) -> bool:
-        """As `Owner.holds`: by a clock that goes on while the machine sleeps."""
-        if system.boot_time() >= self._renewed_at + self.seconds * _SURE:
+        """As `Owner.holds`: by a clock that runs while the machine sleeps."""
+        if system.boot_time() >= self._renewed_at + self.seconds * _SAFE_PART:
             return False
         return not (self._is_over or self.ends.is_set() or self.forked)
 
     def begin(self, at: float) -> None:
-        """Holds since a time by the clock of this machine that was before the server's."""
+        """Starts the lease, and its renewals, as of a time of this machine's boot clock before the server's write."""
         self._renewed_at = at
         threading.Thread(target=_renew, args=(weakref.ref(self),), name="kling_async-lease", daemon=True).start()
 
@@ -72,7 +72,7 @@ class Lease:
         self.ends.set()
 
     def renew(self) -> bool:
-        """Renews soon; whether to go on."""
+        """Queues a renewal; returns whether to continue."""
         writer, loop = self._writer(), self._loop()
         if self._is_over or writer is None or loop is None or loop.is_closed():
             self._is_over = True
@@ -93,7 +93,7 @@ class Lease:
 
 
 def _renew(lease: "weakref.ref[Lease]") -> None:
-    """Renews in a thread of its own, which a loop that is busy does not hold up."""
+    """Renews a lease regularly; runs in a thread, so that a busy loop does not delay it."""
     while True:
         held = lease()
         if held is None:
@@ -112,13 +112,13 @@ class Leases:
     """The `Backend` of a journal in Postgres.
 
     Args:
-        lease: seconds for which an owner holds what is its own after it was heard.
-        writer: of the journal.
-        listener: hears of what others write.
+        lease: seconds for which an owner holds its work after a renewal.
+        writer: the journal's writer.
+        listener: receives notifications from other clients.
     """
 
     look_seconds = 5.0
-    """Others say when there is something new; this is for what they could not say."""
+    """Other clients send notifications; regular checks are for those that got lost."""
 
     def __init__(self, lease: float, writer: Writer, listener: Listener) -> None:
         self._lease = lease
@@ -126,14 +126,14 @@ class Leases:
         self.subscribe = listener.subscribe
 
     def prepare(self) -> None:
-        """As `Backend.prepare`: the store makes all there is."""
+        """As `Backend.prepare`: the store creates everything."""
 
     def new_owner(self, loop: asyncio.AbstractEventLoop) -> AnyOwner:
         """As `Backend.new_owner`."""
         return Lease(self._lease, self._writer, loop)
 
     def check(self, store: Store) -> None:
-        """As `Backend.check`: all machines may work here."""
+        """As `Backend.check`: every machine may use the journal."""
 
     def enter(self, store: Store, owner: AnyOwner) -> int:
         """As `Backend.enter`."""
@@ -142,13 +142,13 @@ class Leases:
                 store.leave(each.id)
         began = system.boot_time()
         entered = store.enter(owner.name, owners.machine(), owners.boot())
-        assert isinstance(owner, Lease)  # noqa: S101  (for checkers: it is made here)
+        assert isinstance(owner, Lease)  # noqa: S101  (for type checkers: `new_owner` creates it)
         owner.begin(began)
         return entered
 
     def is_gone(self, store: Store, owner: int | None, entry: Entry | None = None) -> bool:
-        """As `Backend.is_gone`: what may still be under way to the service is left alone for as long as that takes."""
-        assert isinstance(store, PostgresStore)  # noqa: S101  (for checkers: it is made with this)
+        """As `Backend.is_gone`: an entry whose create may be under way may be taken only once that must have ended."""
+        assert isinstance(store, PostgresStore)  # noqa: S101  (for type checkers: the journal creates both)
         overdue = float("inf") if owner is None else store.overdue(owner)
         if entry is None or entry.state is not EntryState.INTENT:
             return overdue > 0
@@ -163,7 +163,7 @@ class Leases:
         return lambda store, entry: store.keep(entry, data, digests)
 
     def forget(self, marks: Sequence[Mapping[str, Any]]) -> None:
-        """As `Backend.forget`: the store does it, with what ends the need."""
+        """As `Backend.forget`: the store deletes them, in the step that ends their use."""
 
     def restore(
         self, mark: Mapping[str, Any], kinds: Mapping[str, type[Media]], kept: Mapping[str, bytes]
@@ -179,10 +179,10 @@ class Leases:
 
 
 def longest_create(size: int | None) -> float:
-    """Seconds after which a create that was about to be sent has ended for sure.
+    """Returns the seconds after which a create that was about to be sent has certainly ended.
 
     Args:
-        size: of its files; None where it has none.
+        size: the size of its files in bytes; None if it has none.
     """
     connecting = 2 * transport.CONNECT_SECONDS
     if size is None:
@@ -194,7 +194,7 @@ def _bytes_of(part: Part, digest: str) -> bytes:
     data = part.data
     if data is not None:
         return data
-    assert isinstance(part.given, Media)  # noqa: S101  (for checkers: it has a path)
+    assert isinstance(part.given, Media)  # noqa: S101  (for type checkers: it has a path)
     try:
         with opened(part.given) as file:
             data = file.read()

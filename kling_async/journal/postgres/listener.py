@@ -1,4 +1,4 @@
-"""Hears what clients of other processes say: that there is something new in the journal."""
+"""Receives notifications from clients in other processes that have written to the journal."""
 
 import contextlib
 import logging
@@ -18,16 +18,16 @@ from kling_async.protocol.errors import JournalError
 logger = logging.getLogger("kling_async")
 
 _END_SECONDS: Final = 1.0
-"""How long its end is waited for: it may be on its way to a server that is gone."""
+"""How long to wait for the end of the thread, which may be connecting to a server that does not answer."""
 _AGAIN_SECONDS: Final = 1.0
-"""After that a connection that was lost is made anew."""
+"""The pause before a lost connection is opened again."""
 
 
 class Listener:
-    """One connection that listens, in a thread of its own, as long as anybody wants to hear.
+    """One connection that listens in a thread, for as long as there are subscribers.
 
     Args:
-        address: of the journal.
+        address: the journal's address.
         lease: seconds.
     """
 
@@ -35,21 +35,21 @@ class Listener:
         self._address = address
         self._lease = lease
         self._lock = threading.Lock()
-        self._hearers: list[Callable[[], None]] = []
+        self._subscribers: list[Callable[[], None]] = []
         self._end: Callable[[], None] = lambda: None
 
-    def subscribe(self, hear: Callable[[], None]) -> Callable[[], None]:
+    def subscribe(self, notify: Callable[[], None]) -> Callable[[], None]:
         """As `Backend.subscribe`."""
         with self._lock:
-            self._hearers.append(hear)
-            if len(self._hearers) == 1:
+            self._subscribers.append(notify)
+            if len(self._subscribers) == 1:
                 self._begin()
 
         def end() -> None:
             with self._lock:
-                if hear in self._hearers:
-                    self._hearers.remove(hear)
-                    if not self._hearers:
+                if notify in self._subscribers:
+                    self._subscribers.remove(notify)
+                    if not self._subscribers:
                         self._end()
 
         return end
@@ -79,22 +79,22 @@ class Listener:
             os.close(ended)
 
     def _listen(self, ended: int) -> None:
-        """Listens until it is over."""
+        """Listens until the pipe is closed."""
         connection = connect(self._address, self._lease, f"kling_async {secrets.token_hex(8)}")
         with contextlib.closing(connection):
             connection.execute(f"LISTEN {self._address.schema}".encode())
-            self._tell()  # what was said meanwhile was not heard
+            self._notify()  # notifications sent before LISTEN were missed
             while True:
                 readable, _, _ = select.select([connection.fileno(), ended], [], [])
                 if ended in readable:
                     return
                 connection.pgconn.consume_input()
-                said = False
+                received = False
                 while connection.pgconn.notifies() is not None:
-                    said = True
-                if said:
-                    self._tell()
+                    received = True
+                if received:
+                    self._notify()
 
-    def _tell(self) -> None:
-        for hear in list(self._hearers):
-            hear()
+    def _notify(self) -> None:
+        for notify in list(self._subscribers):
+            notify()

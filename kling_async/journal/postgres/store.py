@@ -1,4 +1,4 @@
-"""A journal in Postgres, whose owners are leases by the server's clock."""
+"""The store of a journal in Postgres, whose owners have leases by the server's clock."""
 
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -17,11 +17,11 @@ _HOLDS: Final = f"SELECT 1 FROM owners WHERE id = ? AND seen_at + lease > {CLOCK
 
 
 class PostgresStore(PostgresDatabase, SqlStore):
-    """A `Store` in a schema of its own; used by one thread.
+    """A `Store` in a Postgres schema; used by one thread.
 
     Args:
-        address: where.
-        lease: seconds for which owners hold what is theirs after they were heard.
+        address: the journal's address.
+        lease: seconds for which owners hold their work after a renewal.
     """
 
     def __init__(self, address: Address, lease: float) -> None:
@@ -48,22 +48,22 @@ class PostgresStore(PostgresDatabase, SqlStore):
         return self.insert(added, name, machine, boot, self._lease)
 
     def renew(self, owner: int) -> bool:
-        """Renews a lease that is not over; whether that was so."""
+        """Renews the lease of an owner unless it has expired; returns whether it was renewed."""
         renewed = f"UPDATE owners SET seen_at = {CLOCK} WHERE id = ? AND seen_at + lease > {CLOCK}"  # noqa: S608  (constants)
         return self.run(renewed, owner).rowcount > 0
 
     def overdue(self, owner: int) -> float:
-        """Seconds since the lease of an owner was over; negative as long as it is not, endless for none."""
+        """Returns the seconds since an owner's lease expired; negative before that, infinite for an unknown owner."""
         row = self.run(f"SELECT {CLOCK} - seen_at - lease FROM owners WHERE id = ?", owner).fetchone()  # noqa: S608  (constants)
         return float("inf") if row is None else float(row[0])
 
     def since_cut(self, entry: int) -> float:
-        """Seconds since the create of an entry was cut off; endless where none was."""
+        """Returns the seconds since the create of an entry was cut off; infinite if it was not."""
         row = self.run(f"SELECT {CLOCK} - cut_at FROM entries WHERE id = ?", entry).fetchone()  # noqa: S608  (a constant)
         return float("inf") if row is None or row[0] is None else float(row[0])
 
     def holds(self, owner: int) -> bool:
-        """Whether an owner's lease is not over."""
+        """Whether an owner's lease has not expired."""
         return self.run(_HOLDS, owner).fetchone() is not None
 
     def must_own(self, owner: int) -> None:
@@ -87,16 +87,16 @@ class PostgresStore(PostgresDatabase, SqlStore):
         self.hold(f"entry:{entry}", digests)
 
     def hold(self, holder: str, digests: Collection[str]) -> None:
-        """Lets somebody have what is kept, until `release`."""
+        """Registers a holder of stored bytes, until `release`."""
         for digest in digests:
             self.run("INSERT INTO kept_for VALUES (?, ?) ON CONFLICT DO NOTHING", holder, digest)
 
     def release(self, holder: str) -> None:
-        """Deletes what nobody else has."""
+        """Removes a holder, and deletes bytes that have no other one."""
         digests = [row[0] for row in self.run("DELETE FROM kept_for WHERE holder = ? RETURNING sha256", holder)]
         if digests:
-            nobody = "NOT EXISTS (SELECT 1 FROM kept_for WHERE kept_for.sha256 = kept.sha256)"
-            self.run(f"DELETE FROM kept WHERE sha256 = ANY(?) AND {nobody}", digests)  # noqa: S608  (a constant)
+            unheld = "NOT EXISTS (SELECT 1 FROM kept_for WHERE kept_for.sha256 = kept.sha256)"
+            self.run(f"DELETE FROM kept WHERE sha256 = ANY(?) AND {unheld}", digests)  # noqa: S608  (a constant)
 
     def kept(self, digests: Collection[str]) -> dict[str, bytes]:
         """As `Store.kept`."""
@@ -104,34 +104,34 @@ class PostgresStore(PostgresDatabase, SqlStore):
         return {row[0]: row[1] for row in rows}
 
     def kept_bytes(self, digests: Collection[str]) -> int:
-        """How many bytes these are."""
+        """Returns the total size of stored bytes."""
         row = self.run("SELECT coalesce(sum(length(data)), 0)::bigint FROM kept WHERE sha256 = ANY(?)", [*digests])
         return int(row.fetchone()[0])
 
-    # ------------------------------------------------------------- what others wait for, or are done with
+    # ----------------------------------------------- steps that notify other clients, or release bytes
 
     def accepted(self, entry: int, task: Task, now: datetime) -> None:
         """As `Store.accepted`."""
         super().accepted(entry, task, now)
-        self._done_with_bytes(entry)
+        self._release_bytes(entry)
 
     def closed(self, entry: int, state: EntryState, error: str, now: datetime) -> None:
         """As `Store.closed`."""
         super().closed(entry, state, error, now)
-        self._done_with_bytes(entry)
+        self._release_bytes(entry)
         self.notify()
 
     def ended(self, entry: int, task: Task, now: datetime, *, finished: bool) -> Settled | None:
         """As `Store.ended`."""
         settled = super().ended(entry, task, now, finished=finished)
-        self._done_with_bytes(entry)
+        self._release_bytes(entry)
         self.notify()
         return settled
 
     def saved(self, entry: int, files: Sequence[SavedFile], now: datetime) -> None:
         """As `Store.saved`."""
         super().saved(entry, files, now)
-        self._done_with_bytes(entry)
+        self._release_bytes(entry)
 
     def give(self, entry: int, owner: int, to: int) -> bool:
         """As `Store.give`."""
@@ -147,7 +147,7 @@ class PostgresStore(PostgresDatabase, SqlStore):
         super().in_doubt(entry, error, cut_off=cut_off)
 
     def leave(self, owner: int) -> None:
-        """As `Store.leave`: of what is an intent still nothing says that it is not being sent."""
+        """As `Store.leave`: an entry that is still an intent may be being sent at this moment."""
         intents = "owner = ? AND unfinished AND state = 'intent'"
         self.run(f"UPDATE entries SET cut_at = {CLOCK} WHERE {intents}", owner)  # noqa: S608  (constants)
         super().leave(owner)
@@ -159,10 +159,10 @@ class PostgresStore(PostgresDatabase, SqlStore):
         self.notify()
 
     def notify(self) -> None:
-        """Wakes all clients of the journal; several times in one step are one."""
+        """Notifies all clients of the journal, once for each transaction."""
         self.run("SELECT pg_notify(?, '')", self._address.schema)
 
-    def _done_with_bytes(self, entry: int) -> None:
+    def _release_bytes(self, entry: int) -> None:
         state = self.run("SELECT state FROM entries WHERE id = ?", entry).fetchone()
         if state is None or state[0] != EntryState.INTENT:
             self.release(f"entry:{entry}")

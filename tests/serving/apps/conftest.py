@@ -1,4 +1,4 @@
-"""What the tests of the example backends share: both, on real sockets, and people who use them."""
+"""Shared fixtures of the tests of the example backends: both of them, on real sockets, and visitors."""
 
 import asyncio
 import contextlib
@@ -28,20 +28,20 @@ FIELDS = {"prompt": "it moves", "model_name": "kling-v2-6", "mode": "std", "dura
 
 @attrs.frozen
 class Visitor:
-    """A browser, with its cookies."""
+    """A browser with its cookies."""
 
     http: aiohttp.ClientSession
     url: str
 
     async def get(self, path: str, **headers: str) -> tuple[int, Any]:
-        """Status and JSON of an answer."""
+        """Returns the status and JSON of a response."""
         async with self.http.get(f"{self.url}{path}", headers=headers) as answer:
             return answer.status, await answer.json()
 
     async def post(
         self, picture: Path | bytes | None = CAT, headers: Mapping[str, str] | None = None, **fields: str
     ) -> tuple[int, Any]:
-        """Posts a form; gives status and JSON."""
+        """Posts a form; returns the status and JSON."""
         form = aiohttp.FormData(default_to_multipart=True)
         for name, value in (FIELDS | fields).items():
             form.add_field(name, value)
@@ -52,7 +52,7 @@ class Visitor:
             return answer.status, await answer.json()
 
     async def ended(self, clip: Mapping[str, Any]) -> Any:
-        """A clip once its stream has ended, which is read as a page does."""
+        """Reads a clip's stream as a page does, and returns the clip after its end."""
         async with self.http.get(f"{self.url}{clip['events']}") as stream:
             assert stream.status == 200
             text = (await stream.read()).decode()
@@ -62,7 +62,7 @@ class Visitor:
 
 @contextlib.asynccontextmanager
 async def visitor(url: str) -> AsyncIterator[Visitor]:
-    """Somebody who has opened the page."""
+    """A visitor that has opened the page."""
     async with aiohttp.ClientSession(
         cookie_jar=aiohttp.CookieJar(unsafe=True), timeout=aiohttp.ClientTimeout(total=10_000)
     ) as http:
@@ -73,7 +73,7 @@ async def visitor(url: str) -> AsyncIterator[Visitor]:
 
 @contextlib.asynccontextmanager
 async def fastapi_server(settings: Settings) -> AsyncIterator[str]:
-    """The backend with FastAPI, under uvicorn; gives its address."""
+    """Runs the FastAPI backend under uvicorn; yields its address."""
     config = uvicorn.Config(on_fastapi.application(settings), port=0, log_config=None, ws="none", http="h11")
     server = uvicorn.Server(config)
     running = asyncio.ensure_future(server.serve())
@@ -89,7 +89,7 @@ async def fastapi_server(settings: Settings) -> AsyncIterator[str]:
 
 @contextlib.asynccontextmanager
 async def aiohttp_server(settings: Settings) -> AsyncIterator[str]:
-    """The backend with aiohttp; gives its address."""
+    """Runs the aiohttp backend; yields its address."""
     runner = web.AppRunner(on_aiohttp.application(settings), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -105,20 +105,20 @@ SERVERS = {"fastapi_app": fastapi_server, "aiohttp_app": aiohttp_server}
 
 @pytest.fixture(params=SERVERS)
 def backend(request: pytest.FixtureRequest) -> str:
-    """Each of them."""
+    """Each of the backends."""
     name: str = request.param
     return name
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Those of a service with a directory of its own."""
+    """The settings of a service with a temporary directory."""
     return Settings(directory=tmp_path / "data")
 
 
 @pytest.fixture
 async def time_is_virtual(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one client of a backend is the emulator's, and its time that of the test."""
+    """Makes the backend's client use the emulator and the test's virtual time."""
     wait_for_the_thread(monkeypatch)
     client = functools.partial(KlingClient, base_url=emulator.base_url, api_key=emulator.api_key, clock=wall())
     monkeypatch.setattr(web_settings, "KlingClient", client)
@@ -126,20 +126,20 @@ async def time_is_virtual(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 async def url(backend: str, settings: Settings, time_is_virtual: None) -> AsyncIterator[str]:  # noqa: ARG001  (a fixture, for what it does)
-    """The address of a backend that runs."""
+    """The address of a running backend."""
     async with SERVERS[backend](settings) as address:
         yield address
 
 
 @pytest.fixture
 async def ann(url: str) -> AsyncIterator[Visitor]:
-    """Somebody."""
-    async with visitor(url) as somebody:
-        yield somebody
+    """A visitor."""
+    async with visitor(url) as person:
+        yield person
 
 
 @pytest.fixture
 async def ben(url: str) -> AsyncIterator[Visitor]:
-    """Somebody else."""
-    async with visitor(url) as somebody:
-        yield somebody
+    """Another visitor."""
+    async with visitor(url) as person:
+        yield person

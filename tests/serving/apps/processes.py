@@ -1,4 +1,4 @@
-"""Backends in processes of their own, as people start them; the emulator is in the test's process."""
+"""Backends in separate processes, started as users start them; the emulator is in the test's process."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ ROOT: Final = Path(__file__).parents[3]
 
 
 def free_port() -> int:
-    """A port that nobody uses; the same one again after a restart, since callbacks go there."""
+    """Returns a free port, kept over restarts, since callbacks are sent there."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -29,10 +29,10 @@ class Backend:
     """A backend that can be killed and started again.
 
     Attributes:
-        command: what starts it.
-        port: where it listens.
-        environment: that it has.
-        log: what all of its processes said.
+        command: the command that starts it.
+        port: the port it listens on.
+        environment: its environment variables.
+        log: the output of all its processes.
     """
 
     command: list[str]
@@ -43,7 +43,7 @@ class Backend:
 
     @classmethod
     def of(cls, name: str, emulator: Emulator, directory: Path, **settings: str) -> Self:
-        """A backend by its name, which uses an emulator; `settings` are more of its environment."""
+        """Creates a backend by name that uses an emulator; `settings` are added to its environment."""
         port = free_port()
         environment = {
             "CLIPS_DIRECTORY": str(directory / "data"),
@@ -57,11 +57,11 @@ class Backend:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The backend's address."""
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Starts it; returns once it can be asked."""
+        """Starts it; returns once it answers."""
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *self.command, cwd=ROOT, env=self.environment, stdout=log, stderr=log
@@ -76,7 +76,7 @@ class Backend:
                 await asyncio.sleep(0.05)
 
     async def end(self, how: signal.Signals) -> int:
-        """Ends it by a signal; gives its exit code."""
+        """Ends it by a signal; returns its exit code."""
         assert self.process is not None
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(how)
@@ -84,18 +84,18 @@ class Backend:
             return await self.process.wait()
 
     async def kill(self) -> None:
-        """Ends it as a power cut does."""
+        """Kills it, as in a power cut."""
         await self.end(signal.SIGKILL)
 
     def complaints(self) -> list[str]:
-        """Lines of its log that are warnings or errors."""
+        """Returns the lines of its log that are warnings or errors."""
         words = ("warning", "error", "traceback", "exception", "unfinished")
         return [line for line in self.log.read_text().splitlines() if any(word in line.lower() for word in words)]
 
 
 @contextlib.asynccontextmanager
 async def started(*backends: Backend) -> AsyncIterator[None]:
-    """Backends that run, and are gone in the end."""
+    """Starts backends, and kills at the end those that still run."""
     try:
         for each in backends:
             await each.start()

@@ -1,4 +1,4 @@
-"""What people can do with the example backends."""
+"""The features of the example backends."""
 
 import asyncio
 import functools
@@ -16,7 +16,7 @@ from tests.serving.apps.conftest import CAT, SERVERS, Visitor, visitor
 
 
 async def test_from_a_picture_to_a_video(ann: Visitor, emulator: Emulator) -> None:
-    """A picture becomes a clip whose progress is told until its end, and whose video can be played from anywhere."""
+    """A picture becomes a clip whose progress is streamed to its end, and whose video can be played from any offset."""
     status, clip = await ann.post()
     assert (status, clip["status"], clip["units"], clip["usd"]) == (201, "waiting", "1.5", "0.21")
     clip = await ann.ended(clip)
@@ -30,7 +30,7 @@ async def test_from_a_picture_to_a_video(ann: Visitor, emulator: Emulator) -> No
 
 
 async def test_leaving(ann: Visitor, emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
-    """Who closes the page while its stream or its video comes leaves nothing, and is no error of the service."""
+    """Closing the page during its stream or video leaks nothing, and is not logged as an error."""
     _, clip = await ann.post()
     async with ann.http.get(f"{ann.url}{clip['events']}") as stream:
         await stream.content.readline()
@@ -51,7 +51,7 @@ async def test_a_service_that_has_forgotten(
     time_is_virtual: None,  # noqa: ARG001  (a fixture, for what it does)
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After a restart a saved video is played from its file, with one ETag, though the service has no such task."""
+    """After a restart a saved video is served from its file, with one ETag, though the service has no such task."""
     async with SERVERS[backend](settings) as url, visitor(url) as ann:
         clip = await ann.ended((await ann.post())[1])
         cookies = [each.value for each in ann.http.cookie_jar]

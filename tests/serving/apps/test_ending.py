@@ -1,4 +1,4 @@
-"""Backends that are told to end, as a deployment does it."""
+"""Backends that are ended by a signal, as in a deployment."""
 
 import asyncio
 import signal
@@ -24,8 +24,8 @@ from tests.serving.apps.processes import Backend, started
         ),
     ],
 )
-def test_told_to_end(name: str, how: signal.Signals, tmp_path: Path) -> None:
-    """It says that it is not healthy, takes nothing new, ends open streams, is gone soon, and complains of nothing."""
+def test_a_signal_to_end(name: str, how: signal.Signals, tmp_path: Path) -> None:
+    """It reports itself unhealthy, accepts nothing new, ends open streams, exits soon, and logs no complaints."""
 
     async def run() -> None:
         async with Emulator(render=False, speed=1) as emulator:
@@ -38,7 +38,7 @@ def test_told_to_end(name: str, how: signal.Signals, tmp_path: Path) -> None:
                         if b'"processing"' in line or b'"submitted"' in line:
                             break
                     ending = asyncio.ensure_future(backend.end(how))
-                    while (await ann.get("/health"))[0] == 200:  # noqa: ASYNC110  (another process, asked until it says so)
+                    while (await ann.get("/health"))[0] == 200:  # noqa: ASYNC110  (polls another process)
                         await asyncio.sleep(0.01)
                     assert (await ann.get("/health"))[1] == {"status": "stopping"}
                     assert (await ann.post())[0] == 503

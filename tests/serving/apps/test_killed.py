@@ -1,4 +1,4 @@
-"""Backends that are killed, and started again: what was answered with a clip is finished, and paid for once."""
+"""Backends that are killed and started again: every accepted clip is finished, and paid for once."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ KILLS = int(os.environ.get("KLING_ASYNC_KILLS", "3"))
 
 
 def arrival(emulator: Emulator, on: CallKind, fault: Fault) -> asyncio.Event:
-    """Lets a fault strike each call of a kind; the event tells when one came."""
+    """Applies a fault to each call of a kind; returns an event that is set when one arrives."""
     arrived = asyncio.Event()
 
     def came(_: Call) -> Fault:
@@ -32,7 +32,7 @@ def arrival(emulator: Emulator, on: CallKind, fault: Fault) -> asyncio.Event:
 
 
 async def in_line(emulator: Emulator, ann: Visitor) -> None:
-    """One is being created, the other stands in line: nobody but the disk knows of it."""
+    """Posts two clips, and waits until one is being created; the other is queued, on disk only."""
     arrived = arrival(emulator, "create", Fault.delay(1))
     await posted(ann)
     await arrived.wait()
@@ -41,27 +41,27 @@ async def in_line(emulator: Emulator, ann: Visitor) -> None:
 
 
 async def being_made(_: Emulator, ann: Visitor) -> None:
-    """One has a task."""
+    """Posts two clips, and waits until one has a task."""
     await posted(ann)
-    while all(clip["seconds_left"] is None for clip in (await ann.get("/api/clips"))[1]["clips"]):  # noqa: ASYNC110  (another process, asked until it says so)
+    while all(clip["seconds_left"] is None for clip in (await ann.get("/api/clips"))[1]["clips"]):  # noqa: ASYNC110  (polls another process)
         await asyncio.sleep(0.02)
 
 
 async def being_saved(emulator: Emulator, ann: Visitor) -> None:
-    """The video of one is on its way to the disk."""
+    """Posts two clips, and waits until the video of one is being saved."""
     arrived = arrival(emulator, "file", Fault.slow(1000))
     await posted(ann)
     await arrived.wait()
 
 
 async def posted(ann: Visitor) -> None:
-    """Two clips are answered."""
+    """Posts two clips."""
     for prompt in ("first", "second"):
         assert (await ann.post(prompt=prompt))[0] == 201
 
 
 async def finished(clips: list[str], ann: Visitor, emulator: Emulator) -> None:
-    """All clips have their videos, and were paid for once."""
+    """Checks that all clips have their videos, and were paid for once."""
     for clip_id in clips:
         async with asyncio.timeout(120):
             clip = await ann.ended((await ann.get(f"/api/clips/{clip_id}"))[1])
@@ -84,7 +84,7 @@ async def finished(clips: list[str], ann: Visitor, emulator: Emulator) -> None:
 def test_killed_between_post_and_video(
     name: str, moment: Callable[[Emulator, Visitor], Awaitable[None]], tmp_path: Path
 ) -> None:
-    """Killed while a clip stands in line, is made or saved, and started again, it shows it finished, and paid once."""
+    """Killed while a clip is queued, made or saved, and started again, it finishes the clip, paid once."""
 
     async def run() -> None:
         async with Emulator(render=False, speed=100, concurrency=1) as emulator:
@@ -104,7 +104,7 @@ def test_killed_between_post_and_video(
 @pytest.mark.slow
 @pytest.mark.many
 def test_killed_at_random_moments(tmp_path: Path) -> None:
-    """Whenever it is killed, each clip that was answered is finished in the end, and none was paid for twice."""
+    """Whenever it is killed, each accepted clip is finished in the end, and none is paid for twice."""
     over = False
 
     async def post(ann: Visitor, answered: list[str]) -> None:

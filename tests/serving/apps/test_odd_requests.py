@@ -1,4 +1,4 @@
-"""Requests that no browser sends are refused by both example backends, and are no error of the service."""
+"""Requests that no browser sends are refused by both example backends, and are not logged as errors."""
 
 import logging
 
@@ -12,7 +12,7 @@ FORM = "multipart/form-data; boundary=x"
 
 
 def part(name: str, content: bytes = b"text", more: str = "") -> bytes:
-    """A part of a form."""
+    """Returns a part of a form."""
     return f'--x\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'.encode() + content + b"\r\n"
 
 
@@ -21,7 +21,7 @@ END = b"--x--\r\n"
 
 
 async def test_what_is_no_address(ann: Visitor, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    """Host and Origin with brackets that are no address are refused as those of another site are."""
+    """Host and Origin with brackets that are no address are refused like those of another site."""
     own = {"Host": host_of(ann), "Content-Type": FORM, "Content-Length": "0"}
     for odd in ({"Origin": "http://["}, {"Host": "["}, {"Host": "a]b"}, {"Host": "[::1"}):
         lines = "".join(f"{name}: {value}\r\n" for name, value in (own | odd).items())
@@ -32,7 +32,7 @@ async def test_what_is_no_address(ann: Visitor, settings: Settings, caplog: pyte
 
 
 async def test_what_the_page_does_not_send(ann: Visitor, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    """A form that is not the page's is refused alike by both: files as texts, parts that come twice, no form at all."""
+    """Both refuse forms that the page does not send: files as texts, repeated parts, no form at all."""
     for kind, body in (
         ("application/json", b"{}"),
         ("application/x-www-form-urlencoded", b"prompt=a"),
@@ -51,7 +51,7 @@ async def test_what_the_page_does_not_send(ann: Visitor, settings: Settings, cap
 
 
 async def test_what_cannot_be_read(ann: Visitor, caplog: pytest.LogCaptureFixture) -> None:
-    """A body that cannot be read is the sender's mistake: its encoding, a part's long header, an odd character set."""
+    """An unreadable body is the sender's mistake: its encoding, a part's long header, an odd character set."""
     for body, headers in (
         (b"garbage", {"Content-Encoding": "gzip"}),
         (b"--x\r\nX: " + b"a" * 20_000 + b"\r\n\r\n\r\n" + END, {}),

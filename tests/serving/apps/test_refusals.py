@@ -1,4 +1,4 @@
-"""What a tired person, and a hostile site, is answered by the example backends."""
+"""Responses of the example backends to mistakes and to hostile sites."""
 
 import asyncio
 import io
@@ -35,7 +35,7 @@ MISTAKES: tuple[tuple[dict[str, Any], list[str]], ...] = (
 
 
 async def test_what_would_be_refused_later(ann: Visitor, emulator: Emulator, settings: Settings) -> None:
-    """All that is wrong is told at once, by the form's own names; nothing is kept or paid."""
+    """All problems are reported at once, by the form's field names; nothing is stored or paid."""
     for mistake, fields in MISTAKES:
         status, answer = await ann.post(**mistake)
         assert (status, sorted({problem["field"] for problem in answer["problems"]})) == (422, fields)
@@ -45,14 +45,14 @@ async def test_what_would_be_refused_later(ann: Visitor, emulator: Emulator, set
 
 
 async def nothing_is_kept(ann: Visitor, settings: Settings) -> bool:
-    """Whether no clip is there, nor a part of one."""
+    """Whether there is neither a clip nor a part of one."""
     assert settings.directory is not None
     kept = [path for name in ("clips", "incoming") for path in (settings.directory / name).rglob("*")]
     return kept == [] and (await ann.get("/api/clips"))[1] == {"clips": []}
 
 
 async def test_a_large_upload(ann: Visitor, settings: Settings) -> None:
-    """Sixty megabytes are refused while they come, whatever the headers say, and are kept nowhere."""
+    """Sixty megabytes are refused while they arrive, whatever the headers claim, and are not stored."""
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     for picture in (io.BytesIO(bytes(60 * 2**20)), chunks()):
         async with ann.http.post(f"{ann.url}/api/clips", data=picture, headers=headers) as answer:
@@ -61,14 +61,14 @@ async def test_a_large_upload(ann: Visitor, settings: Settings) -> None:
 
 
 async def chunks() -> Any:
-    """A form with a file of sixty megabytes."""
+    """Yields a form with a file of sixty megabytes."""
     yield b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a.jpg"\r\n\r\n'
     for _ in range(60):
         yield bytes(2**20)
 
 
 async def test_another_site(ann: Visitor, settings: Settings) -> None:
-    """A form or a script of another site is refused before anything of its body is read."""
+    """A form or script of another site is refused before its body is read."""
     cookies = "; ".join(f"{each.key}={each.value}" for each in ann.http.cookie_jar)
     own = {"Host": host_of(ann), "Cookie": cookies, "Content-Type": "text/plain", "Content-Length": "9"}
     for headers in (
@@ -87,12 +87,12 @@ async def test_another_site(ann: Visitor, settings: Settings) -> None:
 
 
 def host_of(ann: Visitor) -> str:
-    """Name and port."""
+    """Returns host and port."""
     return ann.url.removeprefix("http://")
 
 
 async def raw(ann: Visitor, head: str, body: bytes = b"") -> bytes:
-    """What a request is answered, up to its first lines; the connection is closed then."""
+    """Returns the first lines of a response, and closes the connection."""
     host, port = host_of(ann).split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
@@ -104,13 +104,13 @@ async def raw(ann: Visitor, head: str, body: bytes = b"") -> bytes:
 
 
 async def test_the_own_site(ann: Visitor) -> None:
-    """The page's own requests pass, and those of programs."""
+    """Requests of the page itself are accepted, and those of programs."""
     for headers in ({"Origin": ann.url, "Sec-Fetch-Site": "same-origin"}, {"Origin": ann.url}, {}):
         assert (await ann.post(headers=headers))[0] == 201
 
 
 async def test_others_clips(ann: Visitor, ben: Visitor) -> None:
-    """Nothing of a clip is shown to another session, whatever its address; nor is what is no id taken for a path."""
+    """Another session sees nothing of a clip, by any address; an invalid id is not used as a path."""
     _, clip = await ann.post()
     await ann.ended(clip)
     root = f"/api/clips/{clip['id']}"
@@ -129,7 +129,7 @@ async def test_others_clips(ann: Visitor, ben: Visitor) -> None:
 
 
 async def test_without_a_session(ann: Visitor, emulator: Emulator) -> None:
-    """Who has not opened the page is told so: no answer would find the clip again."""
+    """Without a session a post is refused, since no later request could find the clip."""
     ann.http.cookie_jar.clear()
     status, answer = await ann.post()
     assert (status, list(answer)) == (403, ["message"])
@@ -137,7 +137,7 @@ async def test_without_a_session(ann: Visitor, emulator: Emulator) -> None:
 
 
 async def test_the_session_cookie(ann: Visitor) -> None:
-    """The cookie of a session is for this site's requests only, and kept from scripts; whoever has one keeps it."""
+    """A session's cookie is for this site only and hidden from scripts, and is not replaced."""
     ann.http.cookie_jar.clear()
     async with ann.http.get(f"{ann.url}/", headers={"Cookie": f"{COOKIE}=forged"}) as page:
         text = page.headers["Set-Cookie"].lower()
@@ -150,7 +150,7 @@ async def test_the_session_cookie(ann: Visitor) -> None:
 
 
 async def test_twenty_at_once(ann: Visitor, ben: Visitor, emulator: Emulator) -> None:
-    """Of twenty uploads at once as many are taken as a person may have; others have theirs, and who waits may again."""
+    """Of twenty uploads at once a visitor's limit is accepted; other visitors have their own limit."""
     answers = await asyncio.gather(*(ann.post() for _ in range(20)))
     assert Counter(status for status, _ in answers) == {201: 3, 429: 17}
     assert (await ben.post())[0] == 201
@@ -162,7 +162,7 @@ async def test_twenty_at_once(ann: Visitor, ben: Visitor, emulator: Emulator) ->
 
 
 async def test_leaving_in_the_middle(ann: Visitor, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    """Who closes the page while it uploads leaves nothing, holds no place, and is no error of the service."""
+    """Closing the page during an upload leaks nothing, frees the slot, and is not logged as an error."""
     cookies = "; ".join(f"{each.key}={each.value}" for each in ann.http.cookie_jar)
     body = b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a.jpg"\r\n\r\n'
     head = (
@@ -184,7 +184,7 @@ async def test_leaving_in_the_middle(ann: Visitor, settings: Settings, caplog: p
 
 
 async def test_what_is_no_form(ann: Visitor, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    """What is no form is refused with words, and is no error of the service."""
+    """An invalid form is refused with a message, and is not logged as an error."""
     form = "multipart/form-data; boundary=x"
     for kind, body in (
         ("application/json", b'{"prompt": "a cat"}'),
@@ -203,16 +203,16 @@ async def test_what_is_no_form(ann: Visitor, settings: Settings, caplog: pytest.
 
 
 async def test_other_addresses(ann: Visitor) -> None:
-    """Whatever is asked for is answered as the page reads it."""
+    """Every address is answered in the form that the page reads."""
     assert (await ann.get("/api/nothing"))[0] == 404
     async with ann.http.put(f"{ann.url}/api/clips") as answer:
         assert (answer.status, list(await answer.json())) == (405, ["message"])
     async with ann.http.post(f"{ann.url}/kling/token", data=b"{}") as answer:
-        assert answer.status == 404  # no callbacks are asked for
+        assert answer.status == 404  # callbacks are not used
 
 
 async def test_prices(ann: Visitor) -> None:
-    """The price of what is chosen is told before; what cannot be sent has problems in its place."""
+    """The price of the chosen options is shown beforehand; problems are shown at their fields."""
     path = "/api/price?model_name=kling-v2-6&duration=10&sound="
     assert await ann.get(f"{path}true&mode=pro") == (200, {"units": "10", "usd": "1.40"})
     status, answer = await ann.get(f"{path}true&mode=std")
@@ -220,25 +220,25 @@ async def test_prices(ann: Visitor) -> None:
 
 
 async def test_options(ann: Visitor) -> None:
-    """The form offers what the capability map has, retired models left out."""
-    _, told = await ann.get("/api/options")
-    modes = {model["name"]: {mode["mode"]: mode for mode in model["modes"]} for model in told["models"]}
+    """The form offers the options of the capability map, without retired models."""
+    _, options = await ann.get("/api/options")
+    modes = {model["name"]: {mode["mode"]: mode for mode in model["modes"]} for model in options["models"]}
     assert list(modes) == ["kling-v3", "kling-v2-6", "kling-v2-5-turbo"]
     assert modes["kling-v2-6"]["pro"] == {"mode": "pro", "durations": [5, 10], "sound": True, "size": "1080p"}
     assert modes["kling-v2-6"]["std"]["sound"] is False
-    assert (told["upload_bytes"], told["prompt_letters"], told["running"]) == (10 * 2**20, 2500, 3)
+    assert (options["upload_bytes"], options["prompt_letters"], options["running"]) == (10 * 2**20, 2500, 3)
 
 
 async def test_the_service_refuses(ann: Visitor) -> None:
-    """What the service does not make is shown as failed, with its reason."""
-    for prompt, says in (("forbidden", "risk"), ("refused", "content safety")):
+    """A clip that the service refuses is shown as failed, with the reason."""
+    for prompt, reason in (("forbidden", "risk"), ("refused", "content safety")):
         clip = await ann.ended((await ann.post(prompt=prompt))[1])
         assert (clip["status"], clip["video"]) == ("failed", None)
-        assert says in clip["message"].lower()
+        assert reason in clip["message"].lower()
 
 
 async def test_the_budget_of_the_day(backend: str, tmp_path: Path, emulator: Emulator, time_is_virtual: None) -> None:  # noqa: ARG001  (a fixture, for what it does)
-    """What the day's budget does not allow is refused before it is kept, after a restart too; so is what is in line."""
+    """A clip beyond the day's budget is refused before it is stored, also after a restart; queued clips count."""
     settings = Settings(directory=tmp_path / "data", units="4", concurrency=1)
     async with SERVERS[backend](settings) as url, visitor(url) as ann:
         assert [(await ann.post())[0] for _ in range(3)] == [201, 201, 402]
@@ -249,7 +249,7 @@ async def test_the_budget_of_the_day(backend: str, tmp_path: Path, emulator: Emu
 
 
 async def test_a_post_that_is_repeated(ann: Visitor, ben: Visitor, emulator: Emulator) -> None:
-    """The same key is the same clip, also twice at once or beyond the limit; that of another person is another one."""
+    """The same key is the same clip, also concurrently or beyond the limit; another visitor's is another clip."""
     headers = {"Idempotency-Key": "one"}
     answers = await asyncio.gather(*(ann.post(headers=headers) for _ in range(2)))
     assert [status for status, _ in answers] == [201, 201]
@@ -264,7 +264,7 @@ async def test_a_post_that_is_repeated(ann: Visitor, ben: Visitor, emulator: Emu
 
 
 async def test_restarted(backend: str, settings: Settings, emulator: Emulator, time_is_virtual: None) -> None:  # noqa: ARG001  (a fixture, for what it does)
-    """After a restart all is as it was, what failed too, and what was running goes on."""
+    """After a restart all clips are as before, also failed ones, and running ones continue."""
     async with SERVERS[backend](settings) as url, visitor(url) as ann:
         failed = await ann.ended((await ann.post(prompt="refused"))[1])
         done = await ann.ended((await ann.post())[1])

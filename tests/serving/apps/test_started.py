@@ -1,4 +1,4 @@
-"""The backends start as their READMEs say."""
+"""The backends start as their READMEs describe."""
 
 import asyncio
 import re
@@ -32,9 +32,9 @@ def test_the_first_command(name: str, tmp_path: Path) -> None:
         command, cwd=ROOT, env={"TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        told = re.fullmatch(r"Open (http://127\.0\.0\.1:\d+)\n", process.stdout.readline())
-        assert told is not None
-        asyncio.run(post(told[1]))
+        match = re.fullmatch(r"Open (http://127\.0\.0\.1:\d+)\n", process.stdout.readline())
+        assert match is not None
+        asyncio.run(post(match[1]))
         process.terminate()
         process.wait(30)
     assert list(tmp_path.iterdir()) == []
@@ -53,7 +53,7 @@ MISTAKES: tuple[tuple[dict[str, str], str], ...] = (
 
 
 def begun(monkeypatch: pytest.MonkeyPatch, *arguments: str, **environment: str) -> Settings:
-    """The settings of a backend that is started with these, and its socket is closed."""
+    """Reads the settings from these arguments and variables, and closes the socket."""
     monkeypatch.setattr(sys, "argv", ["app", *(arguments or ("--port", "0"))])
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -62,37 +62,37 @@ def begun(monkeypatch: pytest.MonkeyPatch, *arguments: str, **environment: str) 
     return settings
 
 
-@pytest.mark.parametrize(("mistake", "says"), MISTAKES)
+@pytest.mark.parametrize(("mistake", "message"), MISTAKES)
 def test_mistakes(
     mistake: dict[str, str],
-    says: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A mistake in the environment is told in one line that names the variable, and nothing else of what it holds."""
+    """A mistake in the environment is reported in one line that names the variable, and no other content of it."""
     with pytest.raises(SystemExit) as ended:
         begun(monkeypatch, **({"CLIPS_DIRECTORY": str(tmp_path), "KLING_API_KEY": "key"} | mistake))
-    told = capsys.readouterr()
-    assert (ended.value.code, told.out, told.err.count("\n")) == (2, "", 1)
-    assert says in told.err
-    assert "whsec_bad" not in told.err
+    output = capsys.readouterr()
+    assert (ended.value.code, output.out, output.err.count("\n")) == (2, "", 1)
+    assert message in output.err
+    assert "whsec_bad" not in output.err
 
 
 @pytest.mark.parametrize("arguments", [("--port", "99999"), ("--host", "a..b"), ("--host", "::1::")])
 def test_where_it_cannot_listen(
     arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An address that cannot be listened on is told in one line that names the option."""
+    """An address that cannot be listened on is reported in one line that names the option."""
     with pytest.raises(SystemExit) as ended:
         begun(monkeypatch, "--emulator", *arguments)
-    told = capsys.readouterr()
-    assert (ended.value.code, told.out, told.err.count("\n")) == (2, "", 1)
-    assert "--port" in told.err
+    output = capsys.readouterr()
+    assert (ended.value.code, output.out, output.err.count("\n")) == (2, "", 1)
+    assert "--port" in output.err
 
 
 def test_ipv6(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """An address of IPv6 is listened on, and shown as browsers take it."""
+    """It listens on an IPv6 address, and shows it in the form for browsers."""
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
@@ -103,6 +103,6 @@ def test_ipv6(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 
 
 def test_an_address_that_ends_in_a_slash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`CLIPS_URL` may end in a slash: callbacks are asked for where the backend takes them."""
+    """`CLIPS_URL` may end in a slash: the callback URL is still the backend's."""
     given = {"CLIPS_DIRECTORY": str(tmp_path), "KLING_API_KEY": "key", "CLIPS_URL": "https://me.example/"}
     assert begun(monkeypatch, **given).callback_url == "https://me.example/kling/{token}"

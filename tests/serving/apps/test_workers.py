@@ -1,4 +1,4 @@
-"""Several processes with one directory: each shows what another one makes, and goes on with what a dead one left."""
+"""Several processes with one directory: each shows the clips of the others, and continues those of a dead one."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_clip_of_another_process(tmp_path: Path) -> None:
-    """What is posted to one is shown by the other while it is made and once it is done, and is asked for by one."""
+    """A clip posted to one process is shown by the other during and after its making, and polled by one."""
 
     async def run() -> None:
         async with Emulator(render=False, speed=60) as emulator:
@@ -41,7 +41,7 @@ def test_a_clip_of_another_process(tmp_path: Path) -> None:
 
 
 def workers_of(backend: Backend) -> list[int]:
-    """The processes that uvicorn started to serve."""
+    """Returns the worker processes that uvicorn started."""
     assert backend.process is not None
     children = Path(f"/proc/{backend.process.pid}/task/{backend.process.pid}/children").read_text().split()
     workers = [int(each) for each in children if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]
@@ -50,10 +50,10 @@ def workers_of(backend: Backend) -> list[int]:
 
 
 async def finished(ann: Visitor, clip_id: str) -> None:
-    """Waits for a clip as a page does that asks now and then."""
+    """Waits for a clip as a page that polls does."""
     async with asyncio.timeout(120):
         while True:
-            with contextlib.suppress(aiohttp.ClientError):  # the one who was asked was killed
+            with contextlib.suppress(aiohttp.ClientError):  # this worker was killed
                 _, clip = await ann.get(f"/api/clips/{clip_id}")
                 assert clip["status"] in {"waiting", "running", "done"}
                 if clip["status"] == "done":
@@ -62,7 +62,7 @@ async def finished(ann: Visitor, clip_id: str) -> None:
 
 
 def test_uvicorn_with_workers(tmp_path: Path) -> None:
-    """Of two workers one is killed: all clips are finished and paid once; told to end, both are gone soon."""
+    """If one of two workers is killed, all clips are finished and paid once; on a signal, both exit soon."""
 
     async def run() -> None:
         async with Emulator(render=False, speed=60, concurrency=2) as emulator:
@@ -70,10 +70,10 @@ def test_uvicorn_with_workers(tmp_path: Path) -> None:
             app = ["--factory", "examples.fastapi_app.app:application", "--workers", "2", "--no-access-log"]
             backend.command = [sys.executable, "-m", "uvicorn", *app, "--port", str(backend.port)]
             async with started(backend), visitor(backend.url) as ann, visitor(backend.url) as ben:
-                posted = [(who, (await who.post())[1]) for who in (ann, ben, ann, ben, ann, ben)]
+                posted = [(person, (await person.post())[1]) for person in (ann, ben, ann, ben, ann, ben)]
                 os.kill(workers_of(backend)[0], signal.SIGKILL)
-                for who, clip in posted:
-                    await finished(who, clip["id"])
+                for person, clip in posted:
+                    await finished(person, clip["id"])
                 assert emulator.ledger.created == 6
                 assert await backend.end(signal.SIGTERM) in {0, -signal.SIGTERM}
 
