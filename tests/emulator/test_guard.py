@@ -44,7 +44,7 @@ GUARDED = [
 )
 def test_hosts_that_are_its_own(host: str) -> None:
     """Loopback, what it listens on, and what it was told are its hosts, at any port and in any spelling."""
-    assert Guard("192.168.1.1", ["kling", "my_service.example", "10.0.0.5", "fd00::5"]).knows(host)
+    assert Guard("192.168.1.1", ["kling", "my_service.example", "10.0.0.5", "fd00::5"]).accepts_host(host)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_hosts_that_are_its_own(host: str) -> None:
 )
 def test_hosts_that_are_not(host: str) -> None:
     """Any other name or address is somebody else's, an address of this machine too unless it was told."""
-    assert not Guard("127.0.0.1", []).knows(host)
+    assert not Guard("127.0.0.1", []).accepts_host(host)
 
 
 async def answers(caller: Caller, path: str, **headers: str) -> int:

@@ -346,8 +346,8 @@ async def test_an_image_that_made_room_leaves_a_flat_picture(
 def without_extra(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Pretend that PyAV is not installed, and that nothing has been said yet."""
     monkeypatch.setattr(server, "_can_render", lambda: False)
-    server._tell_once.cache_clear()
-    return server._tell_once.cache_clear
+    server._log_how_to_render.cache_clear()
+    return server._log_how_to_render.cache_clear
 
 
 @pytest.mark.usefixtures("without_extra")
