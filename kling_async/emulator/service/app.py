@@ -45,10 +45,10 @@ Effect = Callable[[web.Request], Awaitable[Any]]
 
 
 class Api:
-    """The calls of the API: routes, credentials and envelopes around their effects.
+    """The calls of the API: routes, credentials and envelopes around `Calls`.
 
     Args:
-        calls: The effects of calls.
+        calls: Applies the calls.
         account: The account.
         ledger: Its ledger.
         credentials: The accepted credentials.

@@ -1,4 +1,4 @@
-"""The effects of API calls on the account, and the `data` of their answers; routes and envelopes are elsewhere."""
+"""The effect of each API call on the account, and the `data` of their answers; routes and envelopes are elsewhere."""
 
 import asyncio
 from collections.abc import Callable
