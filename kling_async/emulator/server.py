@@ -92,8 +92,8 @@ class Emulator:
         speed: How many times faster tasks advance than at the service; at 60 a clip takes seconds. Times on the wire
             are not scaled.
         concurrency: Slots of each model, at least 1; a video task takes one while it is in flight.
-        balance: Units in each kind of pack; or a mapping by kind, {"video": 100}, without packs of other kinds. Calls
-            that a pack with 0 or less would pay for are refused with 1102.
+        balance: Units in each kind of pack; or a mapping by kind, {"video": 100}, where missing kinds get 0.
+            Calls that a pack with 0 or less would pay for are refused with 1102.
         access_key: `iss` of accepted tokens.
         secret_key: Signs accepted tokens; at least 32 bytes, for HS256.
         api_key: Accepted in place of a token.

@@ -49,8 +49,8 @@ class AccountModel:
     Args:
         rng: Generates ids and generation times.
         speed: How many times faster tasks advance than at the service. More than 0.
-        concurrency: Slots of one model: a task of one slot takes it from `submitted` to its end.
-        balance: Units in each kind of pack; or a mapping by kind, without packs of the kinds that it lacks.
+        concurrency: Slots of each model; a task takes its slots from `submitted` to its end.
+        balance: Units in each kind of pack; or a mapping by kind, where missing kinds get 0.
 
     Attributes:
         conditions: How the account deviates from its configuration.
@@ -261,7 +261,7 @@ class AccountModel:
         self._makers.update(dict.fromkeys(items_by_id(task, partial(no_link, task)), task))
 
     def _new_task(self, now: float, endpoint: TaskEndpoint, request: AcceptedRequest) -> EmulatedTask:
-        """Creates a task whose times and end are decided."""
+        """Creates a task, and decides its times and its end."""
         queued = self._rng.uniform(*_QUEUE_SECONDS)
         mean = endpoint.generation_seconds(request.parameters)
         if mean is None:

@@ -79,7 +79,7 @@ class Links:
         return task_id, name
 
     def detour(self, path: str, expires: str, address: str = "") -> str:
-        """Returns another link to a file, valid only in its exact spelling, which is what is signed.
+        """Returns another link to a file, valid only in its exact spelling, which is signed.
 
         It contains everything that a client might normalize: unneeded percent-encoding, percent-encoding in lower case,
         and characters that a query may contain encoded or not.

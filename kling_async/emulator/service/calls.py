@@ -30,7 +30,7 @@ from .synchronous import CallContext, CallEndpoint
 
 
 class Calls:
-    """The effect of each call. Returns the `data` of the answer, or raises `Refusal` and has no effect.
+    """Applies calls. Each method returns the `data` of the answer, or raises `Refusal` and has no effect.
 
     Args:
         account: The account.

@@ -28,7 +28,7 @@ class Settings:
         ratio: The requested aspect ratio, or "".
         audio: The requested audio mode, or the default.
         multi_shot: Whether the prompt may cut the clip.
-        orientation: "image" or "video", the one that the character is oriented by, or "".
+        orientation: "image" or "video": the input that determines the character's orientation, or "".
     """
 
     resolution: str
