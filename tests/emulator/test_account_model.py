@@ -18,14 +18,14 @@ URL = "https://images.example/cat.png"
 
 
 def new_account(**changes: Any) -> AccountModel:
-    """Give an account, as slow as the service."""
+    """Returns an account at the speed of the service."""
     rng = same_draws(0)
     arguments: dict[str, Any] = {"rng": rng, "speed": 1.0, "concurrency": 5, "balance": 100.0}
     return AccountModel(**arguments | changes)
 
 
 def asked(**parameters: Any) -> AcceptedRequest:
-    """Give a checked request."""
+    """Returns a checked request."""
     return ENDPOINT.accept({"model_name": "kling-v2-6", "image": URL} | parameters)
 
 
@@ -50,7 +50,7 @@ def test_speed_divides_durations() -> None:
 
 
 def test_times_spread_around_the_mean() -> None:
-    """Times are drawn around the mean that the endpoint gives, with a spread."""
+    """Times are drawn around the endpoint's mean, with a spread."""
     account = new_account(concurrency=2000, balance=1e6)
     times = [account.create(NOW, ENDPOINT, asked(mode="pro")).finished_at - NOW for _ in range(2000)]
 
@@ -61,7 +61,7 @@ def test_times_spread_around_the_mean() -> None:
 
 
 def test_the_seed_repeats_everything() -> None:
-    """Two accounts with one seed give the same ids and times."""
+    """Two accounts with the same seed have the same ids and times."""
     first, second = (new_account().create(NOW, ENDPOINT, asked()) for _ in range(2))
 
     assert first == second
@@ -77,7 +77,7 @@ def test_the_seed_repeats_everything() -> None:
     ],
 )
 def test_some_tasks_fail_later(parameters: dict[str, Any], message: str) -> None:
-    """Bad sides and the word "forbidden" pass the create; then the task fails, and its price is given back."""
+    """Bad sides and the word "forbidden" pass the create; then the task fails, and its price is refunded."""
     account = new_account()
     task = account.create(NOW, ENDPOINT, asked(**parameters))
     charged = account.charged["video"]
@@ -92,7 +92,7 @@ def test_some_tasks_fail_later(parameters: dict[str, Any], message: str) -> None
 
 
 def test_concurrency_counts_until_the_end() -> None:
-    """A slot is taken from submitted until the task has ended, for each model on its own."""
+    """A slot is taken from submitted until the task has ended, for each model separately."""
     account = new_account(concurrency=2)
     first = account.create(NOW, ENDPOINT, asked())
     account.create(NOW, ENDPOINT, asked(prompt="forbidden"))
@@ -109,7 +109,7 @@ def test_concurrency_counts_until_the_end() -> None:
 
 
 def test_a_refused_create_has_no_effect() -> None:
-    """What is refused neither is listed, nor costs, nor uses up its external id."""
+    """A refused create is not listed, costs nothing, and does not use up its external id."""
     account = new_account(concurrency=1)
     first = account.create(NOW, ENDPOINT, asked())
 
@@ -146,7 +146,7 @@ def test_no_external_id_is_no_id() -> None:
 
 @pytest.mark.parametrize(("balance", "created"), [(0.0, 0), (-1.0, 0), (1.49, 0), (1.5, 1), (3.2, 2)])
 def test_the_balance_limits_what_is_created(balance: float, created: int) -> None:
-    """A task is created as long as the balance covers its price; then 1102 comes, as 429."""
+    """A task is created as long as the balance covers its price; then creates are refused with 429/1102."""
     account = new_account(balance=balance)
     for _ in range(created):
         account.create(NOW, ENDPOINT, asked())
@@ -159,7 +159,7 @@ def test_the_balance_limits_what_is_created(balance: float, created: int) -> Non
 
 
 def test_the_balance_is_looked_at_before_the_external_id() -> None:
-    """With nothing on the account even a repeated create gets 1102, for which nothing is known of the first."""
+    """With an empty balance even a repeated create gets 1102, which does not show whether the first took effect."""
     account = new_account(balance=1.5)
     account.create(NOW, ENDPOINT, asked(external_task_id="job-0001"))
 
@@ -180,7 +180,7 @@ def test_pages_hold_each_task_once(count: int, number: int, size: int) -> None:
 
 @pytest.mark.parametrize("problem", [{"speed": 0.0}, {"speed": -1.0}, {"speed": float("nan")}, {"concurrency": 0}])
 def test_impossible_settings_are_errors(problem: dict[str, Any]) -> None:
-    """A speed or a concurrency of nothing is said at once."""
+    """A speed or a concurrency of 0 raises an error at once."""
     with pytest.raises(ValueError, match=next(iter(problem))):
         new_account(**problem)
 

@@ -20,7 +20,7 @@ def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callab
 
 
 def now() -> float:
-    """Give the virtual time of day, which the emulator goes by."""
+    """Returns the virtual time of day, which the emulator goes by."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
     return loop.wall()
@@ -34,7 +34,7 @@ def speed() -> float:
 
 @pytest.fixture
 async def emulator(speed: float) -> AsyncIterator[Emulator]:
-    """Give a running emulator, of which nothing may be left."""
+    """Yields a running emulator, of which nothing may be left."""
     loop = asyncio.get_running_loop()
     errors: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, context: errors.append(context))
@@ -47,13 +47,13 @@ async def emulator(speed: float) -> AsyncIterator[Emulator]:
 
 @pytest.fixture
 async def caller(emulator: Emulator) -> AsyncIterator[Caller]:
-    """Give somebody who calls it, on a connection for each call: on an old one aiohttp tries again by itself."""
+    """Yields somebody who calls it, on a connection for each call: on an old one aiohttp tries again by itself."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
         yield Caller(emulator, session)
 
 
 async def result_url(caller: Caller, **parameters: Any) -> str:
-    """Create a task, let it end, and give the link to its result."""
+    """Creates a task, lets it end, and returns the link to its result."""
     task_id = (await caller.create(**parameters)).body["data"]["task_id"]
     await asyncio.sleep(FAR)
     return str((await caller.task(task_id))["task_result"]["videos"][0]["url"])
@@ -75,7 +75,7 @@ class Exchange:
 
 
 async def exchange(caller: Caller, request: str, body: bytes = b"") -> Exchange:
-    """Send one request and receive until the end.
+    """Sends one request and receive until the end.
 
     Args:
         caller: Whose emulator.
@@ -103,11 +103,11 @@ async def exchange(caller: Caller, request: str, body: bytes = b"") -> Exchange:
 
 
 async def raw_create(caller: Caller, **parameters: Any) -> Exchange:
-    """Create a task through a bare socket."""
+    """Creates a task through a raw socket."""
     body = {"model_name": "kling-v2-6", "mode": "std", "image": base64_png()} | parameters
     return await exchange(caller, f"POST {PATH}", json.dumps(body).encode())
 
 
 async def raw_file(caller: Caller, url: str) -> Exchange:
-    """Ask for a file through a bare socket."""
+    """Asks for a file through a bare socket."""
     return await exchange(caller, f"GET {url.removeprefix(caller.emulator.base_url)}")

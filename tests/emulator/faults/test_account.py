@@ -15,7 +15,7 @@ from .conftest import now
 
 
 async def codes(caller: Caller, count: int, **parameters: Any) -> list[int]:
-    """Create tasks one after the other, and give the codes of the answers."""
+    """Creates tasks one after the other, and returns the codes of the answers."""
     return [(await caller.create(**parameters)).code for _ in range(count)]
 
 
@@ -177,7 +177,7 @@ def test_impossible_settings_are_said_at_once(change: dict[str, Any]) -> None:
 
 @pytest.fixture
 async def others() -> AsyncIterator[tuple[Caller, Caller]]:
-    """Give two clients of one account that runs 3 although told 5."""
+    """Yields two clients of one account that runs 3 although told 5."""
     async with Emulator(render=False, clock=now, speed=1.0) as running, aiohttp.ClientSession() as session:
         running.account.limit = 3
         yield Caller(running, session), Caller(running, session)

@@ -44,7 +44,7 @@ ONE_OF_EACH = [
 
 
 def struck(faults: Faults, kinds: list[Any]) -> list[int]:
-    """Give the numbers of the calls, from 1 on, to which a fault happens."""
+    """Returns the numbers of the calls, from 1 on, to which a fault happens."""
     return [number for number, kind in enumerate(kinds, 1) if faults.fault_for(Call(kind=kind)) is not None]
 
 

@@ -17,7 +17,7 @@ def speed() -> float:
 
 
 async def told(caller: Caller, tasks: int = 1) -> list[str]:
-    """Create tasks, let them end, and give the states that their callbacks told, in order."""
+    """Creates tasks, lets them end, and returns the statuses in their callbacks, in order."""
     async with Receiver() as receiver:
         for _ in range(tasks):
             await caller.create(callback_url=receiver.url)

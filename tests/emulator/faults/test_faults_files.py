@@ -10,7 +10,7 @@ from .conftest import exchange, raw_file, result_url
 
 
 async def rest(caller: Caller, url: str, start: int, etag: str) -> Answer:
-    """Ask for the rest of a file, if it is still the same one."""
+    """Asks for the rest of a file, if it is still the same one."""
     return await caller.request("GET", url, headers={"Range": f"bytes={start}-", "If-Range": etag})
 
 

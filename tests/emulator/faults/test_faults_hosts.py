@@ -11,7 +11,7 @@ from .conftest import Exchange, exchange, now, raw_file, result_url
 
 
 async def located(caller: Caller, url: str) -> str:
-    """Give the target that a redirect names, as it is on the wire."""
+    """Returns the target that a redirect names, as it is on the wire."""
     host, _, port = caller.emulator.base_url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     target = url.removeprefix(caller.emulator.base_url)
@@ -24,7 +24,7 @@ async def located(caller: Caller, url: str) -> str:
 
 
 async def fetched(caller: Caller, target: str) -> Exchange:
-    """Ask for a target, to the letter."""
+    """Asks for a target, to the letter."""
     return await exchange(caller, f"GET {target}")
 
 
