@@ -396,8 +396,8 @@ def test_an_image_by_url_counts_as_wide() -> None:
 def test_the_mean_time_is_what_users_measured() -> None:
     """5 s in pro take 164 s in the mean, std less, 10 s more."""
     pro, std, longer = (
-        mean_generation_seconds(ENDPOINT.path, {"model_name": "kling-v1-6"} | asked)
-        for asked in ({"mode": "pro"}, {"mode": "std"}, {"mode": "pro", "duration": "10"})
+        mean_generation_seconds(ENDPOINT.path, {"model_name": "kling-v1-6"} | options)
+        for options in ({"mode": "pro"}, {"mode": "std"}, {"mode": "pro", "duration": "10"})
     )
 
     assert pro is not None

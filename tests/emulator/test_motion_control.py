@@ -109,7 +109,7 @@ def test_a_clip_begins_with_the_picture() -> None:
 
 
 def test_the_picture_is_looked_at() -> None:
-    """A picture that is too small, or cannot be fetched, makes the task fail; its parameters do not contain the data."""
+    """A picture that is too small, or cannot be fetched, makes the task fail; its parameters contain no data."""
     small = ENDPOINT.accept(DANCE | {"image_url": base64_png(200, 200)})
     away = ENDPOINT.accept(DANCE | {"image_url": "https://h.invalid/a.png"})
 

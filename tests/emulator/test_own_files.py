@@ -66,7 +66,7 @@ async def picture_link(caller: Caller, clock: Clock, ratio: str = "1:1") -> str:
     return str(data["task_result"]["images"][0]["url"])
 
 
-async def asked(caller: Caller, path: str, body: dict[str, Any]) -> AcceptedRequest:
+async def accepted(caller: Caller, path: str, body: dict[str, Any]) -> AcceptedRequest:
     """Creates a task, and returns the request that the emulator accepted."""
     answer = await caller.post(path, body)
     assert answer.code == 0, answer.message
@@ -85,7 +85,7 @@ async def test_a_picture_is_taken_as_submitted(clock: Clock, path: str, body: di
         caller = Caller(emulator, session)
         link = await picture_link(caller, clock)
         given = json.loads(json.dumps(body).replace("LINK", link))
-        request = await asked(caller, path, given)
+        request = await accepted(caller, path, given)
         file = (await caller.request("GET", link)).content
 
     assert hashlib.sha256(file).hexdigest() in request.images.values()
@@ -97,7 +97,7 @@ async def test_a_clip_has_the_ratio_of_its_picture(
     caller: Caller, clock: Clock, ratio: str, size: tuple[int, int]
 ) -> None:
     """An earlier picture results in a clip of its ratio."""
-    request = await asked(caller, PATH, {"image": await picture_link(caller, clock, ratio)})
+    request = await accepted(caller, PATH, {"image": await picture_link(caller, clock, ratio)})
 
     assert request.result.size[0] == size[0]
     assert request.result.size[1] == pytest.approx(size[1], rel=0.02)
@@ -106,7 +106,7 @@ async def test_a_clip_has_the_ratio_of_its_picture(
 async def test_a_picture_of_a_call_counts_too(caller: Caller) -> None:
     """So does a picture made by a call that answers at once; that of a face is too small for a clip."""
     (face, *_) = (await caller.post("/v1/videos/identify-face", {"video_url": OTHER})).body["data"]["face_data"]
-    request = await asked(caller, PATH, {"image": face["face_image"]})
+    request = await accepted(caller, PATH, {"image": face["face_image"]})
 
     assert request.result.size == (720, 720)
     assert request.damage == SIDES_MESSAGE
@@ -128,7 +128,7 @@ async def test_other_links_are_not_fetched(
     """An invalid or foreign link is a picture by URL, which counts as 16:9."""
     link = change(await picture_link(caller, clock))
     clock.advance(seconds)
-    request = await asked(caller, PATH, {"image": link})
+    request = await accepted(caller, PATH, {"image": link})
 
     assert request.result.size == (1280, 720)
 
@@ -136,7 +136,7 @@ async def test_other_links_are_not_fetched(
 async def test_words_stay_what_they_are(caller: Caller, clock: Clock) -> None:
     """A link is resolved only where a picture is expected."""
     link = await picture_link(caller, clock)
-    request = await asked(caller, GENERATIONS, {"prompt": link, "external_task_id": link})
+    request = await accepted(caller, GENERATIONS, {"prompt": link, "external_task_id": link})
 
     assert (request.prompt, request.external_task_id) == (link, link)
 
@@ -164,7 +164,7 @@ async def test_a_sound_is_taken_as_submitted(caller: Caller) -> None:
     """A link to a sound stands for the file, so that its length is known."""
     audio = await spoken(caller)
     body = {"image": base64_png(), "sound_file": audio["url"]}
-    request = await asked(caller, "/v1/videos/avatar/image2video", body)
+    request = await accepted(caller, "/v1/videos/avatar/image2video", body)
 
     assert request.duration == int(float(audio["duration"])) != 5
     assert request.parameters["sound_file"] == audio["url"]
@@ -173,7 +173,7 @@ async def test_a_sound_is_taken_as_submitted(caller: Caller) -> None:
 async def test_a_member_that_takes_no_content_keeps_the_link(caller: Caller) -> None:
     """A voice is made from a sound by URL only, and the URL is kept."""
     audio = await spoken(caller)
-    request = await asked(caller, "/v1/general/custom-voices", {"voice_name": "mine", "voice_url": audio["url"]})
+    request = await accepted(caller, "/v1/general/custom-voices", {"voice_name": "mine", "voice_url": audio["url"]})
 
     assert not request.damage
 
@@ -196,7 +196,7 @@ async def test_a_video_by_its_link_is_that_video(caller: Caller, clock: Clock, n
 async def test_a_video_with_sound_shows_the_video(caller: Caller, clock: Clock) -> None:
     """A video with an added sound has the size, rate and pictures of its input video."""
     link = await file_url(caller, clock, image=base64_png(360, 640))
-    await asked(caller, "/v1/audio/video-to-audio", {"video_url": link})
+    await accepted(caller, "/v1/audio/video-to-audio", {"video_url": link})
     first, second = map(clip_of, caller.emulator._account.tasks)
 
     assert (second.width, second.height, second.fps, second.image) == (720, 1280, first.fps, "kept")
@@ -217,7 +217,7 @@ async def test_a_clip_is_as_long_as_its_video(
     """Motion control and edited videos are charged by the length of the linked video."""
     link = await file_url(caller, clock, duration="10")
     given = json.loads(json.dumps(body).replace(DANCE_URL, link))
-    request = await asked(caller, path, given)
+    request = await accepted(caller, path, given)
 
     assert (request.duration, float(request.units)) == (10, units)
     assert isinstance(request.result, VideoResult)
@@ -254,7 +254,7 @@ async def test_an_edited_video_shows_the_video(
 ) -> None:
     """An edited video has the ratio of its input, and its pictures unless others are given, with its own caption."""
     link = await file_url(caller, clock, image=base64_png(360, 640), prompt="a cat")
-    await asked(caller, OMNI, EDIT | {"mode": "std", "video_list": [{"video_url": link}]} | changes)
+    await accepted(caller, OMNI, EDIT | {"mode": "std", "video_list": [{"video_url": link}]} | changes)
     result = caller.emulator._account.tasks[-1].request.result
     spec = result.rendering("plain", {"image": "kept", "image_list.0": "reference"}).spec  # type: ignore[attr-defined]  # what the emulator makes by itself can be drawn
 

@@ -120,7 +120,7 @@ async def test_many_tasks_are_not_all_shown(caller: Caller) -> None:
 
 @pytest.mark.parametrize(("render", "said"), [(None, True), (False, False)])
 async def test_the_page_says_how_to_get_pictures(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch, *, render: bool | None, said: bool
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, *, render: bool | None, has_notice: bool
 ) -> None:
     """Without the extra the page explains how to install it, unless `render=False`; images are shown if stored."""
     monkeypatch.setattr(server, "_can_render", lambda: False)
@@ -129,8 +129,8 @@ async def test_the_page_says_how_to_get_pictures(
         await caller.create(image=CARD)
         shown = await state(caller)
 
-    assert shown["notice"] == (server.HOW_TO_RENDER if said else "")
-    assert bool(shown["tasks"][0]["images"]) is said
+    assert shown["notice"] == (server.HOW_TO_RENDER if has_notice else "")
+    assert bool(shown["tasks"][0]["images"]) is has_notice
 
 
 @pytest.mark.skipif(bool(MISSING), reason=MISSING or "a browser is here")

@@ -389,9 +389,9 @@ def test_the_file_is_what_was_asked_for(tmp_path: Path, fps: int, seconds: int, 
     if sound:
         with opened(target) as container:
             parts = list(container.decode(audio=0))
-        heard = [value for part in parts for value in memoryview(part.planes[0]).cast("f")[: part.samples]]
+        samples = [value for part in parts for value in memoryview(part.planes[0]).cast("f")[: part.samples]]
         length = sum(part.samples for part in parts)
-        assert 0.005 < max(heard) < 0.05
+        assert 0.005 < max(samples) < 0.05
         assert length == pytest.approx(seconds * 48_000, abs=2048)
 
 
@@ -407,16 +407,16 @@ def test_the_same_shot_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_rendering_stops_when_told(tmp_path: Path) -> None:
     """A stopped rendering ends after the current frame."""
-    asked = []
+    calls = []
 
     def stopped() -> bool:
-        asked.append(True)
-        return len(asked) > 2
+        calls.append(True)
+        return len(calls) > 2
 
     with pytest.raises(RenderingStoppedError):
         render(shot(seconds=9), {"card": MIDDLE}.__getitem__, tmp_path / "clip.mp4", stopped)
 
-    assert len(asked) == 3
+    assert len(calls) == 3
 
 
 def test_colours_are_kept() -> None:

@@ -121,12 +121,12 @@ async def test_a_rendered_file_is_served_in_parts(caller: Caller, clock: Clock) 
 
 async def test_sound_is_heard_where_it_was_asked_for(caller: Caller, clock: Clock) -> None:
     """There is an AAC track with `sound` on, none otherwise."""
-    heard = [
-        streams((await caller.request("GET", await file_url(caller, clock, image=CARD, mode="pro", **asked))).content)
-        for asked in ({"sound": "on"}, {"sound": "off"}, {})
+    codecs = [
+        streams((await caller.request("GET", await file_url(caller, clock, image=CARD, mode="pro", **options))).content)
+        for options in ({"sound": "on"}, {"sound": "off"}, {})
     ]
 
-    assert heard == [["h264", "aac"], ["h264"], ["h264"]]
+    assert codecs == [["h264", "aac"], ["h264"], ["h264"]]
 
 
 @pytest.mark.parametrize("member", ["image", "image_tail"])
@@ -143,14 +143,14 @@ async def test_a_broken_image_fails_its_task(caller: Caller, clock: Clock, membe
 
 async def test_the_same_picture_is_rendered_once(caller: Caller, clock: Clock, rendered: Counter[str]) -> None:
     """Tasks and requests with the same picture share one file; any change of the picture makes another."""
-    asked: list[dict[str, Any]] = [
+    requests: list[dict[str, Any]] = [
         {"prompt": "one"},
         {"prompt": "one", "external_task_id": "another task"},
         {"prompt": "two"},
         {"prompt": "two", "mode": "pro"},
     ]
     contents = []
-    for parameters in asked:
+    for parameters in requests:
         url = await file_url(caller, clock, image=CARD, **parameters)
         answers = await asyncio.gather(*(caller.request("GET", url) for _ in range(3)))
         contents += [answer.content for answer in answers]

@@ -10,7 +10,7 @@ from kling_async.emulator.results.sounds import SoundResult
 from .test_pictures import made, rendered
 
 
-def heard(content: bytes) -> tuple[float, int]:
+def measure(content: bytes) -> tuple[float, int]:
     """Returns the length of a sound in seconds, decoded to its end, and the loudest of its samples."""
     with av.open(io.BytesIO(content), "r") as container:
         resampler = av.AudioResampler(format="s16", layout="mono", rate=48_000)
@@ -28,7 +28,7 @@ def test_a_wav_holds_a_melody_of_its_text() -> None:
         assert file.getnframes() == 3.3 * 48_000
         samples = file.readframes(48_000)
     assert samples != other[44 : 44 + len(samples)]
-    seconds, loudest = heard(content)
+    seconds, loudest = measure(content)
     assert (seconds, loudest > 2500) == (3.3, True)
 
 
@@ -39,8 +39,10 @@ def test_both_mp3_are_as_long_as_the_answer_says(milliseconds: int, tmp_path: Pa
     audio = result.task_result("7", str)["audios"][0]
     silent, sounding = made(result, "mp3"), rendered(result, "mp3", tmp_path)
 
-    assert [heard(each)[0] for each in (silent, sounding)] == [pytest.approx(float(audio["duration_mp3"]), abs=1e-6)] * 2
-    assert (heard(silent)[1], heard(sounding)[1] > 1000) == (0, True)
+    assert [measure(each)[0] for each in (silent, sounding)] == [
+        pytest.approx(float(audio["duration_mp3"]), abs=1e-6)
+    ] * 2
+    assert (measure(silent)[1], measure(sounding)[1] > 1000) == (0, True)
     assert float(audio["duration_wav"]) == milliseconds / 1000
     assert 0.02 < float(audio["duration_mp3"]) - milliseconds / 1000 < 0.05
 

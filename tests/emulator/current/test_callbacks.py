@@ -23,7 +23,7 @@ SOON = 8.0
 """Seconds after which each task is in progress."""
 
 
-def told(url: str, *contents: Body | str) -> Body:
+def with_callback(url: str, *contents: Body | str) -> Body:
     """Returns a request with a `callback_url`."""
     body = of(*contents or ("first_frame",), duration=3)
     return body | {"options": {"callback_url": url, "external_task_id": "job-0001"}}
@@ -37,7 +37,7 @@ async def received(receiver: Receiver) -> tuple[Mapping[str, str], Any]:
 async def test_callbacks_are_the_bare_task(caller: Caller, clock: Clock) -> None:
     """Each change of status is posted as the task in a query's answer, as recorded, without an envelope."""
     async with Receiver() as receiver:
-        await made(caller, TURBO, told(receiver.url))
+        await made(caller, TURBO, with_callback(receiver.url))
         clock.advance(SOON)
         headers, running = await received(receiver)
         clock.advance(FAR)
@@ -57,7 +57,7 @@ async def test_callbacks_are_the_bare_task(caller: Caller, clock: Clock) -> None
 async def test_a_failed_task_is_told(caller: Caller, clock: Clock) -> None:
     """A failed task has a message and a price of nothing, as recorded."""
     async with Receiver() as receiver:
-        await made(caller, TURBO, told(receiver.url, item("first_frame", "https://h.invalid/a.png")))
+        await made(caller, TURBO, with_callback(receiver.url, item("first_frame", "https://h.invalid/a.png")))
         clock.advance(SOON)
         await received(receiver)
         clock.advance(FAR)
@@ -74,7 +74,7 @@ async def test_they_are_signed(caller: Caller, clock: Clock, secrets: tuple[str,
     clock.now = time.time()  # by which the judge goes
     caller.emulator.webhooks.secrets = secrets
     async with Receiver() as receiver:
-        await made(caller, TURBO, told(receiver.url))
+        await made(caller, TURBO, with_callback(receiver.url))
         clock.advance(SOON)
         headers, body = await received(receiver)
 
@@ -89,7 +89,7 @@ async def test_they_are_lost_and_repeated(caller: Caller, clock: Clock) -> None:
     faults.add(Fault.lost(), on="callback", times=1, when=lambda call: call.status == "processing")
     faults.add(Fault.doubled(), on="callback", times=1, when=lambda call: call.status == "succeed")
     async with Receiver() as receiver:
-        await made(caller, TURBO, told(receiver.url))
+        await made(caller, TURBO, with_callback(receiver.url))
         clock.advance(FAR)
         messages = [await received(receiver) for _ in range(2)]
 
@@ -101,7 +101,7 @@ async def test_they_can_have_mixed_words(caller: Caller, clock: Clock) -> None:
     """If answers have legacy names, so do callbacks."""
     caller.emulator.account.mixed_words = True
     async with Receiver() as receiver:
-        body = (await caller.post(TURBO, told(receiver.url))).body["data"]
+        body = (await caller.post(TURBO, with_callback(receiver.url))).body["data"]
         clock.advance(FAR)
         messages = [await received(receiver) for _ in range(2)]
 

@@ -160,9 +160,9 @@ async def test_what_makes_no_sense_is_refused(caller: Caller, path: str, body: B
 
 
 @pytest.mark.parametrize(("asked", "seconds"), [("7", 7), (0, 3), (1, 3), (20, 15), (None, 5), ("", 5)])
-async def test_any_number_of_seconds_is_taken(caller: Caller, clock: Clock, asked: Any, seconds: int) -> None:
+async def test_any_number_of_seconds_is_taken(caller: Caller, clock: Clock, requested: Any, seconds: int) -> None:
     """Numbers in strings and unsupported lengths are accepted: the model makes a supported one."""
-    shown = await ended(caller, clock, TEXT_TURBO, words(duration=asked))
+    shown = await ended(caller, clock, TEXT_TURBO, words(duration=requested))
 
     assert shown["outputs"][0]["duration"] == f"{seconds}.041"
     assert caller.emulator.ledger.entries[0].duration == seconds

@@ -75,13 +75,13 @@ def test_prices_follow_the_table(
     path: str, contents: tuple[Body | str, ...], settings: dict[str, Any], rates: str
 ) -> None:
     """A clip costs its seconds times the price of one, by model, resolution, sound, voice and video."""
-    lasts_as_asked = path not in {MOTION, MOTION_V2_6} and "base_video" not in contents
+    has_duration = path not in {MOTION, MOTION_V2_6} and "base_video" not in contents
     for resolution, rate in zip(("720p", "1080p", "4k"), rates.split(" "), strict=False):
         if not rate:
             continue
-        asked: dict[str, Any] = settings | {"resolution": resolution} | ({"duration": 10} if lasts_as_asked else {})
-        body = of(*contents, **asked) if contents else words(**asked)
-        units = Decimal(rate) * (10 if lasts_as_asked else 5)
+        requested: dict[str, Any] = settings | {"resolution": resolution} | ({"duration": 10} if has_duration else {})
+        body = of(*contents, **requested) if contents else words(**requested)
+        units = Decimal(rate) * (10 if has_duration else 5)
 
         assert taken(path, body, strict=True).units == units
         assert ENDPOINTS[path].estimate(body) == units
@@ -182,8 +182,8 @@ def forged(**changes: Any) -> str:
 
 async def listed(caller: Caller, path: str, **body: Any) -> Any:
     """Returns a page of deductions; of all times by default."""
-    asked = body if "cursor" in body else {"start_time": 0, "end_time": 2_000_000_000_000} | body
-    answer = await caller.post(path, asked)
+    requested = body if "cursor" in body else {"start_time": 0, "end_time": 2_000_000_000_000} | body
+    answer = await caller.post(path, requested)
     assert answer.code == 0, answer.message
     return answer.body["data"]
 

@@ -21,8 +21,8 @@ def of_id(external_task_id: str, **settings: Any) -> Body:
 
 async def shown(caller: Caller, **query: str) -> list[Any]:
     """Returns tasks by their ids."""
-    asked = "&".join(f"{name}={value}" for name, value in query.items())
-    tasks: list[Any] = (await caller.get(f"/tasks?{asked}")).body["data"]
+    parameters = "&".join(f"{name}={value}" for name, value in query.items())
+    tasks: list[Any] = (await caller.get(f"/tasks?{parameters}")).body["data"]
     return tasks
 
 
