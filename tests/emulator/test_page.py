@@ -118,7 +118,7 @@ async def test_many_tasks_are_not_all_shown(caller: Caller) -> None:
     assert shown["tasks"][0]["images"] == {}
 
 
-@pytest.mark.parametrize(("render", "said"), [(None, True), (False, False)])
+@pytest.mark.parametrize(("render", "has_notice"), [(None, True), (False, False)])
 async def test_the_page_says_how_to_get_pictures(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, *, render: bool | None, has_notice: bool
 ) -> None:

@@ -159,7 +159,7 @@ async def test_what_makes_no_sense_is_refused(caller: Caller, path: str, body: B
     assert is_refused(await caller.post(path, body), message)
 
 
-@pytest.mark.parametrize(("asked", "seconds"), [("7", 7), (0, 3), (1, 3), (20, 15), (None, 5), ("", 5)])
+@pytest.mark.parametrize(("requested", "seconds"), [("7", 7), (0, 3), (1, 3), (20, 15), (None, 5), ("", 5)])
 async def test_any_number_of_seconds_is_taken(caller: Caller, clock: Clock, requested: Any, seconds: int) -> None:
     """Numbers in strings and unsupported lengths are accepted: the model makes a supported one."""
     shown = await ended(caller, clock, TEXT_TURBO, words(duration=requested))
