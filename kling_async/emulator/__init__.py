@@ -1,6 +1,6 @@
-"""An emulator of the Kling API: a whole account on a loopback port, for tests and for work without a key.
+"""An emulator of the Kling API: a whole account on a loopback port, for tests and for development without a key.
 
-It imports nothing of the client, so that a mistake in a codec cannot hide by being made on both sides.
+It imports nothing of the client, so that a codec's mistake cannot go unnoticed because both sides share it.
 """
 
 from .account.conditions import Account, Occupation

@@ -1,4 +1,4 @@
-"""The emulator as a whole: an account, served on a loopback port."""
+"""The emulator: an account, served on a loopback port."""
 
 import asyncio
 import contextlib
@@ -43,13 +43,13 @@ HOW_TO_RENDER: Final = (
     "The emulator's videos are flat pictures, and its MP3 files silent. To see your images moving, and to hear sound: "
     'pip install "kling-async[emulator-video]" (PyAV; its wheels hold libx264 and libx265, which are GPL).'
 )
-"""What is said, once, where the rendering extra is missing."""
+"""Logged once when the rendering extra is missing."""
 
 _log = logging.getLogger("kling_async.emulator")
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Tell whether an error is one of the emulator; what is no HTTP is its sender's, and worth a word, no traceback."""
+    """Whether an error is the emulator's own; malformed HTTP is the sender's error, and logged without a traceback."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, (HttpProcessingError, web.RequestPayloadError)):
         _log.debug("a request was no HTTP: %s", type(error).__name__)
@@ -60,13 +60,13 @@ def _is_ours(record: logging.LogRecord) -> bool:
 _http_log = logging.getLogger("kling_async.emulator.http")
 _http_log.addFilter(_is_ours)
 
-# A client that reads nothing must not hold up close().
+# A client that does not read must not delay close().
 _SHUTDOWN_SECONDS = 0.1
 
 
 @attrs.frozen
 class _Running:
-    """What exists between start and close."""
+    """The resources that exist between start and close."""
 
     runner: web.AppRunner
     listener: socket.socket
@@ -80,46 +80,46 @@ class _Running:
 class Emulator:
     """The Kling API on this machine: `async with Emulator() as emulator`.
 
-    On legacy paths it is as strict as the documentation, on current ones as lenient as the service was seen to be. Two
-    words in a `prompt` make it refuse: "refused" at create (1301), "forbidden" later, so that the task fails. A failed
-    task costs nothing, which the service does not promise.
+    On legacy paths it is as strict as the documentation, on current ones as lenient as the service was observed to be.
+    Two words in a `prompt` have an effect: "refused" makes the create fail (1301), "forbidden" makes the task fail. A
+    failed task costs nothing, which the service does not promise.
 
-    The account outlives `close()`: after another `start()`, on the same port, its tasks and its ledger are still there.
+    The account survives `close()`: another `start()`, on the same port, continues with the same tasks and ledger.
 
     Args:
         host: Address to listen on.
         port: Port to listen on, 0 for a free one.
-        speed: How many times faster than the service tasks advance; 60 makes a clip in seconds. Times on the wire
+        speed: How many times faster tasks advance than at the service; at 60 a clip takes seconds. Times on the wire
             are not scaled.
-        concurrency: Slots of each model, at least 1; a video takes one while it is in flight.
-        balance: Units on the account, of each kind of pack; or by kind, {"video": 100}, so that others are lacking.
-            0 or less refuses with 1102 all that is paid from the pack.
+        concurrency: Slots of each model, at least 1; a video task takes one while it is in flight.
+        balance: Units in each kind of pack; or a mapping by kind, {"video": 100}, where missing kinds get 0.
+            Calls that a pack with 0 or less would pay for are refused with 1102.
         access_key: `iss` of accepted tokens.
-        secret_key: Signs accepted tokens. HS256 wants 32 bytes or more.
+        secret_key: Signs accepted tokens; at least 32 bytes, for HS256.
         api_key: Accepted in place of a token.
-        seed: Makes ids and generation times repeat.
-        clock: Gives the time in seconds since the epoch, for all that the emulator does.
-        allow_hosts: Names and addresses, without ports, by which the emulator's page and its switches may be reached
-            besides `host` and those of loopback; for example that of a compose service. Others are refused, so that
-            no web page can reach them (DNS rebinding).
-        strict: Whether a request is refused that has a member which its path does not know, and on paths of the current
-            generation anything that the documentation forbids. The service ignores most of it, and bills: so does the
-            emulator, if this is not set.
-        strict_types: Whether a create needs the documented JSON types. If not, numbers in strings and strings for
+        seed: Makes ids and generation times reproducible.
+        clock: Returns the time in seconds since the epoch; the emulator uses no other clock.
+        allow_hosts: Names and addresses, without ports, under which the emulator's page and its control API may be
+            reached besides `host` and loopback; for example the name of a compose service. Others are refused, so
+            that no web page can reach them (DNS rebinding).
+        strict: Whether requests are refused for members that their path does not document and, on paths of the current
+            generation, for anything that the documentation forbids. The service ignores most of it, and bills; so does
+            the emulator, if this is not set.
+        strict_types: Whether a create must have the documented JSON types. If not, numbers in strings and strings for
             numbers are accepted (`"duration": 5`), as the service probably does.
-        link_lifetime: Seconds for which a link to a result is good at most; more than 0.
-        render: Whether results are the submitted images, moving as asked for. None: if the rendering extra is
-            installed, `pip install "kling-async[emulator-video]"`; without it videos are flat pictures, and MP3 are
-            silent, real files all the same. False: never, and images are not even kept, which is quicker. The extra is
-            PyAV; its wheels hold libx264 and libx265, so that a process which renders runs GPL code.
-        webhook_secrets: `whsec_...`, each of which signs callbacks; none for unsigned ones.
+        link_lifetime: Seconds for which a link to a result is valid at most; more than 0.
+        render: Whether results show the submitted images, moving as requested. None: if the rendering extra is
+            installed, `pip install "kling-async[emulator-video]"`; without it videos are flat pictures and MP3 files
+            silent, but real files. False: never, and images are not kept, which is faster. The extra is PyAV; its
+            wheels contain libx264 and libx265, so a process that renders runs GPL code.
+        webhook_secrets: `whsec_...`, each of which signs callbacks; none: callbacks are unsigned.
 
     Attributes:
         access_key: As given.
         secret_key: As given.
         api_key: As given.
-        ledger: The account's books, live.
-        faults: What goes wrong with which calls: `emulator.faults.add(Fault.reset(), on="create", at=1)`.
+        ledger: The account's ledger, live.
+        faults: Faults injected into calls: `emulator.faults.add(Fault.reset(), on="create", at=1)`.
         webhooks: The secrets that sign callbacks: `emulator.webhooks.secrets = [old, new]`.
     """
 
@@ -132,7 +132,7 @@ class Emulator:
         concurrency: int = 5,
         balance: float | Mapping[Pack, float] = 10_000.0,
         access_key: str = "emulator-access-key",
-        secret_key: str = "emulator-secret-key-0123456789abcdef",  # noqa: S107 - opens nothing but an emulator
+        secret_key: str = "emulator-secret-key-0123456789abcdef",  # noqa: S107 - valid for an emulator only
         api_key: str = "api-key-kling-emulator",
         seed: int = 0,
         clock: Callable[[], float] = time.time,
@@ -173,11 +173,11 @@ class Emulator:
 
     @property
     def account(self) -> Account:
-        """How the account differs from what it was told: `emulator.account.limit = 5`."""
+        """How the account deviates from its configuration: `emulator.account.limit = 5`."""
         return self._account.conditions
 
     async def post_test_callback(self, url: str) -> Callback:
-        """Post the console's test callback: a task that is nobody's, just submitted; at most once in 6 s.
+        """Posts the console's test callback: a task that does not exist, just submitted; at most once in 6 s.
 
         Raises:
             RuntimeError: If the emulator is not running.
@@ -199,15 +199,15 @@ class Emulator:
         return self._running.base_url
 
     async def start(self) -> None:
-        """Begin to listen.
+        """Starts listening.
 
         Raises:
-            OSError: If the address cannot be listened on, for example because the port is taken.
+            OSError: If it cannot listen on the address, for example because the port is taken.
             RuntimeError: If it is running already.
         """
         if self._running is not None:
             raise RuntimeError("the emulator is running already")
-        listener = self._listen()  # first, because links hold the port
+        listener = self._listen()  # first, because links contain the port
         self._port = listener.getsockname()[1]
         host = f"[{self._host}]" if ":" in self._host else self._host
         base_url = f"http://{host}:{self._port}"
@@ -234,7 +234,7 @@ class Emulator:
             raise
 
     async def close(self) -> None:
-        """Stop listening and drop connections and callbacks; closing twice is harmless."""
+        """Stops listening, and drops connections and pending callbacks; idempotent."""
         running, self._running = self._running, None
         if running is not None:
             await _stop_serving(running.runner, running.listener)
@@ -245,14 +245,14 @@ class Emulator:
             running.worker.shutdown(cancel_futures=True)
 
     async def __aenter__(self) -> Self:
-        """Start."""
+        """Starts."""
         await self.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close."""
+        """Closes."""
         await self.close()
 
     def _listen(self) -> socket.socket:
@@ -264,12 +264,12 @@ class Emulator:
             raise OSError(error.errno, message) from error
 
     def _worker(self) -> Executor:
-        """Give where work is done that takes long."""
-        # One worker: Python code in several threads at once would make the event loop wait longer for its turn.
+        """Returns the executor of long computations."""
+        # One worker: Python code in several threads at once would block the event loop for longer.
         return ThreadPoolExecutor(max_workers=1, thread_name_prefix="emulator")
 
     def _results(self, worker: Executor) -> tuple[TemporaryDirectory[str] | None, ImageStore | None, ResultStore]:
-        """Give where files are kept, what keeps the images, and what makes the results."""
+        """Returns the directory of files, the store of submitted images, and the store of results."""
         placeholders = PlaceholderResults(worker)
         if self._render is False:
             return None, None, placeholders
@@ -277,7 +277,7 @@ class Emulator:
         if self.renders:
             images = ImageStore(Path(directory.name), _decode)
             return directory, images, RenderedResults(Path(directory.name), images, placeholders)
-        _tell_once()
+        _log_how_to_render()
         return directory, ImageStore(Path(directory.name), None), placeholders
 
     def _application(
@@ -331,10 +331,10 @@ class Emulator:
 
 
 async def _stop_serving(runner: web.AppRunner, listener: socket.socket) -> None:
-    """Stop, and leave no connection behind: neither one that was accepted last, nor one whose client reads nothing."""
+    """Stops serving and closes all connections, also one just accepted, and one whose client does not read."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):  # on Windows
-        # Python 3.11 forgets to close a connection that is accepted before, and attached after its server closes.
+        # Python 3.11 does not close a connection accepted before its server closes and attached after.
         loop.remove_reader(listener.fileno())
     for _ in range(5):
         await asyncio.sleep(0)
@@ -357,5 +357,5 @@ def _decode(data: bytes) -> None:
 
 
 @functools.cache
-def _tell_once() -> None:
+def _log_how_to_render() -> None:
     _log.warning("%s", HOW_TO_RENDER)

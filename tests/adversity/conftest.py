@@ -26,5 +26,5 @@ __all__ = [
 
 @pytest.fixture(autouse=True)
 def time_waits_for_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock does not jump while something is written to a journal."""
+    """The clock does not jump while a journal is being written."""
     wait_for_the_thread(monkeypatch)

@@ -1,4 +1,4 @@
-"""Saves videos to a directory, as a job does that is started again after a crash: BASE_URL DIRECTORY REFERENCE..."""
+"""Saves videos to a directory, like a job that is restarted after a crash: BASE_URL DIRECTORY REFERENCE..."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Every moment at which something of a job waits, counted, so that the job can be cancelled at each of them."""
+"""Counts every suspension of a job, so that the job can be cancelled at each of them."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
@@ -11,11 +11,11 @@ _moments: ContextVar["Moments | None"] = ContextVar("moments", default=None)
 
 
 class Moments:
-    """Counts the suspensions of a job and of all tasks that come of it, and cancels the job at one of them.
+    """Counts the suspensions of a job and of all tasks that it starts, and cancels the job at one of them.
 
     Args:
         cancel_at: the number of that suspension; 0 is before the first step.
-        late: cancels once that which is awaited is there already, instead of before; so that both come at once.
+        late: cancels when the awaited result is already available, instead of before, so that both happen at once.
     """
 
     def __init__(self, cancel_at: int, *, late: bool) -> None:
@@ -39,14 +39,14 @@ class Moments:
         return await running
 
     def suspended(self, awaited: Any) -> None:
-        """Something waits."""
+        """Counts a suspension."""
         if self._job is None or self._job.done():
             return
         self.passed += 1
         if self.passed != self._cancel_at:
             return
         if self._late and isinstance(awaited, asyncio.Future):
-            awaited.add_done_callback(lambda _: self._strike())  # before the callback that wakes who waits
+            awaited.add_done_callback(lambda _: self._strike())  # before the callback that wakes the waiter
         else:
             self._strike()
 

@@ -1,4 +1,4 @@
-"""Cancelled at every single await: of the caller, and of all that works for him."""
+"""Cancellation at every single await: of the caller, and of all tasks that work for it."""
 
 import asyncio
 import contextlib
@@ -24,11 +24,11 @@ Arrange = Callable[[Emulator], None]
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 STEP = int(os.environ.get("KLING_ASYNC_AWAITS", "2"))
-"""Where one more thing goes wrong, a job is cancelled at one of so many awaits, and when that is there, at others."""
+"""With a fault, jobs are cancelled only at every n-th await; with `late`, at others."""
 
 slow = pytest.mark.slow
 both = pytest.mark.parametrize("late", [pytest.param(False, id="awaiting"), pytest.param(True, id="answered")])
-"""Cancelled while something is awaited, or in the very moment in which it is there."""
+"""Cancelled while a result is awaited, or at the moment when it is available."""
 one = pytest.mark.parametrize(
     "late", [pytest.param(False, id="awaiting"), pytest.param(True, id="answered", marks=slow)]
 )
@@ -41,7 +41,7 @@ with_journal = pytest.mark.parametrize(
 
 @attrs.define
 class Trial:
-    """One job that is cancelled somewhere, and what is left of it."""
+    """One cancelled job, and its leftovers."""
 
     emulator: Emulator
     client: KlingClient
@@ -58,7 +58,7 @@ class Trial:
         await self.use(handle, self.target)
 
     async def check(self, before: int) -> None:
-        """What must hold afterwards, wherever the job was cancelled."""
+        """Checks what must hold afterwards, wherever the job was cancelled."""
         await asyncio.sleep(100)
         self.emulator.faults.clear()
         paid = [entry.task_id for entry in self.emulator.ledger.entries[before:]]
@@ -71,11 +71,11 @@ class Trial:
             await self.client.image_to_video(self.image)
 
     async def _save_again(self, reference: str) -> None:
-        """The file is whole or absent; what is kept of it is gone on with."""
-        asked: list[str] = []
+        """The file is whole or absent; a kept part is resumed."""
+        ranges: list[str] = []
 
         def listen(call: Call) -> None:
-            asked.append(call.headers.get("range", ""))
+            ranges.append(call.headers.get("range", ""))
 
         part = self.target.with_name(self.target.name + ".part")
         kept = part.stat().st_size if part.exists() else 0
@@ -88,13 +88,13 @@ class Trial:
         async with aiohttp.ClientSession() as session, session.get(task.videos[0].url) as answer:
             whole = await answer.read()
         wanted = [] if saved or kept == len(whole) else [f"bytes={kept}-" if kept else ""]
-        assert asked == wanted
+        assert ranges == wanted
         assert hashlib.sha256(self.target.read_bytes()).digest() == hashlib.sha256(whole).digest()
         assert [path.name for path in self.target.parent.iterdir()] == [self.target.name]
 
 
 def client_of(emulator: Emulator, journal: Path | None) -> KlingClient:
-    """One with a single slot."""
+    """A client with a single slot."""
     return KlingClient(
         base_url=emulator.base_url,
         access_key=emulator.access_key,
@@ -107,7 +107,7 @@ def client_of(emulator: Emulator, journal: Path | None) -> KlingClient:
 
 
 async def check_journal(emulator: Emulator, journal: Path, before: int) -> None:
-    """The journal has each task that was paid, and gives what is not saved; what was not sent is sent by nobody."""
+    """The journal has every paid task, and recovers the unsaved ones; a create that was not sent is never sent."""
     paid = {f"image2video:{entry.task_id}" for entry in emulator.ledger.entries[before:]}
     async with client_of(emulator, journal) as client:
         entries = [entry async for entry in client.journal.entries()]
@@ -121,7 +121,7 @@ async def check_journal(emulator: Emulator, journal: Path, before: int) -> None:
 async def at_every_await(
     image: Path, directory: Path, *, late: bool, use: Use, arrange: Arrange, journalled: bool = False, step: int = 1
 ) -> int:
-    """Cancels one job after the other, each a step later, until one runs to its end; tells how many it cancelled."""
+    """Cancels one job after the other, each a step later, until one runs to its end; returns how many it cancelled."""
     cancelled = 0
     async with Emulator(render=False, speed=20, concurrency=2, clock=wall()) as emulator:
         for number in itertools.count(late % step, step):
@@ -149,7 +149,7 @@ async def at_every_await(
 
 
 def fault(fault: Fault, on: CallKind) -> Arrange:
-    """Lets it happen to the first such call."""
+    """Injects a fault into the first such call."""
     return lambda emulator: emulator.faults.add(fault, on=on, at=1)
 
 
@@ -159,7 +159,7 @@ async def save(handle: TaskHandle, target: Path) -> None:
 
 
 async def stream(handle: TaskHandle, _: Path) -> None:
-    """Uses a handle by streaming its video to a consumer who waits, too."""
+    """Uses a handle by streaming its video to a consumer that also awaits."""
     async with contextlib.aclosing(handle.stream()) as chunks:
         async for _chunk in chunks:
             await asyncio.sleep(0)
@@ -167,13 +167,13 @@ async def stream(handle: TaskHandle, _: Path) -> None:
 
 @both
 async def test_a_job_cancelled_at_every_await(image: Path, tmp_path: Path, *, late: bool) -> None:
-    """Nothing is lost or leaked, wherever a caller is cancelled: slot, paid task, and what came of the file."""
+    """Nothing is lost or leaked, wherever a caller is cancelled: slot, paid task, and received part of the file."""
     assert await at_every_await(image, tmp_path, late=late, use=save, arrange=lambda _: None) > 20
 
 
 @one
 async def test_a_job_with_a_journal_cancelled_at_every_await(image: Path, tmp_path: Path, *, late: bool) -> None:
-    """With a journal the same holds, which has what was paid, and nothing that another client would pay for."""
+    """The same holds with a journal, which has what was paid, and nothing that another client would pay for again."""
     assert await at_every_await(image, tmp_path, late=late, use=save, arrange=lambda _: None, journalled=True) > 30
 
 
@@ -211,7 +211,7 @@ async def test_a_create_that_needs_more_than_one_call(
 async def test_a_download_that_needs_more_than_one_connection(
     image: Path, tmp_path: Path, *, late: bool, arrange: Arrange, journalled: bool
 ) -> None:
-    """The same holds while a download is gone on with, and the next one goes on where it stopped."""
+    """The same holds while a download is resumed, and the next one continues where it stopped."""
     cancelled = await at_every_await(
         image, tmp_path, late=late, use=save, arrange=arrange, journalled=journalled, step=STEP
     )
@@ -220,5 +220,5 @@ async def test_a_download_that_needs_more_than_one_connection(
 
 @one
 async def test_a_consumer_of_a_stream_cancelled_at_every_await(image: Path, tmp_path: Path, *, late: bool) -> None:
-    """The same holds for who streams."""
+    """The same holds for a stream."""
     assert await at_every_await(image, tmp_path, late=late, use=stream, arrange=lambda _: None) > 15

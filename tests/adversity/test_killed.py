@@ -16,16 +16,16 @@ from kling_async.emulator import Call, Emulator, Fault
 from tests.repeatable import same_draws
 
 KILLS = int(os.environ.get("KLING_ASYNC_KILLS", "12"))
-"""How often: more in a session of its own."""
+"""Number of runs: more in a slow run."""
 
 FILES = 6
 CALLS = 24
-"""At one of so many requests for files a process is killed, or a few moments after it."""
+"""A process is killed at one of these requests for files, or a few moments after it."""
 MOMENTS = 50
 
 
 class Moment:
-    """A call for a file, counted from when a process begins."""
+    """A request for a file, counted from the start of a process."""
 
     def __init__(self) -> None:
         self.came = asyncio.Event()
@@ -37,7 +37,7 @@ class Moment:
         self._left = calls
 
     def seen(self, _: Call) -> Fault:
-        """Gives a third of what is asked for, and the rest to a client that asks again."""
+        """Sends a third of the requested bytes, and the rest to a client that requests again."""
         self._left -= 1
         if self._left == 0:
             self.came.set()
@@ -45,7 +45,7 @@ class Moment:
 
 
 async def started(*arguments: str) -> asyncio.subprocess.Process:
-    """A process that has begun to save."""
+    """A process that has started saving."""
     script = Path(__file__).with_name("save_loop.py")
     process = await asyncio.create_subprocess_exec(sys.executable, script, *arguments, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
@@ -54,7 +54,7 @@ async def started(*arguments: str) -> asyncio.subprocess.Process:
 
 
 async def killed_again_and_again(image: Path, directory: Path, kills: int, rng: random.Random) -> None:
-    """Kills process after process; whatever file is there is whole, and it is taken away, so that there is more."""
+    """Kills process after process; every file is whole, and is removed, so that there is more to save."""
     partly = 0
     async with (
         Emulator(render=False, speed=10_000, concurrency=FILES) as emulator,

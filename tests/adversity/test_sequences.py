@@ -1,4 +1,4 @@
-"""Any sequence of faults, at any calls: paid is what was asked for, and each is delivered or reachable."""
+"""Any sequence of faults, at any calls: what was requested is paid once, and delivered or reachable."""
 
 import asyncio
 import contextlib
@@ -22,18 +22,18 @@ from tests.shell.conftest import IMAGES
 from tests.virtual_time import VirtualTimeLoop
 
 SEQUENCES: Final = int(os.environ.get("KLING_ASYNC_SEQUENCES", "100"))
-"""How many are tried: more in a session of its own."""
+"""Number of examples: more in a slow run."""
 FEW: Final = 40
-"""How many are tried for a quick look."""
+"""Number of examples of a quick run."""
 
 SLOTS: Final = 2
-"""Of the client; the account may have fewer."""
+"""Slots of the client; the account may have fewer."""
 
 SHORTER: Final = -10
-"""Bytes by which a host may say that a file is shorter than it is."""
+"""Bytes by which a host may announce a file as shorter than it is."""
 
 UNCERTAIN: Final = (5000, 5002)
-"""Codes that an answer may have although the task was created."""
+"""Codes of answers to creates that may have taken effect."""
 
 
 @attrs.frozen
@@ -47,7 +47,7 @@ class Mishap:
 
 @attrs.frozen
 class Conditions:
-    """What befalls an account, and how much is asked of it; a client with a journal is closed after a while."""
+    """The faults of an account, and its load; a client with a journal is closed after a while."""
 
     mishaps: list[Mishap]
     generations: int
@@ -58,7 +58,7 @@ class Conditions:
 
 @attrs.define
 class Outcome:
-    """What became of one generation, as far as its caller was told."""
+    """The outcome of one generation, as far as its caller knows."""
 
     file: Path
     reference: str | None = None
@@ -119,7 +119,7 @@ conditions = st.builds(
 
 @contextlib.contextmanager
 def virtual_time() -> Iterator[asyncio.Runner]:
-    """A loop of its own for each sequence; there are too many to wait a real moment at each jump of the clock."""
+    """A new event loop for each sequence, without real waits at jumps of the clock, because there are so many."""
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         patch.setattr("tests.virtual_time.GRACE", 0.0)
         wait_for_the_thread(patch)
@@ -127,7 +127,7 @@ def virtual_time() -> Iterator[asyncio.Runner]:
 
 
 async def generate(client: KlingClient, number: int, outcome: Outcome) -> None:
-    """Asks for one video, and saves it."""
+    """Requests one video, and saves it."""
     try:
         handle = await client.image_to_video(IMAGES / "rocket.jpg", external_task_id=f"job-{number}")
     except CreateInDoubt as error:
@@ -146,7 +146,7 @@ async def generate(client: KlingClient, number: int, outcome: Outcome) -> None:
 
 
 async def check(emulator: Emulator, client: KlingClient, outcomes: dict[str, Outcome], *, lies: bool) -> None:
-    """The model: each was asked for once, so that it is paid for once, or was refused and is not paid for."""
+    """The model: each was requested once, so it is paid for once, or was refused and is not paid for."""
     paid = [entry.external_task_id for entry in emulator.ledger.entries]
     assert sorted(paid) == sorted({*paid}), "paid twice"
     assert {*paid} <= {*outcomes}
@@ -168,14 +168,14 @@ async def check(emulator: Emulator, client: KlingClient, outcomes: dict[str, Out
         task = await client.get_task(outcome.reference)
         async with aiohttp.ClientSession() as session, session.get(task.videos[0].url) as answer:
             saved, whole = outcome.file.read_bytes(), await answer.read()
-        # A host that says each time that a file is shorter than it is, and sends no more, has the last word.
+        # A host that always announces and sends a shorter file is believed.
         assert saved == whole or (lies and saved == whole[:SHORTER])
         event("delivered" if delivered else "reachable")
     assert not client.unsettled
 
 
 async def happen(given: Conditions, directory: Path) -> None:
-    """Lets it happen."""
+    """Runs the faults."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
     async with Emulator(render=False, speed=5, concurrency=given.limit, clock=loop.wall) as emulator:
@@ -199,14 +199,14 @@ async def happen(given: Conditions, directory: Path) -> None:
 
 
 def happens(given: Conditions, story: Callable[[Conditions, Path], Coroutine[None, None, None]] = happen) -> None:
-    """Lets it happen in virtual time."""
+    """Runs a story in virtual time."""
     place = os.environ.get("PYTEST_DEBUG_TEMPROOT")  # where pytest's own are
     with virtual_time() as runner, tempfile.TemporaryDirectory(dir=place) as directory:
         runner.run(story(given, Path(directory)))
 
 
 async def happen_with_a_journal(given: Conditions, directory: Path) -> None:
-    """Lets it happen to a client with a journal, and lets another one go on from that."""
+    """Runs the faults with a journalled client, and continues with another client of the same journal."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
     requests = {f"job-{number}": ImageToVideo(IMAGES / "rocket.jpg") for number in range(given.generations)}
@@ -249,7 +249,7 @@ async def happen_with_a_journal(given: Conditions, directory: Path) -> None:
 @settings(max_examples=FEW, suppress_health_check=[HealthCheck.too_slow])
 @given(conditions)
 def test_paid_is_what_was_asked_for(given: Conditions) -> None:
-    """Whatever goes wrong at any calls, nothing is paid twice, and what is paid for is delivered or reachable."""
+    """For any faults of any calls, nothing is paid twice, and everything paid is delivered or reachable."""
     happens(given)
 
 
@@ -265,7 +265,7 @@ def test_paid_is_what_was_asked_for_in_many_sequences(given: Conditions) -> None
 @settings(max_examples=FEW // 4, suppress_health_check=[HealthCheck.too_slow])
 @given(conditions)
 def test_what_a_journal_has_is_gone_on_with(given: Conditions) -> None:
-    """Whatever goes wrong at any calls and whenever a client is closed, with a key each is paid once and saved."""
+    """For any faults, and a client closed at any time, a task with a key is paid once and saved."""
     happens(given, happen_with_a_journal)
 
 

@@ -79,7 +79,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     def often(deadline: float) -> Polling:  # a fixed beat, in place of both kinds
         return Polling(first=0.01, factor=1.2, maximum=0.1, deadline=deadline)
 
-    monkeypatch.setattr(server, "_tell_once", lambda: None)  # that the extra is missing
+    monkeypatch.setattr(server, "_log_how_to_render", lambda: None)  # that the extra is missing
     monkeypatch.setattr(video_models, "SHORT_SIDE", dict.fromkeys(video_models.SHORT_SIDE, 90))
     monkeypatch.setattr(cli_service, "EMULATED_SECONDS", 0.1)
     monkeypatch.setattr(cli_service, "often", often)

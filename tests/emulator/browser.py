@@ -51,7 +51,7 @@ class Browser:
         self._url = ""
 
     async def __aenter__(self) -> Self:
-        """Open it."""
+        """Opens it."""
         self._driver = await asyncio.create_subprocess_exec(
             str(DRIVER), "--port=0", stdout=asyncio.subprocess.PIPE, start_new_session=True
         )
@@ -76,7 +76,7 @@ class Browser:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it, and all of its processes."""
+        """Closes it, and all of its processes."""
         try:
             if self._url:
                 await self._call("DELETE", "")
@@ -97,38 +97,38 @@ class Browser:
         return await self._call("POST", "goog/cdp/execute", {"cmd": name, "params": parameters})
 
     async def resize(self, width: int, height: int) -> None:
-        """Show the page as a screen of a size does; below 600 pixels, as a phone does."""
+        """Shows the page at a screen size; below 600 pixels, as a phone does."""
         # Windows have a smallest width, an emulated device has none.
         mobile = width < 600
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
         await self._command("Emulation.setDeviceMetricsOverride", **size)
 
     async def open(self, url: str) -> None:
-        """Go to a page."""
+        """Goes to a page."""
         await self._call("POST", "url", {"url": url})
 
     async def run(self, script: str, *arguments: Any) -> Any:
-        """Run JavaScript in the page and give what it returns, awaited."""
+        """Runs JavaScript in the page and returns what it returns, awaited."""
         return await self._call("POST", "execute/sync", {"script": script, "args": list(arguments)})
 
     async def until(self, script: str, seconds: float = 15.0) -> Any:
-        """Run JavaScript over and over until it returns something true."""
+        """Runs JavaScript over and over until it returns something true."""
         async with asyncio.timeout(seconds):
             while not (value := await self.run(script)):  # noqa: ASYNC110 - the page is another process
                 await asyncio.sleep(0.1)
         return value
 
     async def forget(self) -> None:
-        """Forget the cookies of the page's host."""
+        """Deletes the cookies of the page's host."""
         await self._call("DELETE", "cookie")
 
     async def choose(self, selector: str, *files: Path) -> None:
-        """Choose files in a field, as its dialogue does."""
+        """Chooses files in a field, as its dialog does."""
         element = await self._call("POST", "element", {"using": "css selector", "value": selector})
         await self._call("POST", f"element/{next(iter(element.values()))}/value", {"text": "\n".join(map(str, files))})
 
     async def drop(self, selector: str, *files: Path) -> None:
-        """Drag files over the middle of an element, and let go of them there."""
+        """Drags files to the middle of an element, and drops them."""
         box = await self.run("return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()", selector)
         place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
         data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
@@ -136,13 +136,13 @@ class Browser:
             await self._command("Input.dispatchDragEvent", type=kind, data=data, **place)
 
     async def press(self, key: str) -> None:
-        """Press a key, by its name in the DOM: `Enter`, `Escape`."""
+        """Presses a key, by its name in the DOM: `Enter`, `Escape`."""
         text = "\r" if key == "Enter" else ""
         for kind in ("keyDown", "keyUp"):
             await self._command("Input.dispatchKeyEvent", type=kind, key=key, code=key, text=text, **_CODES[key])
 
     async def unnamed(self) -> list[str]:
-        """Give the roles of what can have the focus and has no name for a screen reader."""
+        """Returns the roles of focusable elements without a name for screen readers."""
         await self._command("Accessibility.enable")
         nodes = (await self._command("Accessibility.getFullAXTree"))["nodes"]
         return [
@@ -155,10 +155,10 @@ class Browser:
         ]
 
     async def screenshot(self, target: Path) -> None:
-        """Save what is seen as a PNG."""
+        """Saves a screenshot as a PNG."""
         data = base64.b64decode(await self._call("GET", "screenshot"))
         target.write_bytes(data)
 
     async def complaints(self) -> list[str]:
-        """Give what the console says since the last time, warnings and worse."""
+        """Returns the console messages since the last call, warnings and worse."""
         return [entry["message"] for entry in await self._call("POST", "se/log", {"type": "browser"})]

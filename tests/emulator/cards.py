@@ -1,4 +1,4 @@
-"""Test cards: pictures with points of known places and colours, and where such points are in a frame."""
+"""Test cards: pictures with points of known positions and colours, and functions that find them in a frame."""
 
 import struct
 import zlib
@@ -13,11 +13,11 @@ Dot = tuple[float, float, Colour]
 RED, BLUE, GRAY = (255, 0, 0), (0, 0, 255), (90, 90, 90)
 
 SIZE = (192, 108)
-"""Of the frames in these tests, small to be quick."""
+"""Size of the frames in these tests, small to be fast."""
 
 
 def png_of(width: int, height: int, paint: Callable[[int, int], bytes], colour_type: int = 2) -> bytes:
-    """Give a PNG whose pixels are given by a function of column and row."""
+    """Returns a PNG whose pixels are given by a function of column and row."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -28,7 +28,7 @@ def png_of(width: int, height: int, paint: Callable[[int, int], bytes], colour_t
 
 
 def card(*dots: Dot, radius: float = 7.0, ground: Colour = GRAY, size: tuple[int, int] = SIZE) -> bytes:
-    """Give a picture with dots: parts of width and height from the top left corner, and a colour."""
+    """Returns a picture with dots: each has parts of width and height from the top left corner, and a colour."""
     width, height = size
 
     def paint(x: int, y: int) -> bytes:
@@ -41,18 +41,18 @@ def card(*dots: Dot, radius: float = 7.0, ground: Colour = GRAY, size: tuple[int
 
 
 def mask(across: float, down: float, radius: float = 12.0, size: tuple[int, int] = SIZE) -> bytes:
-    """Give a mask, white on black, that covers a disc."""
+    """Returns a mask, white on black, that covers a disc."""
     return card((across, down, (255, 255, 255)), radius=radius, ground=(0, 0, 0), size=size)
 
 
 def shot(**changes: Any) -> RenderSpec:
-    """Give a small shot of five frames."""
+    """Returns a small shot of five frames."""
     arguments: dict[str, Any] = {"width": SIZE[0], "height": SIZE[1], "fps": 5, "seconds": 1, "image": "card"}
     return RenderSpec(**arguments | changes)
 
 
 def found(frame: Any, colour: Colour) -> tuple[float, float]:
-    """Give where the middle of all that is red or blue is in a frame, in pixels."""
+    """Returns the centre of everything red or blue in a frame, in pixels."""
     plane = frame.planes[2 if colour == RED else 1]
     data, length = bytes(plane), plane.line_size
     spots = [(x, y) for y in range(plane.height) for x in range(plane.width) if data[y * length + x] > 170]
@@ -61,11 +61,11 @@ def found(frame: Any, colour: Colour) -> tuple[float, float]:
 
 
 def middle(spots: Sequence[tuple[int, int]]) -> tuple[float, float]:
-    """Give the middle of samples of colour, which stand for two pixels by two, in pixels."""
+    """Returns the centre, in pixels, of colour samples that each cover two by two pixels."""
     return sum(2 * x + 1 for x, _ in spots) / len(spots), sum(2 * y + 1 for _, y in spots) / len(spots)
 
 
 def luma(frame: Any, x: float, y: float) -> int:
-    """Give the brightness of a pixel."""
+    """Returns the brightness of a pixel."""
     plane = frame.planes[0]
     return int(bytes(plane)[int(y) * plane.line_size + int(x)])

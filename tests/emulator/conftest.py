@@ -17,7 +17,7 @@ PATH = "/v1/videos/image2video"
 
 
 def png(width: int = 640, height: int = 360) -> bytes:
-    """Give a PNG of one colour."""
+    """Returns a PNG of one colour."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -28,28 +28,28 @@ def png(width: int = 640, height: int = 360) -> bytes:
 
 
 def base64_png(width: int = 640, height: int = 360) -> str:
-    """Give the same in base64."""
+    """Returns a PNG of one colour in base64."""
     return base64.b64encode(png(width, height)).decode()
 
 
 class Clock:
-    """A clock that stands still until a test moves it."""
+    """A clock that advances only when a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.25
 
     def __call__(self) -> float:
-        """Give the time."""
+        """Returns the time."""
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advances the time."""
         self.now += seconds
 
 
 @attrs.frozen
 class Answer:
-    """A response, read."""
+    """A received response."""
 
     status: int
     headers: dict[str, str]
@@ -57,7 +57,7 @@ class Answer:
 
     @property
     def body(self) -> Any:
-        """The JSON that it holds."""
+        """The JSON that it contains."""
         return json.loads(self.content)
 
     @property
@@ -67,12 +67,12 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The service's own words."""
+        """The message of the service."""
         return str(self.body["message"])
 
 
 class Caller:
-    """A client without any cleverness."""
+    """A plain HTTP client."""
 
     def __init__(self, emulator: Emulator, session: aiohttp.ClientSession) -> None:
         self.emulator = emulator
@@ -80,28 +80,28 @@ class Caller:
         self.headers = {"Authorization": f"Bearer {emulator.api_key}"}
 
     async def request(self, method: str, path: str, **kwargs: Any) -> Answer:
-        """Send one request; `path` may be a whole URL."""
+        """Sends one request; `path` may be a whole URL."""
         url = path if path.startswith("http") else self.emulator.base_url + path
         async with self.session.request(method, url, **kwargs) as response:
             headers = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status, headers, await response.read())
 
     async def create(self, **parameters: Any) -> Answer:
-        """Create a task for an image of 640 x 360 pixels."""
+        """Creates a task for an image of 640 x 360 pixels."""
         body = {"model_name": "kling-v2-6", "mode": "std", "image": base64_png()} | parameters
         return await self.post(PATH, body)
 
     async def post(self, path: str, body: Any) -> Answer:
-        """Post JSON to an endpoint of the API."""
+        """Posts JSON to an endpoint of the API."""
         data = io.BytesIO(json.dumps(body).encode())
         return await self.request("POST", path, data=data, headers={"Content-Type": "application/json"} | self.headers)
 
     async def get(self, path: str) -> Answer:
-        """Call an endpoint of the API."""
+        """Calls an endpoint of the API."""
         return await self.request("GET", path, headers=self.headers)
 
     async def task(self, key: str) -> Any:
-        """Query a task, and give its `data`."""
+        """Queries a task, and returns its `data`."""
         return (await self.get(f"{PATH}/{key}")).body["data"]
 
 
@@ -110,40 +110,40 @@ FAR = 2000.0
 
 
 async def finished(caller: Caller, clock: Clock, **parameters: Any) -> Any:
-    """Create a task, let it end, and give its `data`."""
+    """Creates a task, lets it end, and returns its `data`."""
     task_id = (await caller.create(**parameters)).body["data"]["task_id"]
     clock.advance(FAR)
     return await caller.task(task_id)
 
 
 async def file_url(caller: Caller, clock: Clock, **parameters: Any) -> str:
-    """Give the link to the result of a new task."""
+    """Returns the link to the result of a new task."""
     return str((await finished(caller, clock, **parameters))["task_result"]["videos"][0]["url"])
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """Give the clock that the emulator goes by."""
+    """Returns the clock of the emulator."""
     return Clock()
 
 
 @pytest.fixture
 async def emulator(clock: Clock) -> AsyncIterator[Emulator]:
-    """Give a running emulator, as slow as the service, whose results are flat pictures."""
+    """Yields a running emulator at the speed of the service, whose results are flat pictures."""
     async with Emulator(clock=clock, speed=1.0, render=False) as running:
         yield running
 
 
 @pytest.fixture
 async def caller(emulator: Emulator) -> AsyncIterator[Caller]:
-    """Give somebody who calls it."""
+    """Yields a caller of the emulator."""
     async with aiohttp.ClientSession() as session:
         yield Caller(emulator, session)
 
 
 @pytest.fixture
 def token(emulator: Emulator, clock: Clock) -> Callable[..., str]:
-    """Give a maker of tokens as the documentation's sample makes them, each claim open to change."""
+    """Returns a function that makes tokens like the documentation's sample, with any claim replaced."""
 
     def make(*, key: str = emulator.secret_key, **claims: Any) -> str:
         now = int(clock())

@@ -9,7 +9,7 @@ from .conftest import FAR, Caller, Clock
 
 
 async def test_an_account_may_lack_one_pack(clock: Clock) -> None:
-    """Without a pack of a kind, what is paid from it is refused, and it is not among the packs."""
+    """Without a pack of a kind, calls paid from it are refused, and the list of packs does not contain it."""
     async with Emulator(balance={"image": 5}, clock=clock) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         created, costs = await caller.create(), await caller.get("/account/costs?start_time=0&end_time=1")
@@ -21,7 +21,7 @@ async def test_an_account_may_lack_one_pack(clock: Clock) -> None:
 
 
 async def test_slots_in_use_are_counted(caller: Caller, clock: Clock) -> None:
-    """The number of slots in use of a kind of pack is there, over all models, as long as tasks run."""
+    """The number of slots in use is reported by kind of pack, over all models, while tasks run."""
     await caller.create()
     await caller.create(model_name="kling-v3")
 
@@ -35,7 +35,7 @@ async def test_slots_in_use_are_counted(caller: Caller, clock: Clock) -> None:
 
 
 async def test_models_and_endpoints_may_be_retired(caller: Caller) -> None:
-    """What is retired is refused with 404/1203 and no charge, on that endpoint alone; older tasks stay."""
+    """Retired models are refused with 404/1203 without a charge, on that endpoint only; older tasks remain."""
     old = (await caller.create(model_name="kling-v1")).body["data"]["task_id"]
     account = caller.emulator.account
 

@@ -118,7 +118,7 @@ async def test_pages_have_limits(caller: Caller, query: str) -> None:
 @pytest.mark.parametrize("path", [endpoint.path for endpoint in ENDPOINTS])
 @pytest.mark.parametrize(("key", "kind"), [("job-0404", "external id"), ("867283741759110404", "id")])
 async def test_an_unknown_task_is_a_bad_value(caller: Caller, path: str, key: str, kind: str) -> None:
-    """A task that is not found is 400/1201 and no 404, worded as recorded, on each endpoint."""
+    """An unknown task is 400/1201 and not 404, with the recorded message, on each endpoint."""
     answer = await caller.get(f"{path}/{key}")
 
     assert (answer.status, answer.code) == (400, 1201)
@@ -137,7 +137,7 @@ async def test_an_unknown_task_is_a_bad_value(caller: Caller, path: str, key: st
     ],
 )
 async def test_unknown_paths_and_methods(caller: Caller, method: str, path: str, code: int) -> None:
-    """A path that is not there is 404/1203, a method that a path does not know is 404/1202: to those who may know."""
+    """An unknown path is 404/1203, an unknown method 404/1202, for callers with valid credentials."""
     answer = await caller.request(method, path, headers=caller.headers)
     stranger = await caller.request(method, path)
 
@@ -146,7 +146,7 @@ async def test_unknown_paths_and_methods(caller: Caller, method: str, path: str,
 
 
 async def test_a_family_that_is_not_emulated_says_so(caller: Caller) -> None:
-    """What is documented and not emulated is told apart from what does not exist."""
+    """Paths that are documented but not emulated have another message than unknown paths."""
     answer = await caller.request("POST", "/v1/videos/video-extend", json={}, headers=caller.headers)
     below = await caller.get("/v1/videos/video-extend/1")
 
@@ -184,7 +184,7 @@ async def test_an_empty_account_is_told_first(clock: Clock) -> None:
 
 
 async def test_an_account_of_nothing_reads_no_body(clock: Clock) -> None:
-    """With a balance of 0 not even what the request is matters."""
+    """With a balance of 0 the request is not checked."""
     async with Emulator(balance=0, clock=clock) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         answers = [
@@ -204,7 +204,7 @@ async def test_an_account_of_nothing_reads_no_body(clock: Clock) -> None:
     ],
 )
 async def test_a_body_that_is_no_json_object(caller: Caller, kwargs: dict[str, Any], status: int) -> None:
-    """A create that is no JSON object, or does not say that it is one, gets 1200."""
+    """A create that is not a JSON object, or has another content type, gets 1200."""
     kwargs["headers"] |= caller.headers
     answer = await caller.request("POST", PATH, **kwargs)
 
@@ -220,7 +220,7 @@ async def test_a_huge_body_is_refused(caller: Caller) -> None:
 
 
 async def test_a_large_image_is_read_and_not_kept(caller: Caller) -> None:
-    """An image of 10 MB passes, one byte more does not; of neither the data is kept."""
+    """An image of 10 MB passes, one byte more does not; the data of neither is kept."""
     image = png() + bytes(10 * 2**20 - len(png()))
 
     fits = await caller.create(image=base64.b64encode(image).decode())
@@ -232,7 +232,7 @@ async def test_a_large_image_is_read_and_not_kept(caller: Caller) -> None:
 
 
 async def test_the_ledger_tells_what_happened(caller: Caller, clock: Clock) -> None:
-    """The ledger counts what was created, charged, asked and delivered, and shows each task."""
+    """The ledger counts creates, charges, requests and deliveries, and shows each task."""
     url = await file_url(caller, clock, mode="pro", prompt="a cat", external_task_id="job-0001")
     await caller.create(model_name="kling-v3")
     for _ in range(2):
@@ -251,7 +251,7 @@ async def test_the_ledger_tells_what_happened(caller: Caller, clock: Clock) -> N
 
 
 async def test_the_ledger_is_readable_over_http(caller: Caller, clock: Clock) -> None:
-    """Clients in other processes read the same books as JSON, without credentials."""
+    """Other processes can read the ledger as JSON, without credentials."""
     await finished(caller, clock)
 
     books = (await caller.request("GET", "/_emulator/ledger")).body
@@ -262,7 +262,7 @@ async def test_the_ledger_is_readable_over_http(caller: Caller, clock: Clock) ->
 
 
 async def test_parts_that_cover_a_file_are_a_delivery(caller: Caller, clock: Clock) -> None:
-    """A download in two parts is delivered once both have gone out; a part and a look at the headers are none."""
+    """A download in two parts counts as delivered once both were sent; a single part or a HEAD does not."""
     url = await file_url(caller, clock)
     ledger = caller.emulator.ledger
     delivered = []
@@ -276,7 +276,7 @@ async def test_parts_that_cover_a_file_are_a_delivery(caller: Caller, clock: Clo
 async def test_a_dropped_download_is_no_delivery(
     caller: Caller, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A client that goes away in the middle was not delivered to, and does not disturb the emulator."""
+    """A client that disconnects in the middle does not count as a delivery, and does not disturb the emulator."""
     url = await file_url(caller, clock, mode="4k", model_name="kling-v3", image=base64_png(1500, 600))
     async with aiohttp.ClientSession() as session:
         response = await session.get(url)
@@ -289,7 +289,7 @@ async def test_a_dropped_download_is_no_delivery(
 
 
 async def test_an_upload_that_breaks_off_creates_nothing(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
-    """A client that goes away before its body is complete has created nothing."""
+    """A client that disconnects before its body is complete creates nothing."""
     head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {caller.emulator.api_key}\r\n"
     head += "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
     _, writer = await asyncio.open_connection("127.0.0.1", int(caller.emulator.base_url.rpartition(":")[2]))
@@ -303,7 +303,7 @@ async def test_an_upload_that_breaks_off_creates_nothing(caller: Caller, caplog:
 
 
 async def test_costs_come_in_two_envelopes(caller: Caller, clock: Clock) -> None:
-    """The account's packs are inside a second envelope; times are asked for in milliseconds."""
+    """The account's packs are inside a second envelope; times are requested in milliseconds."""
     await finished(caller, clock)
 
     answer = await caller.get("/account/costs?start_time=0&end_time=1")
@@ -330,7 +330,7 @@ async def test_costs_come_in_two_envelopes(caller: Caller, clock: Clock) -> None
 
 
 async def test_an_account_without_packs_has_no_list(clock: Clock) -> None:
-    """Where there never was a pack, the list is absent, as recorded."""
+    """If there never was a pack, the list is absent, as recorded."""
     async with Emulator(balance=0, clock=clock) as emulator, aiohttp.ClientSession() as session:
         answer = await Caller(emulator, session).get("/account/costs?start_time=0&end_time=1")
 

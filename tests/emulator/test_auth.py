@@ -52,7 +52,7 @@ async def test_a_bad_token_is_refused(
     ],
 )
 async def test_a_bad_header_is_refused(caller: Caller, header: str | None, code: int, message: str) -> None:
-    """What is no credential at all is refused with the recorded words."""
+    """Malformed credentials are refused with the recorded messages."""
     caller.headers = {} if header is None else {"Authorization": header}
     answer = await caller.get(PATH)
 
@@ -61,7 +61,7 @@ async def test_a_bad_header_is_refused(caller: Caller, header: str | None, code:
 
 
 async def test_a_create_without_credentials_has_no_effect(caller: Caller) -> None:
-    """Credentials come before all else."""
+    """Credentials are checked first."""
     caller.headers = {}
 
     assert (await caller.create()).code == 1001
@@ -69,7 +69,7 @@ async def test_a_create_without_credentials_has_no_effect(caller: Caller) -> Non
 
 
 async def test_the_date_header_follows_the_clock(caller: Caller, clock: Clock) -> None:
-    """A client whose clock is wrong can learn the offset from any answer."""
+    """A client whose clock is wrong can compute the offset from any answer."""
     answer = await caller.get(PATH)
 
     assert parsedate_to_datetime(answer.headers["date"]).timestamp() == int(clock())

@@ -27,7 +27,7 @@ SHORT = base64.b64encode(wav("a", "1", 1000)).decode()
     ],
 )
 def test_a_documented_request_is_accepted(changes: dict[str, Any]) -> None:
-    """What the documentation allows is accepted, as far as it needs no look at the account."""
+    """Documented requests are accepted, as far as their check does not depend on the account."""
     accepted = ENDPOINT.accept(LEAST | changes)
 
     assert accepted.units >= ENDPOINT.estimate(LEAST | changes) > 0
@@ -48,7 +48,7 @@ def test_a_documented_request_is_accepted(changes: dict[str, Any]) -> None:
     ],
 )
 def test_a_forbidden_request_is_refused(changes: dict[str, Any], message: str) -> None:
-    """What the documentation forbids is refused."""
+    """Requests that the documentation forbids are refused."""
     with pytest.raises(Refusal, match=message):
         ENDPOINT.accept(LEAST | changes)
 
@@ -62,7 +62,7 @@ def test_a_forbidden_request_is_refused(changes: dict[str, Any], message: str) -
     ],
 )
 def test_a_clip_is_as_long_as_its_sound(changes: dict[str, Any], units: str, size: tuple[int, int]) -> None:
-    """Whole seconds of the sound are paid, as a bill was seen; the clip has the picture's ratio."""
+    """Whole seconds of the sound are paid, as on an observed bill; the clip has the picture's ratio."""
     accepted = ENDPOINT.accept(LEAST | changes)
 
     assert (answers.decimal_text(accepted.units), accepted.result.size) == (units, size)
@@ -80,7 +80,7 @@ async def test_a_bad_file_fails_later(caller: Caller, clock: Clock, changes: dic
 
 
 async def test_a_spoken_text_becomes_a_clip(caller: Caller, clock: Clock) -> None:
-    """A sound of the account is given by its id: the clip has its length; an id of nobody's is refused."""
+    """A sound of the account is given by its id: the clip has its length; an unknown id is refused."""
     spoken = {"text": "a" * 100, "voice_id": "AOT", "voice_language": "en"}
     audio = (await caller.post("/v1/audio/tts", spoken)).body["data"]["task_result"]["audios"][0]
     by_id = {"image": base64_png(), "audio_id": audio["id"]}

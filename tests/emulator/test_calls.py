@@ -63,20 +63,20 @@ HUM = "/v1/audio/hum"
 
 @pytest.fixture
 def _more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add a file to the folder of endpoints."""
+    """Adds a file to the folder of endpoints."""
     tmp_path.joinpath("hum_of_a_test.py").write_text(NEW_FILE)
     monkeypatch.setattr(endpoints, "__path__", [*endpoints.__path__, str(tmp_path)])
     monkeypatch.setattr(app, "FOUND", tuple(catalog._found()))
 
 
 async def hum(caller: Caller, **body: object) -> Answer:
-    """Call what costs."""
+    """Calls the endpoint that costs units."""
     return await caller.request("POST", HUM, json={"text": "a"} | body, headers=caller.headers)
 
 
 @pytest.mark.usefixtures("_more")
 async def test_a_call_answers_at_once(clock: Clock) -> None:
-    """What a call makes is there at once, charged, found by its id, served and shown; no query or list knows it."""
+    """The result of a call is available at once, charged, found by id, served and shown, but not queried or listed."""
     async with Emulator(clock=clock, render=False, balance=1) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         data = (await hum(caller)).body["data"]
@@ -102,7 +102,7 @@ async def test_a_call_answers_at_once(clock: Clock) -> None:
 
 @pytest.mark.usefixtures("_more")
 async def test_an_answer_to_a_call_may_be_lost(clock: Clock) -> None:
-    """A fault strikes a call before or after its effect, and the books count the effects."""
+    """A fault strikes a call before or after its effect, and the ledger counts the effects."""
     async with Emulator(clock=clock, render=False) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         emulator.faults.add(Fault.reset(), on="call", at=1)
@@ -124,7 +124,7 @@ async def test_an_answer_to_a_call_may_be_lost(clock: Clock) -> None:
 
 @pytest.mark.usefixtures("_more")
 async def test_a_call_needs_its_pack(clock: Clock) -> None:
-    """What costs is refused before anything else where its pack is lacking; what is free needs none."""
+    """Calls that cost are refused first of all without their pack; free calls need none."""
     async with Emulator(clock=clock, balance={"image": 1}) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         lacking = await caller.request("POST", HUM, data=b"{", headers=caller.headers)
@@ -135,7 +135,7 @@ async def test_a_call_needs_its_pack(clock: Clock) -> None:
 
 @pytest.mark.usefixtures("_more")
 async def test_a_call_may_be_retired(clock: Clock) -> None:
-    """An endpoint without tasks, too, may be gone, while others go on."""
+    """An endpoint without tasks can be retired, too, while others continue."""
     async with Emulator(clock=clock) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         emulator.account.retired = {"audio/hum": ["*"]}

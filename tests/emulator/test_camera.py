@@ -13,7 +13,7 @@ PRESETS = [kind for kind in CAMERA_TYPES if kind != "simple"]
 
 
 def simple(axis: str, value: float) -> Camera:
-    """Give a movement along one axis."""
+    """Returns a movement along one axis."""
     return Camera(kind="simple", axis=axis, value=value)
 
 
@@ -23,7 +23,7 @@ def simple(axis: str, value: float) -> Camera:
     aspect=st.floats(0.4, 2.5),
 )
 def test_nothing_past_the_picture_is_seen(camera: Camera, aspect: float) -> None:
-    """Whatever the movement and the frame's ratio, all that is seen is part of the picture."""
+    """For every movement and ratio of the frame, everything visible is part of the picture."""
     for matrix in views(camera, aspect, 9):
         for x in (-0.5, 0.5):
             for y in (-aspect / 2, aspect / 2):
@@ -34,7 +34,7 @@ def test_nothing_past_the_picture_is_seen(camera: Camera, aspect: float) -> None
 
 @pytest.mark.parametrize("kind", ["", "forward_up", "right_turn_forward", "left_turn_forward"])
 def test_a_movement_forward_begins_with_the_image(kind: str) -> None:
-    """Movements that go forward show the whole image in their first frame, but for a narrow edge."""
+    """Forward movements show the whole image in their first frame, except for a narrow edge."""
     matrix = views(Camera(kind=kind), ASPECT, 5)[0]
 
     assert seen_at(matrix, 0, 0) == pytest.approx((0, 0), abs=1e-9)
@@ -42,7 +42,7 @@ def test_a_movement_forward_begins_with_the_image(kind: str) -> None:
 
 
 def test_zooming_out_ends_with_the_image() -> None:
-    """The view that grows wider ends as wide as the image, the one that grows narrower begins so."""
+    """A widening view ends as wide as the image, a narrowing one begins so."""
     wider, narrower = (views(simple("zoom", value), ASPECT, 5) for value in (7, -7))
 
     assert seen_at(wider[-1], 0.5, 0) == pytest.approx((0.5, 0))
@@ -54,7 +54,7 @@ def test_zooming_out_ends_with_the_image() -> None:
 
 @pytest.mark.parametrize("axis", CAMERA_AXES)
 def test_the_other_sign_is_the_other_direction(axis: str) -> None:
-    """What is seen at + is, mirrored or played backwards, what is seen at -."""
+    """The view at + is the view at -, mirrored or played backwards."""
     there, back = (views(simple(axis, value), ASPECT, 9) for value in (6, -6))
 
     for number in range(9):
@@ -75,7 +75,7 @@ def test_the_other_sign_is_the_other_direction(axis: str) -> None:
 
 
 def test_only_turning_shows_perspective() -> None:
-    """To pan makes one side of the picture larger than the other, to move sideways does not."""
+    """Panning makes one side of the picture larger than the other, moving sideways does not."""
 
     def sides(axis: str) -> tuple[float, float]:
         matrix = views(simple(axis, 10), ASPECT, 5)[-1]
@@ -89,7 +89,7 @@ def test_only_turning_shows_perspective() -> None:
 
 
 def test_the_camera_is_read_from_the_parameters() -> None:
-    """The one axis that is not 0 counts; without a camera there is a slow push-in."""
+    """The one axis that is not 0 is used; without a camera there is a slow push-in."""
     config = {"horizontal": 0, "vertical": None, "pan": -3.5, "roll": 0.0}
 
     assert camera_movement({"camera_control": {"type": "simple", "config": config}}) == simple("pan", -3.5)
@@ -108,12 +108,12 @@ def test_a_movement_starts_and_stops_gently() -> None:
 
 
 def test_a_trajectory_has_its_origin_at_the_bottom() -> None:
-    """Going up in a trajectory is going up in the frame, where y points down."""
+    """Up in a trajectory is up in the frame, where y points down."""
     assert offset([(0.1, 0.2), (0.4, 0.8)], 1.0) == pytest.approx((0.3, -0.6))
 
 
 def test_a_trajectory_is_followed_at_an_even_pace() -> None:
-    """Equal parts of the way have equal lengths, however the points are spread, and the corners are passed."""
+    """Equal parts of the way have equal lengths, for any distribution of the points, and the corners are passed."""
     points = [(0.0, 0.0), (0.1, 0.0), (0.1, 0.0), (0.4, 0.0), (0.4, 0.4)]
     places = [offset(points, part / 8) for part in range(9)]
 
@@ -124,5 +124,5 @@ def test_a_trajectory_is_followed_at_an_even_pace() -> None:
 
 
 def test_a_trajectory_may_stay() -> None:
-    """Points that are all the same move nothing."""
+    """Identical points cause no movement."""
     assert offset([(0.3, 0.3), (0.3, 0.3)], 0.7) == (0, 0)

@@ -19,7 +19,7 @@ TWO = {"effect_scene": "hug_pro", "input": {"images": [PICTURE, "https://images.
 
 
 def with_input(body: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """Give a request with another `input`."""
+    """Returns a request with another `input`."""
     return body | {"input": body["input"] | changes}
 
 
@@ -56,7 +56,7 @@ def test_a_documented_request_is_accepted(body: dict[str, Any], units: str) -> N
     ],
 )
 def test_a_forbidden_request_is_refused(body: dict[str, Any], message: str) -> None:
-    """What the documentation forbids is refused with 1201."""
+    """Requests that the documentation forbids are refused with 1201."""
     with pytest.raises(Refusal, match=message) as caught:
         ENDPOINT.accept(body)
 
@@ -76,7 +76,7 @@ def test_a_clip_shows_what_was_given() -> None:
 
 
 async def test_a_task_answers_as_recorded(caller: Caller, clock: Clock) -> None:
-    """A finished task has the members of the recorded one: a video that does not say how long it is."""
+    """A finished task has the members of the recorded one: a video without a duration."""
     task_id = (await caller.post(ENDPOINT.path, ONE | {"watermark_info": {"enabled": True}})).body["data"]["task_id"]
     clock.advance(FAR)
     data = (await caller.get(f"{ENDPOINT.path}/{task_id}")).body["data"]

@@ -25,12 +25,12 @@ MOVING = ROBOT | {"reference_type": "video_refer", "element_image_list": None, "
 
 
 def recorded(name: str) -> Any:
-    """Give the `data` of a recorded body."""
+    """Returns the `data` of a recorded body."""
     return json.loads((RECORDED / f"{name}.json").read_text())["body"]["data"]
 
 
 async def made(caller: Caller, clock: Clock, body: dict[str, Any]) -> Any:
-    """Make an element, and give the `data` of its task."""
+    """Makes an element, and returns the `data` of its task."""
     task_id = (await caller.post(CUSTOM.path, body)).body["data"]["task_id"]
     clock.advance(FAR)
     return (await caller.get(f"{CUSTOM.path}/{task_id}")).body["data"]
@@ -47,7 +47,7 @@ async def made(caller: Caller, clock: Clock, body: dict[str, Any]) -> Any:
     ],
 )
 def test_a_documented_request_is_accepted(body: dict[str, Any]) -> None:
-    """What the documentation allows is accepted, and no picture's data is kept."""
+    """Documented requests are accepted, and no picture's data is kept."""
     accepted = CUSTOM.accept(body)
 
     assert (float(accepted.units), accepted.damage) == (0, "")
@@ -75,13 +75,13 @@ def test_a_documented_request_is_accepted(body: dict[str, Any]) -> None:
     ],
 )
 def test_a_forbidden_request_is_refused(changes: dict[str, Any], message: str) -> None:
-    """What the documentation forbids is refused."""
+    """Requests that the documentation forbids are refused."""
     with pytest.raises(Refusal, match=message):
         CUSTOM.accept(ROBOT | changes)
 
 
 async def test_an_element_answers_as_recorded(caller: Caller, clock: Clock) -> None:
-    """An element is made for nothing in some seconds; its id is a number, its pictures are there."""
+    """An element is free and takes some seconds; its id is a number, its pictures are served."""
     data = await made(caller, clock, ROBOT | {"tag_list": [{"tag_id": "o_102"}]})
 
     (element,) = data["task_result"]["elements"]
@@ -97,7 +97,7 @@ async def test_an_element_answers_as_recorded(caller: Caller, clock: Clock) -> N
 
 
 async def test_an_element_has_a_voice(caller: Caller, clock: Clock) -> None:
-    """A voice that the account has, or everybody, is bound to an element; another one is refused."""
+    """A voice of the account, or a preset, is bound to an element; an unknown one is refused."""
     voice = (await caller.get("/v1/general/presets-voices")).body["data"][0]["task_result"]["voices"][0]
     unknown = await caller.post(CUSTOM.path, MOVING | {"element_voice_id": "1"})
     data = await made(caller, clock, MOVING | {"element_voice_id": voice["voice_id"]})
@@ -111,7 +111,7 @@ async def test_an_element_has_a_voice(caller: Caller, clock: Clock) -> None:
 
 
 async def test_a_deleted_voice_is_bound_to_nothing(caller: Caller, clock: Clock) -> None:
-    """A voice serves an element until it is deleted."""
+    """A voice can be bound to an element until it is deleted."""
     recording = {"voice_name": "narrator", "voice_url": "https://sounds.example/voice.mp3"}
     task_id = (await caller.post("/v1/general/custom-voices", recording)).body["data"]["task_id"]
     clock.advance(FAR)
@@ -125,7 +125,7 @@ async def test_a_deleted_voice_is_bound_to_nothing(caller: Caller, clock: Clock)
 
 
 async def test_everybody_has_some_elements(caller: Caller) -> None:
-    """Preset elements are listed as recorded, and their pictures are there."""
+    """Preset elements are listed as recorded, and their pictures are served."""
     data = (await caller.get(PRESETS.path)).body["data"]
 
     (known,) = recorded("advanced_presets_elements_list")
@@ -138,7 +138,7 @@ async def test_everybody_has_some_elements(caller: Caller) -> None:
 
 @pytest.mark.parametrize("delete", DELETES, ids=lambda endpoint: endpoint.name)
 async def test_an_own_element_can_be_deleted(caller: Caller, clock: Clock, delete: Any) -> None:
-    """Both paths delete an own element, which says so then; a preset or unknown one is refused."""
+    """Both paths delete an element of the account, which is then shown as deleted; others are refused."""
     data = await made(caller, clock, ROBOT)
     key = str(data["task_result"]["elements"][0]["element_id"])
     preset = (await caller.get(PRESETS.path)).body["data"][0]["task_result"]["elements"][0]["element_id"]

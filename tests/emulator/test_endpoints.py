@@ -19,7 +19,7 @@ NAMES = {found.name for found in catalog.FOUND if not isinstance(found, NotEmula
 
 
 def words(tree: ast.Module) -> list[str]:
-    """Give the identifiers, the string literals and the imports of a module."""
+    """Returns the identifiers, the string literals and the imports of a module."""
     found: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -33,7 +33,7 @@ def words(tree: ast.Module) -> list[str]:
 
 @pytest.mark.parametrize("path", ELSEWHERE, ids=lambda path: path.relative_to(FOLDER).as_posix())
 def test_no_endpoint_is_named_elsewhere(path: Path) -> None:
-    """Outside of the folder of endpoints no identifier, literal or import has the name of one."""
+    """No identifier, literal or import outside the folder of endpoints contains the name of an endpoint."""
     spoken = [word for word in words(ast.parse(path.read_text("utf-8"))) if any(name in word for name in NAMES)]
 
     assert spoken == []
@@ -41,7 +41,7 @@ def test_no_endpoint_is_named_elsewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGE, ids=lambda path: path.name)
 def test_the_page_names_no_endpoint(path: Path) -> None:
-    """The page is made of what it is told."""
+    """The page shows the data that it receives."""
     assert not any(name in path.read_text("utf-8") for name in NAMES)
 
 
@@ -106,7 +106,7 @@ ENDPOINT = Endpoint(
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Add a file to the folder of endpoints, and give where its endpoint is."""
+    """Adds a file to the folder of endpoints, and returns the path of its endpoint."""
     tmp_path.joinpath("dots_of_a_test.py").write_text(NEW_FILE)
     monkeypatch.setattr(endpoints, "__path__", [*endpoints.__path__, str(tmp_path)])
     found = tuple(catalog._found())
@@ -115,7 +115,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 async def test_a_new_endpoint_is_one_new_file(path: str, clock: Clock) -> None:
-    """A file in the folder is all it takes: routes, slots, pack, price, list, results, ledger and page follow it."""
+    """A file in the folder is enough to have routes, slots, pack, price, list, results, ledger and page."""
 
     async def create(**parameters: Any) -> Answer:
         return await caller.request("POST", path, json={"prompt": "dots"} | parameters, headers=caller.headers)

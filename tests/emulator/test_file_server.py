@@ -13,7 +13,7 @@ from .conftest import FAR, PATH, Caller, Clock, base64_png, file_url, finished
 
 
 async def test_a_file_is_served_as_a_cdn_does(caller: Caller, clock: Clock) -> None:
-    """A result has a type, a length and a strong validator, the same for HEAD and GET; nobody is charged twice."""
+    """A result has a type, a length and a strong validator, the same for HEAD and GET, and is not charged again."""
     url = await file_url(caller, clock)
 
     head = await caller.request("HEAD", url)
@@ -29,7 +29,7 @@ async def test_a_file_is_served_as_a_cdn_does(caller: Caller, clock: Clock) -> N
 
 
 async def test_a_range_is_served(caller: Caller, clock: Clock) -> None:
-    """A range gives 206 and exactly its bytes, also when `If-Range` names the present file."""
+    """A range is answered with 206 and exactly its bytes, also when `If-Range` names the current file."""
     url = await file_url(caller, clock)
     whole = await caller.request("GET", url)
     size = len(whole.content)
@@ -42,7 +42,7 @@ async def test_a_range_is_served(caller: Caller, clock: Clock) -> None:
 
 
 async def test_a_part_of_another_file_is_not_continued(caller: Caller, clock: Clock) -> None:
-    """When `If-Range` names another file, the whole one comes."""
+    """When `If-Range` names another file, the whole file is sent."""
     url = await file_url(caller, clock)
 
     whole = await caller.request("GET", url, headers={"Range": "bytes=1000-", "If-Range": '"other"'})
@@ -51,7 +51,7 @@ async def test_a_part_of_another_file_is_not_continued(caller: Caller, clock: Cl
 
 
 async def test_a_range_outside_of_the_file(caller: Caller, clock: Clock) -> None:
-    """A range beyond the end is 416 and tells the size."""
+    """A range beyond the end is 416, with the size."""
     url = await file_url(caller, clock)
 
     answer = await caller.request("GET", url, headers={"Range": "bytes=99999999-"})
@@ -61,7 +61,7 @@ async def test_a_range_outside_of_the_file(caller: Caller, clock: Clock) -> None
 
 
 async def test_an_expired_or_changed_link_is_refused_in_xml(caller: Caller, clock: Clock) -> None:
-    """A link that has expired, or was changed, is 403 with a body that is no video and no JSON."""
+    """A link that has expired or was changed is 403, with a body that is neither a video nor JSON."""
     url = await file_url(caller, clock)
 
     changed = await caller.request("GET", url.replace("expires=1", "expires=2"))
@@ -74,7 +74,7 @@ async def test_an_expired_or_changed_link_is_refused_in_xml(caller: Caller, cloc
 
 
 async def test_a_new_query_gives_a_fresh_link(clock: Clock) -> None:
-    """When a link has expired, asking for the task anew gives one that works."""
+    """When a link has expired, a new query returns a valid one."""
     async with Emulator(clock=clock, link_lifetime=60, render=False) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         data = await finished(caller, clock)
@@ -88,7 +88,7 @@ async def test_a_new_query_gives_a_fresh_link(clock: Clock) -> None:
 
 
 async def test_a_link_of_another_account_finds_nothing(caller: Caller, clock: Clock) -> None:
-    """A well signed link to a task that this account does not have is 404, in XML too."""
+    """A correctly signed link to a task that the account does not have is 404, also in XML."""
     url = await file_url(caller, clock)
     async with Emulator(clock=clock, seed=1, render=False) as other:
         answer = await caller.request("GET", url.replace(caller.emulator.base_url, other.base_url))
@@ -98,7 +98,7 @@ async def test_a_link_of_another_account_finds_nothing(caller: Caller, clock: Cl
 
 
 async def test_credentials_do_not_belong_at_files(caller: Caller, clock: Clock) -> None:
-    """A request for a file that carries credentials is refused, and noted."""
+    """A request for a file with credentials is refused, and counted."""
     url = await file_url(caller, clock)
 
     answer = await caller.request("GET", url, headers=caller.headers)
@@ -121,7 +121,7 @@ async def test_each_file_is_another(caller: Caller, clock: Clock) -> None:
 
 
 async def test_few_files_are_kept_in_memory() -> None:
-    """The largest files do not pile up: what was made long ago is made again, to the same bytes."""
+    """Large files do not accumulate: old ones are made again, with the same bytes."""
     with ThreadPoolExecutor(1) as worker:
         results = PlaceholderResults(worker)
         specs = [VideoSpec(width=5400, height=2160, fps=24, seconds=3, label=str(number)) for number in range(5)]
@@ -136,7 +136,7 @@ async def test_few_files_are_kept_in_memory() -> None:
 
 
 async def test_thirty_two_files_at_once_leave_the_loop_alone(caller: Caller, clock: Clock) -> None:
-    """Files are made off the event loop: while they are, other requests are answered."""
+    """Files are made off the event loop: meanwhile other requests are answered."""
     caller.emulator._account.concurrency = 100
     for _ in range(32):
         await caller.create(mode="pro", image=base64_png(1920, 1080))

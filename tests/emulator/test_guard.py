@@ -43,8 +43,8 @@ GUARDED = [
     ],
 )
 def test_hosts_that_are_its_own(host: str) -> None:
-    """Loopback, what it listens on, and what it was told are its hosts, at any port and in any spelling."""
-    assert Guard("192.168.1.1", ["kling", "my_service.example", "10.0.0.5", "fd00::5"]).knows(host)
+    """Its hosts are loopback, its own address and the allowed hosts, at any port and in any spelling."""
+    assert Guard("192.168.1.1", ["kling", "my_service.example", "10.0.0.5", "fd00::5"]).accepts_host(host)
 
 
 @pytest.mark.parametrize(
@@ -73,18 +73,18 @@ def test_hosts_that_are_its_own(host: str) -> None:
     ],
 )
 def test_hosts_that_are_not(host: str) -> None:
-    """Any other name or address is somebody else's, an address of this machine too unless it was told."""
-    assert not Guard("127.0.0.1", []).knows(host)
+    """Any other name or address is refused, even an address of this machine that is not allowed."""
+    assert not Guard("127.0.0.1", []).accepts_host(host)
 
 
 async def answers(caller: Caller, path: str, **headers: str) -> int:
-    """Give the HTTP status of an answer to a GET."""
+    """Returns the HTTP status of an answer to a GET."""
     return (await caller.request("GET", path, headers=headers)).status
 
 
 @pytest.mark.parametrize("path", [*GUARDED, "/_emulator/unknown"])
 async def test_another_host_gets_no_answer(caller: Caller, path: str) -> None:
-    """A name that was made to point here shows neither the page nor the books, and is told how it may."""
+    """A rebound name reaches neither the page nor the ledger; the answer explains how to allow the name."""
     refused = await caller.request("GET", path, headers={"Host": "evil.example"})
 
     assert refused.status == 403
@@ -108,7 +108,7 @@ async def test_another_host_gets_no_answer(caller: Caller, path: str) -> None:
     ],
 )
 async def test_another_site_gets_no_answer(caller: Caller, headers: dict[str, str], status: int) -> None:
-    """What a page of another site, or of another port, sends changes nothing and reads nothing."""
+    """Requests of a page of another site or port change nothing and read nothing."""
     headers = {name: caller.emulator.base_url if value == "own" else value for name, value in headers.items()}
 
     read = [await answers(caller, path, **headers) for path in GUARDED[1:]]
@@ -134,12 +134,12 @@ async def test_a_link_to_the_page_works(caller: Caller) -> None:
     ],
 )
 async def test_other_ways_to_name_a_host(caller: Caller, head: bytes) -> None:
-    """A request names its host, once, and it is the emulator's; or it is not answered, however it is written."""
+    """A request without exactly one `Host` that names the emulator is refused, in any spelling."""
     assert (await sent(caller, head + b"\r\n")).split()[1] in {b"400", b"403"}
 
 
 async def test_the_api_has_any_name(caller: Caller, clock: Clock) -> None:
-    """The API and result files answer by any name, since they ask for a key or a signature."""
+    """The API and result files answer to any name, since they need a key or a signature."""
     data = await finished(caller, clock)
     headers = caller.headers | {"Host": "anything.example", "Origin": "https://anything.example"}
 
@@ -151,7 +151,7 @@ async def test_the_api_has_any_name(caller: Caller, clock: Clock) -> None:
 
 
 async def test_files_are_where_the_api_is(clock: Clock) -> None:
-    """A link has the name by which the task was asked for, if that is one of the emulator's."""
+    """A link has the host name of the query, if that is one of the emulator's."""
     async with (
         Emulator(clock=clock, render=False, allow_hosts=["kling"]) as emulator,
         aiohttp.ClientSession() as session,
@@ -169,7 +169,7 @@ async def test_files_are_where_the_api_is(clock: Clock) -> None:
 
 
 def emulator_url(caller: Caller) -> str:
-    """Give the address of an emulator that runs no longer."""
+    """Returns the address of an emulator that has been closed."""
     return f"http://127.0.0.1:{caller.emulator._port}"
 
 
@@ -204,7 +204,7 @@ BODIES = [
 async def test_bodies_that_cannot_be_read(
     caller: Caller, caplog: pytest.LogCaptureFixture, path: bytes, body: bytes
 ) -> None:
-    """A body that is no HTTP, is not what it says, or breaks off is refused without a word in the log."""
+    """A body that is malformed, mislabelled or incomplete is refused without a log record."""
     key = caller.emulator.api_key.encode()
     head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\nContent-Type: application/json\r\n"
     await sent(caller, head % (path, key) + body)
@@ -215,7 +215,7 @@ async def test_bodies_that_cannot_be_read(
 
 @pytest.mark.parametrize("request_", MALFORMED, ids=range(len(MALFORMED)))
 async def test_what_is_no_http(caller: Caller, caplog: pytest.LogCaptureFixture, request_: bytes) -> None:
-    """What is no HTTP, or almost, is refused with a 4xx, without a traceback, and never disturbs the next request."""
+    """Malformed HTTP is refused with a 4xx, without a traceback, and does not disturb the next request."""
     caplog.set_level(logging.DEBUG, "kling_async")
     answer = await sent(caller, request_)
 
@@ -226,7 +226,7 @@ async def test_what_is_no_http(caller: Caller, caplog: pytest.LogCaptureFixture,
 
 
 async def sent(caller: Caller, request: bytes) -> bytes:
-    """Send bytes, and give the head of the answer; none is waited for where the request breaks off."""
+    """Sends bytes, and returns the head of the answer; does not wait for one if the request is incomplete."""
     host, _, port = caller.emulator.base_url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(request)
@@ -237,7 +237,7 @@ async def sent(caller: Caller, request: bytes) -> bytes:
 
 @pytest.mark.parametrize("depth", [10, 400, 900, 100_000])
 async def test_junk_does_not_kill_the_books(caller: Caller, depth: int) -> None:
-    """A create may hold unknown members as deep as it likes: it is answered, and the ledger and the page show it."""
+    """A create may contain unknown members at any depth: it is answered, and the ledger and the page show it."""
     body = json.dumps({"image": base64_png(), "prompt": "x"})
     deep = '{"a":[' * depth + "1" + "]}" * depth
     text = f'{body[:-1]}, "unknown": {deep}, "watermark_info": {{"enabled": false, "unknown": {deep}}}}}'
@@ -254,7 +254,7 @@ async def test_junk_does_not_kill_the_books(caller: Caller, depth: int) -> None:
 
 @pytest.mark.parametrize(("strict", "codes"), [(False, [0, 0]), (True, [1201, 0])])
 async def test_types_are_strict_when_asked(clock: Clock, *, strict: bool, codes: list[int]) -> None:
-    """A number passes for a string unless the emulator is strict."""
+    """A number is accepted as a string unless the emulator is strict."""
     async with Emulator(clock=clock, render=False, strict_types=strict) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         durations: list[Any] = [5, "5"]

@@ -23,7 +23,7 @@ BRUSH = {"mask": base64_png(640, 360), "trajectories": [{"x": 1, "y": 1}, {"x": 
 
 
 def refusal(body: dict[str, Any]) -> Refusal:
-    """Give the refusal that a request meets."""
+    """Returns the refusal of a request."""
     with pytest.raises(Refusal) as caught:
         ENDPOINT.accept(body)
     return caught.value
@@ -171,13 +171,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize("body", ACCEPTED)
 def test_a_documented_request_is_accepted(body: dict[str, Any]) -> None:
-    """What the documentation allows, or leaves uncertain, becomes an order."""
+    """Requests that the documentation allows, or is unclear about, are accepted."""
     assert ENDPOINT.accept(body).units > 0
 
 
 @pytest.mark.parametrize(("body", "message"), REFUSED)
 def test_a_forbidden_request_is_refused(body: dict[str, Any], message: str) -> None:
-    """What the documentation forbids is refused with 1201 and a message that names it."""
+    """Requests that the documentation forbids are refused with 1201 and a message that names the member."""
     refused = refusal(body)
 
     assert (refused.code, refused.http_status) == (1201, 400)
@@ -185,7 +185,7 @@ def test_a_forbidden_request_is_refused(body: dict[str, Any], message: str) -> N
 
 
 def test_a_missing_model_is_the_oldest() -> None:
-    """A request without `model_name`, or with the old name `model`, is one for kling-v1 in std for 5 s."""
+    """Without `model_name`, or with the old name `model`, a request is for kling-v1 in std for 5 s."""
     made = ENDPOINT.accept({"image": URL, "model": "kling-v2-6"})
 
     assert (made.model_name, made.mode, made.duration) == ("kling-v1", "std", 5)
@@ -197,7 +197,7 @@ def test_refused_content_has_its_own_code() -> None:
 
 
 def test_image_data_is_not_kept() -> None:
-    """An order's parameters describe the images instead of holding them; URLs stay."""
+    """The parameters of a request describe its images instead of containing them; URLs are kept."""
     body = V1 | {"image": base64_png(), "static_mask": base64_png(), "dynamic_masks": [BRUSH], "prompt": "x"}
 
     parameters = ENDPOINT.accept(body).parameters
@@ -221,7 +221,7 @@ def test_a_body_that_is_no_object_is_refused(raw: bytes) -> None:
 
 
 def parsed(body: dict[str, Any], *, strict: bool = False) -> dict[str, Any]:
-    """Give what is read of a request that was sent."""
+    """Returns the parsed members of a request."""
     return request_body.parse([json.dumps(body).encode()], ENDPOINT.members, strict=strict)
 
 
@@ -276,12 +276,12 @@ def test_scalars_are_converted(sent: dict[str, Any], read: dict[str, Any]) -> No
     ],
 )
 def test_what_cannot_be_converted_is_refused(sent: dict[str, Any], message: str) -> None:
-    """What is neither the documented type nor can become it is refused as before."""
+    """Values that neither have nor convert to the documented type are refused as before."""
     assert refusal(parsed(V3 | sent)).message == message
 
 
 def test_nothing_unknown_is_kept() -> None:
-    """Of members that nobody documented, at any depth, however deep or large, nothing is kept."""
+    """Members that are not documented are dropped, at any depth and of any size."""
     deep: Any = []
     for _ in range(400):
         deep = [deep]
@@ -317,7 +317,7 @@ def test_nothing_unknown_is_kept() -> None:
 )
 @pytest.mark.parametrize("member", ["image", "image_tail", "static_mask", "mask"])
 def test_an_image_that_cannot_be_fetched(url: str, damage: str, member: str) -> None:
-    """An image whose host ends in `.invalid` is accepted, and the task will fail, whichever of the images it is."""
+    """An image whose host ends in `.invalid` is accepted, and the task fails, for each of the images."""
     body: dict[str, Any] = V1 | {member: url}
     if member == "mask":
         body = V1 | {"dynamic_masks": [BRUSH | {"mask": url}]}
@@ -349,7 +349,7 @@ def test_an_image_that_cannot_be_fetched(url: str, damage: str, member: str) -> 
     ],
 )
 def test_prices_follow_the_price_table(parameters: dict[str, Any], units: str) -> None:
-    """A clip costs its whole asked seconds times the price of one; the estimate before the check agrees."""
+    """A clip costs its requested whole seconds times the price of one; the estimate before the check is the same."""
     body = {"image": URL} | parameters
 
     assert units == answers.decimal_text(ENDPOINT.accept(body).units)
@@ -363,7 +363,7 @@ ANYTHING: st.SearchStrategy[Any] = st.sampled_from(
 
 @given(st.dictionaries(st.sampled_from(["model_name", "mode", "duration", "sound", "voice_list"]), ANYTHING))
 def test_an_estimate_of_nonsense_is_a_number(body: dict[str, Any]) -> None:
-    """The balance can be looked at before the parameters are, whatever they are."""
+    """The balance can be checked before the parameters, for any parameters."""
     assert ENDPOINT.estimate(body) >= 0
 
 
@@ -389,15 +389,15 @@ def test_a_video_keeps_the_ratio_of_its_image(
 
 
 def test_an_image_by_url_counts_as_wide() -> None:
-    """An image that is not fetched makes a video of 16:9."""
+    """An image by URL, which is not fetched, results in a video of 16:9."""
     assert ENDPOINT.accept({"model_name": "kling-v2-6", "image": URL}).result.size == (1280, 720)
 
 
 def test_the_mean_time_is_what_users_measured() -> None:
     """5 s in pro take 164 s in the mean, std less, 10 s more."""
     pro, std, longer = (
-        mean_generation_seconds(ENDPOINT.path, {"model_name": "kling-v1-6"} | asked)
-        for asked in ({"mode": "pro"}, {"mode": "std"}, {"mode": "pro", "duration": "10"})
+        mean_generation_seconds(ENDPOINT.path, {"model_name": "kling-v1-6"} | options)
+        for options in ({"mode": "pro"}, {"mode": "std"}, {"mode": "pro", "duration": "10"})
     )
 
     assert pro is not None
@@ -409,6 +409,6 @@ def test_the_mean_time_is_what_users_measured() -> None:
 
 @pytest.mark.parametrize("body", [{"model_name": "kling-v9"}, {"mode": "ultra"}, {"duration": "soon"}])
 def test_nonsense_has_no_mean_time(body: dict[str, Any]) -> None:
-    """Of what the endpoint does not know there is no time, nor of an endpoint that is not there."""
+    """An unknown model, mode or endpoint has no mean time."""
     assert mean_generation_seconds(ENDPOINT.path, body) is None
     assert mean_generation_seconds("/v1/videos/nowhere", {}) is None

@@ -1,4 +1,4 @@
-"""What the endpoints that make pictures accept and refuse, and what they make of it."""
+"""Requests of the endpoints that make pictures: what is accepted, what is refused, and the results."""
 
 import math
 from typing import Any
@@ -137,13 +137,13 @@ REFUSED: list[tuple[Endpoint, Body, str]] = [
 
 @pytest.mark.parametrize(("endpoint", "body"), ACCEPTED)
 def test_a_documented_request_is_accepted(endpoint: Endpoint, body: Body) -> None:
-    """What the documentation allows, or leaves uncertain, is accepted."""
+    """Requests that the documentation allows, or is unclear about, are accepted."""
     assert endpoint.accept(body).damage == ""
 
 
 @pytest.mark.parametrize(("endpoint", "body", "message"), REFUSED)
 def test_a_forbidden_request_is_refused(endpoint: Endpoint, body: Body, message: str) -> None:
-    """What the documentation forbids is refused with 1201 and a message that names it."""
+    """Requests that the documentation forbids are refused with 1201 and a message that names the member."""
     with pytest.raises(Refusal) as caught:
         endpoint.accept(body)
 
@@ -188,7 +188,7 @@ def test_each_picture_has_its_price_and_its_slot(endpoint: Endpoint, body: Body,
 
 
 def test_a_series_may_be_as_long_as_it_turns_out() -> None:
-    """With "auto" slots and price are those of the pictures that there really are, 2 to 9 by the prompt."""
+    """With "auto", slots and price are those of the actual number of pictures, 2 to 9 depending on the prompt."""
     counts = set()
     for number in range(60):
         made = OMNI.accept(SERIES | {"series_amount": "auto", "prompt": f"story {number}"})
@@ -199,7 +199,7 @@ def test_a_series_may_be_as_long_as_it_turns_out() -> None:
 
 
 def test_nonsense_has_no_price() -> None:
-    """The estimate of what was not checked is 0 where the model is unknown, and never fails."""
+    """The estimate of an unchecked request is 0 if the model is unknown, and never fails."""
     odd: list[Body] = [{"model_name": "x"}, {"model_name": [5]}, {"n": "x"}, {"n": 99}, {"resolution": []}]
     odd += [{"result_type": "series", "series_amount": []}, {"result_type": [], "prompt": 5, "image": 5}]
     estimates = [[endpoint.estimate(body) for body in odd] for endpoint in (GENERATIONS, OMNI, SEVERAL, EXPAND)]
@@ -238,12 +238,12 @@ def test_a_picture_has_the_asked_size(name: str, resolution: str) -> None:
     ],
 )
 def test_a_size_follows_the_picture_where_it_does(endpoint: Endpoint, body: Body, size: tuple[int, int]) -> None:
-    """Ratios that are left out, an expanded picture, and a model that keeps the size."""
+    """Sizes without a ratio, of an expanded picture, and of a model that keeps the size."""
     assert endpoint.accept(body).result.size == size
 
 
 def shown(made: AcceptedRequest) -> tuple[Placed, ...]:
-    """Give the submitted images that are in the picture."""
+    """Returns the submitted images that are in the picture."""
     assert isinstance(made.result, PicturesResult)
     return made.result.spec.images
 
@@ -267,7 +267,7 @@ def test_submitted_images_are_in_the_picture(endpoint: Endpoint, body: Body, nam
 
 
 def test_an_expanded_picture_keeps_its_place() -> None:
-    """The given picture is where the ratios leave it."""
+    """The given picture is at the place determined by the ratios."""
     (place,) = shown(EXPAND.accept({"image": PNG} | around(0.5, 0.25, 0.25, 0.25)))
 
     assert place == Placed(image="image", left=160, top=180, width=640, height=360)

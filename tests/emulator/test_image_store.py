@@ -17,18 +17,18 @@ from .conftest import base64_png, png
 
 
 def taken(store: ImageStore, **parameters: Any) -> AcceptedRequest:
-    """Give the request of a request whose images were kept."""
+    """Returns a request whose images are stored."""
     body = {"model_name": "kling-v2-6", "image": base64_png()} | parameters
     return store.take(ENDPOINT.pictures(body), ENDPOINT.accept(body))
 
 
 def names(request: AcceptedRequest) -> list[str]:
-    """Give where its images are kept."""
+    """Returns the names of its stored images."""
     return list(request.images.values())
 
 
 def test_an_image_is_kept_by_its_content(tmp_path: Path) -> None:
-    """The same image is kept once, under the same name, byte for byte."""
+    """The same image is stored once, under the same name, byte for byte."""
     store = ImageStore(tmp_path, None)
     first, second = taken(store), taken(store, prompt="again")
 
@@ -38,7 +38,7 @@ def test_an_image_is_kept_by_its_content(tmp_path: Path) -> None:
 
 
 def test_old_images_make_room(tmp_path: Path) -> None:
-    """Beyond the limit the image that was not submitted for the longest time goes, and is told to be missing."""
+    """Beyond the limit the least recently submitted image is removed, and loading it raises an error."""
     store = ImageStore(tmp_path, None, limit=2 * len(png()) + 50)
     one, two = names(taken(store)), names(taken(store, image=base64_png(641)))
     taken(store)
@@ -50,20 +50,20 @@ def test_old_images_make_room(tmp_path: Path) -> None:
 
 
 def test_an_image_larger_than_the_limit_is_kept(tmp_path: Path) -> None:
-    """The latest image stays, whatever its size."""
+    """The latest image is kept, even if it exceeds the limit."""
     store = ImageStore(tmp_path, None, limit=1)
 
     assert store.load(names(taken(store))[0]) == png()
 
 
 def test_images_by_url_are_not_fetched(tmp_path: Path) -> None:
-    """A URL is noted, and nothing is kept."""
+    """An image by URL is recorded, and not stored."""
     assert taken(ImageStore(tmp_path, None), image="https://example.com/a.png").images == {"image": BY_URL}
     assert not list(tmp_path.iterdir())
 
 
 def test_too_many_pixels_are_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An image that would take too much memory is noted without being decoded."""
+    """An image that would take too much memory is recorded without being decoded."""
     monkeypatch.setattr(image_header, "MAX_PIXELS", 640 * 360 - 1)
 
     def never(_data: bytes) -> None:
@@ -73,7 +73,7 @@ def test_too_many_pixels_are_not_decoded(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_damage_is_found_once(tmp_path: Path) -> None:
-    """Each image is decoded when it is first seen; a damaged one gives the request its reason to fail."""
+    """Each image is decoded when it is first submitted; a damaged one makes the task fail."""
     seen = []
 
     def check(data: bytes) -> None:
@@ -89,14 +89,14 @@ def test_damage_is_found_once(tmp_path: Path) -> None:
 
 
 def spec_of(request: AcceptedRequest, name: str) -> RenderSpec:
-    """Give what a result file of a request looks like."""
+    """Returns the spec of a result file of a request."""
     rendering = request.result.rendering(name, request.images)
     assert isinstance(rendering, RenderedVideo)
     return rendering.spec
 
 
 def test_a_shot_is_what_the_request_says(tmp_path: Path) -> None:
-    """Size, rate, length, camera, sound and the words of the caption come from the request."""
+    """Size, rate, length, camera, sound and caption are taken from the request."""
     camera = {"type": "simple", "config": {"tilt": -4}}
     request = taken(
         ImageStore(tmp_path, None),
@@ -115,7 +115,7 @@ def test_a_shot_is_what_the_request_says(tmp_path: Path) -> None:
 
 
 def test_a_shot_knows_tail_and_masks(tmp_path: Path) -> None:
-    """A tail is the end, one without a first frame turns the camera round; trajectories are in widths of the image."""
+    """A tail is the last frame, a tail alone reverses the camera; trajectories are in widths of the image."""
     store = ImageStore(tmp_path, None)
     pair = {"model_name": "kling-v1-6", "mode": "pro", "image_tail": base64_png(641)}
     trajectory = [{"x": 64, "y": 32}, {"x": 320, "y": 160}]
@@ -136,7 +136,7 @@ def test_a_shot_knows_tail_and_masks(tmp_path: Path) -> None:
 
 
 def test_each_detail_makes_another_shot(tmp_path: Path) -> None:
-    """Two shots are equal only if all that decides the picture is."""
+    """Two shots are equal only if all parameters of the picture are."""
     made = spec_of(taken(ImageStore(tmp_path, None)), "plain")
 
     assert made == attrs.evolve(made)

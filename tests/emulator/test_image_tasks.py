@@ -19,7 +19,7 @@ WATERMARK = {"watermark_info": {"enabled": True}}
 
 
 async def created(caller: Caller, path: str, **parameters: Any) -> Answer:
-    """Create a task."""
+    """Creates a task."""
     return await caller.request("POST", path, json=parameters, headers=caller.headers)
 
 
@@ -37,7 +37,7 @@ async def created(caller: Caller, path: str, **parameters: Any) -> Answer:
 async def test_a_task_answers_as_recorded(
     caller: Caller, clock: Clock, path: str, body: dict[str, Any], recorded: str
 ) -> None:
-    """A finished task, found by either id, has the members, their types and the price of the recorded body."""
+    """A finished task, found by either id, has the members, types and price of the recorded body."""
     expected = json.loads((RECORDED / f"{recorded}.json").read_text())["body"]["data"]
     task_id = (await created(caller, path, external_task_id="mine", **body)).body["data"]["task_id"]
     clock.advance(FAR)
@@ -53,7 +53,7 @@ async def test_a_task_answers_as_recorded(
 
 @pytest.mark.parametrize("path", [each.ENDPOINT.path for each in (generations, omni_image, multi_image2image, expand)])
 async def test_an_unknown_id_is_refused_as_recorded(caller: Caller, path: str) -> None:
-    """It is 1201 with 400, not the 404 that one would expect, in the recorded words."""
+    """It is 1201 with 400, not the 404 that one would expect, with the recorded message."""
     recorded = json.loads((RECORDED / "error_1201_task_not_found_external.json").read_text())["body"]
     answer = await caller.get(f"{path}/job-0404")
 
@@ -61,7 +61,7 @@ async def test_an_unknown_id_is_refused_as_recorded(caller: Caller, path: str) -
 
 
 async def test_pictures_are_files_of_the_asked_size(caller: Caller, clock: Clock) -> None:
-    """Each picture of a task is another PNG of the asked size; those with the watermark are others again."""
+    """Each picture of a task is a different PNG of the requested size, and so are those with the watermark."""
     body = CAT | {"n": 3, "aspect_ratio": "3:4", "resolution": "2k"} | WATERMARK
     task_id = (await created(caller, PATH, **body)).body["data"]["task_id"]
     clock.advance(FAR)
@@ -75,7 +75,7 @@ async def test_pictures_are_files_of_the_asked_size(caller: Caller, clock: Clock
 
 
 async def test_an_image_task_takes_the_slots_of_its_pictures(caller: Caller, clock: Clock) -> None:
-    """A task of four pictures leaves one slot of five, apart from those of videos; a failed one costs nothing."""
+    """A task of four pictures takes four of five slots, separate from those of videos; a failed one costs nothing."""
     first = await created(caller, PATH, n=4, prompt="forbidden")
     full, fits = await created(caller, PATH, n=2, **CAT), await created(caller, PATH, **CAT)
     video = await caller.create(model_name="kling-v3")
@@ -89,7 +89,7 @@ async def test_an_image_task_takes_the_slots_of_its_pictures(caller: Caller, clo
 
 
 async def test_the_page_is_told_of_the_other_pack(caller: Caller) -> None:
-    """What was charged to the pack of pictures stands beside the balance of videos, once there is any."""
+    """Charges to the image pack are shown next to the balance of videos, once there are any."""
     await caller.create()
     before = (await caller.request("GET", "/_emulator/state")).body["account"]
     await created(caller, PATH, n=2, **CAT)
@@ -100,7 +100,7 @@ async def test_the_page_is_told_of_the_other_pack(caller: Caller) -> None:
 
 
 async def test_numbers_may_be_texts(caller: Caller) -> None:
-    """As the service probably does, numbers in strings are numbers; "auto" stays what it is."""
+    """Numbers in strings are numbers, as the service probably reads them; "auto" is kept."""
     caller.emulator._account.concurrency = 12
     for amount in ("3", "auto"):
         answer = await created(caller, omni_image.ENDPOINT.path, **SERIES | {"series_amount": amount, "n": "1"})

@@ -13,25 +13,25 @@ EXIF_HEAD = {"II": b"Exif\0\0II*\0\x08\0\0\0", "MM": b"Exif\0\0MM\0*\0\0\0\x08"}
 
 
 def segment(marker: int, data: bytes) -> bytes:
-    """Give a JPEG segment."""
+    """Returns a JPEG segment."""
     return bytes([0xFF, marker]) + struct.pack(">H", len(data) + 2) + data
 
 
 def exif(orientation: int, order: str = "II") -> bytes:
-    """Give an APP1 segment with two tags, the second of which is the orientation."""
+    """Returns an APP1 segment with two tags, the second of which is the orientation."""
     sign = "<" if order == "II" else ">"
     tags = struct.pack(sign + "HHIHH", 0x010F, 3, 1, 7, 0) + struct.pack(sign + "HHIHH", 0x0112, 3, 1, orientation, 0)
     return segment(0xE1, EXIF_HEAD[order] + struct.pack(sign + "H", 2) + tags + bytes(4))
 
 
 def jpeg(*segments: bytes, frame: int = 0xC0) -> bytes:
-    """Give the beginning of a JPEG of 800 x 450 pixels."""
+    """Returns the beginning of a JPEG of 800 x 450 pixels."""
     size = struct.pack(">BHHB", 8, 450, 800, 3)
     return b"\xff\xd8" + b"".join(segments) + segment(frame, size + bytes(9)) + segment(0xDA, bytes(10)) + b"\xff\xd9"
 
 
 def look(data: bytes) -> tuple[str, int, int, int]:
-    """Give what is seen of an image."""
+    """Returns the facts about an image."""
     image = read_image(base64.b64encode(data).decode(), "image")
     return image.format, image.width, image.height, image.size
 
@@ -50,7 +50,7 @@ def look(data: bytes) -> tuple[str, int, int, int]:
     ],
 )
 def test_a_jpeg_tells_its_size(data: bytes) -> None:
-    """The frame header is found behind any number of other segments, broken EXIF notwithstanding."""
+    """The frame header is found behind any number of other segments, even with broken EXIF."""
     assert look(data) == ("jpeg", 800, 450, len(data))
 
 
@@ -74,7 +74,7 @@ def test_a_turned_jpeg_is_as_displayed(orientation: int, order: str) -> None:
     ],
 )
 def test_an_orientation_is_found(data: bytes, turn: int) -> None:
-    """The first orientation that says something counts; without one, or with nonsense, the image is upright."""
+    """The first valid orientation counts; without a valid one the image is upright."""
     assert orientation(data) == turn
 
 
@@ -98,14 +98,14 @@ def test_a_png_tells_its_size() -> None:
     ],
 )
 def test_a_damaged_image_is_refused(data: bytes) -> None:
-    """A file that begins like an image but has no size is refused, whatever it is cut to."""
+    """A file that begins like an image but has no size is refused, at any truncation."""
     with pytest.raises(Refusal, match="damaged"):
         look(data)
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a" + bytes(20), b"RIFF\0\0\0\0WEBP", b"<html>", b"%PDF"])
 def test_another_file_is_refused(data: bytes) -> None:
-    """Only JPEG and PNG are images here."""
+    """Only JPEG and PNG are accepted."""
     with pytest.raises(Refusal, match="only jpg, jpeg and png"):
         look(data)
 

@@ -14,14 +14,14 @@ NOW = 1_800_000_000.0
 
 
 def made_task() -> EmulatedTask:
-    """Give a task that will succeed."""
+    """Returns a task that will succeed."""
     rng = same_draws(0)
     request = ENDPOINT.accept({"image": "https://images.example/cat.png", "watermark_info": {"enabled": True}})
     return AccountModel(rng=rng, speed=1.0, concurrency=5, balance=100.0).create(NOW, ENDPOINT, request)
 
 
 def test_a_link_is_stable_and_good_when_handed_out() -> None:
-    """A link stays the same from query to query, and always has half of its lifetime left at least."""
+    """A link is the same in consecutive queries, and always has at least half of its lifetime left."""
     task = made_task()
     links = Links("http://host", b"key", 100.0)
     end = task.finished_at
@@ -34,7 +34,7 @@ def test_a_link_is_stable_and_good_when_handed_out() -> None:
 
 @given(st.floats(0, 1000))
 def test_a_link_lasts_half_of_its_lifetime_at_least(seconds: float) -> None:
-    """Whenever it is asked for, a link is good for between half and all of its lifetime."""
+    """At any time a new link is valid for between half and all of its lifetime."""
     task = made_task()
     now = task.finished_at + seconds
 
@@ -44,7 +44,7 @@ def test_a_link_lasts_half_of_its_lifetime_at_least(seconds: float) -> None:
 
 
 def test_no_link_outlives_the_retention() -> None:
-    """Thirty days after its end no link to a result works any more, however it was come by."""
+    """Thirty days after the end of its task no link to a result is valid."""
     task = made_task()
     links = Links("http://host", b"key", RETENTION)
     late = task.finished_at + RETENTION - 1
@@ -89,7 +89,7 @@ def test_a_changed_link_is_refused(change: dict[str, str]) -> None:
     ],
 )
 def test_a_range_is_read_as_rfc_9110_says(header: str | None, span: tuple[int, int] | None) -> None:
-    """One range of bytes is understood in its three forms; all else means the whole file."""
+    """A single range of bytes is supported in its three forms; anything else returns the whole file."""
     assert span == requested_range(header, 100)
 
 
@@ -102,7 +102,7 @@ def test_a_range_outside_of_the_file_is_an_error(header: str) -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 10)).map(lambda pair: (pair[0], sum(pair)))))
 def test_merged_pieces_cover_the_same_bytes(pieces: list[tuple[int, int]]) -> None:
-    """Joining pieces changes neither which bytes are covered, nor leaves two that touch."""
+    """Joining pieces keeps the covered bytes, and leaves no two pieces that touch."""
     joined = merged(pieces)
 
     assert {byte for start, end in pieces for byte in range(start, end)} == {
@@ -125,7 +125,7 @@ def test_merged_pieces_cover_the_same_bytes(pieces: list[tuple[int, int]]) -> No
     ],
 )
 def test_a_link_says_which_file_it_leads_to(url: str, address: str, *, found: bool) -> None:
-    """A good link by a known address gives the task and the file; anything else gives nothing."""
+    """A valid link with a known address resolves to the task and the file; anything else to None."""
     task = made_task()
     links = Links("http://host", b"key", 100.0)
     target = links.make(task, "watermark", task.finished_at).removeprefix("http://host")

@@ -23,17 +23,17 @@ FACE: dict[str, Any] = {"face_id": "0", "sound_file": "https://sounds.example/a.
 
 
 def body(session_id: str = "1", **changes: Any) -> dict[str, Any]:
-    """Give a lip-sync of one face."""
+    """Returns a lip-sync of one face."""
     return {"session_id": session_id, "face_choose": [FACE | changes]}
 
 
 def recorded(name: str) -> Any:
-    """Give the `data` of a recorded body."""
+    """Returns the `data` of a recorded body."""
     return json.loads((RECORDED / f"{name}.json").read_text())["body"]["data"]
 
 
 async def session_of(caller: Caller, **video: str) -> str:
-    """Identify the faces of a video."""
+    """Identifies the faces of a video."""
     answer = await caller.post(FACES, video or {"video_url": CLIP})
     return str(answer.body["data"]["session_id"])
 
@@ -64,7 +64,7 @@ async def test_faces_answer_as_recorded(caller: Caller, clock: Clock) -> None:
     ],
 )
 async def test_faces_need_one_video(caller: Caller, video: dict[str, str], message: str) -> None:
-    """A video is given in one way, and an id is one of the account."""
+    """A video is given either by id or by URL, and the id must be one of the account."""
     answer = await caller.post(FACES, video)
 
     assert (answer.code, answer.message) == (1201, message)
@@ -72,7 +72,7 @@ async def test_faces_need_one_video(caller: Caller, video: dict[str, str], messa
 
 
 async def test_a_video_of_more_than_a_minute_has_no_faces(caller: Caller, clock: Clock) -> None:
-    """An avatar may speak for longer than faces are looked for, which is 60 seconds."""
+    """An avatar may be longer than the 60 seconds in which faces are identified."""
     speech = {"text": "x" * 1000, "voice_id": "calm_story1", "voice_language": "en"}
     [audio] = (await caller.post("/v1/audio/tts", speech)).body["data"]["task_result"]["audios"]
     path, image = "/v1/videos/avatar/image2video", "https://pictures.example/face.png"
@@ -85,7 +85,7 @@ async def test_a_video_of_more_than_a_minute_has_no_faces(caller: Caller, clock:
 
 
 async def test_a_video_that_is_not_finished_or_too_old_has_no_faces(caller: Caller, clock: Clock) -> None:
-    """The id of a video is good from the end of its task on, for 30 days."""
+    """The id of a video is valid for 30 days from the end of its task."""
     created = (await caller.create()).body["data"]
     result_id = caller.emulator._account.task(created["task_id"]).result_id
     codes = []
@@ -107,7 +107,7 @@ async def test_a_video_that_is_not_finished_or_too_old_has_no_faces(caller: Call
     ],
 )
 def test_a_documented_lip_sync_is_accepted(changes: dict[str, Any]) -> None:
-    """What the documentation allows is accepted, as far as it needs no look at the account."""
+    """Documented requests are accepted, as far as their check does not depend on the account."""
     assert advanced_lip_sync.ENDPOINT.accept(body(**changes)).units > 0
 
 
@@ -129,7 +129,7 @@ def test_a_documented_lip_sync_is_accepted(changes: dict[str, Any]) -> None:
     ],
 )
 def test_a_forbidden_lip_sync_is_refused(request_body: dict[str, Any], message: str) -> None:
-    """What the documentation forbids is refused with 1201."""
+    """Requests that the documentation forbids are refused with 1201."""
     with pytest.raises(Refusal, match=message) as caught:
         advanced_lip_sync.ENDPOINT.accept(request_body)
 
@@ -137,7 +137,7 @@ def test_a_forbidden_lip_sync_is_refused(request_body: dict[str, Any], message: 
 
 
 async def test_lips_are_synchronised_as_recorded(caller: Caller, clock: Clock) -> None:
-    """The task tells of the video that it works on, whose length it has; each five seconds cost half a unit."""
+    """The task contains its input video, whose length it has; five seconds cost half a unit."""
     video = (await finished(caller, clock))["task_result"]["videos"][0]
     session = await session_of(caller, video_id=video["id"])
     spoken = {"text": "a" * 100, "voice_id": "AOT", "voice_language": "en"}
@@ -167,7 +167,7 @@ async def test_lips_are_synchronised_as_recorded(caller: Caller, clock: Clock) -
     ],
 )
 async def test_a_lip_sync_fits_its_session(caller: Caller, changes: dict[str, Any], message: str) -> None:
-    """Face, sound and times have to fit what the session knows; nothing is created otherwise."""
+    """Face, sound and times must match the session; otherwise nothing is created."""
     answer = await caller.post(SYNC, body(await session_of(caller), **changes))
 
     assert (answer.code, message in answer.message) == (1201, True)
@@ -175,7 +175,7 @@ async def test_a_lip_sync_fits_its_session(caller: Caller, changes: dict[str, An
 
 
 async def test_the_clip_is_that_of_the_video(clock: Clock) -> None:
-    """The result has size, rate, length and pictures of the video that it is made of, and sound; its length is paid."""
+    """The result has size, rate, length and pictures of its input video, and sound; its length is charged."""
     async with Emulator(clock=clock, speed=1.0) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         video = (await finished(caller, clock, image=base64_png(360, 640), duration="10"))["task_result"]["videos"][0]
@@ -190,7 +190,7 @@ async def test_the_clip_is_that_of_the_video(clock: Clock) -> None:
 
 
 async def test_a_session_lives_for_a_day(caller: Caller, clock: Clock) -> None:
-    """A session is the account's own, and good for 24 hours."""
+    """A session belongs to the account, and is valid for 24 hours."""
     session = await session_of(caller)
     answers = [await caller.post(SYNC, body("1"))]
     for seconds in (86_399, 10):
@@ -202,7 +202,7 @@ async def test_a_session_lives_for_a_day(caller: Caller, clock: Clock) -> None:
 
 
 async def test_a_video_by_address_is_a_parent_too(caller: Caller, clock: Clock) -> None:
-    """Of a video that was given by its address the task tells that address."""
+    """For a video given by URL, the task contains that URL."""
 
     async def synced() -> Answer:
         made = await caller.post(SYNC, body(await session_of(caller)))

@@ -52,13 +52,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize("body", ACCEPTED)
 def test_a_documented_request_is_accepted(body: dict[str, Any]) -> None:
-    """What the documentation allows is accepted."""
+    """Documented requests are accepted."""
     assert ENDPOINT.accept(body).units > 0
 
 
 @pytest.mark.parametrize(("body", "message"), REFUSED)
 def test_a_forbidden_request_is_refused(body: dict[str, Any], message: str) -> None:
-    """What the documentation forbids is refused with 1201 and a message that names it."""
+    """Requests that the documentation forbids are refused with 1201 and a message that names the member."""
     with pytest.raises(Refusal) as caught:
         ENDPOINT.accept(body)
 
@@ -67,7 +67,7 @@ def test_a_forbidden_request_is_refused(body: dict[str, Any], message: str) -> N
 
 
 async def test_an_unreachable_video_is_refused_as_recorded(caller: Caller) -> None:
-    """A video that cannot be fetched is refused with the words that the service has for it."""
+    """A video that cannot be fetched is refused with the service's message."""
     body = DANCE | {"video_url": "https://files.example.invalid/dance.mp4"}
     answer = await caller.request("POST", ENDPOINT.path, json=body, headers=caller.headers)
 
@@ -85,19 +85,19 @@ async def test_an_unreachable_video_is_refused_as_recorded(caller: Caller) -> No
     ],
 )
 def test_prices_follow_the_price_table(body: dict[str, Any], units: str) -> None:
-    """The seconds of the result are paid, which are 5 here."""
+    """The seconds of the result are charged, here 5."""
     assert units == answers.decimal_text(ENDPOINT.accept(body).units)
     assert units == answers.decimal_text(ENDPOINT.estimate(body))
 
 
 def test_it_takes_as_long_as_measured() -> None:
-    """5 s in pro take 181 s in the mean; without a mode nothing is known."""
+    """5 s in pro take 181 s in the mean; without a mode the time is unknown."""
     assert mean_generation_seconds(ENDPOINT.path, DANCE) == pytest.approx(181)
     assert mean_generation_seconds(ENDPOINT.path, {}) is None
 
 
 def test_a_clip_begins_with_the_picture() -> None:
-    """It has the picture's ratio, and the sound of the video where that is kept."""
+    """It has the picture's ratio, and the video's sound if that is kept."""
     body = DANCE | {"image_url": base64_png(400, 600), "keep_original_sound": "no"}
     plain = ENDPOINT.accept(body).result.rendering("plain", {"image_url": "kept"})
     loud = ENDPOINT.accept(DANCE).result.rendering("plain", {"image_url": "kept"})
@@ -109,7 +109,7 @@ def test_a_clip_begins_with_the_picture() -> None:
 
 
 def test_the_picture_is_looked_at() -> None:
-    """A picture that is too small, or cannot be fetched, makes the task fail; it is not kept in its parameters."""
+    """A picture that is too small, or cannot be fetched, makes the task fail; its parameters contain no data."""
     small = ENDPOINT.accept(DANCE | {"image_url": base64_png(200, 200)})
     away = ENDPOINT.accept(DANCE | {"image_url": "https://h.invalid/a.png"})
 
@@ -118,7 +118,7 @@ def test_the_picture_is_looked_at() -> None:
 
 
 async def test_a_task_answers_as_recorded(caller: Caller, clock: Clock) -> None:
-    """A finished task has the members and the price of the body that was recorded live."""
+    """A finished task has the members and the price of the body recorded live."""
     made = (await caller.request("POST", ENDPOINT.path, json=DANCE, headers=caller.headers)).body["data"]
     clock.advance(FAR)
     data = (await caller.get(f"{ENDPOINT.path}/{made['task_id']}")).body["data"]

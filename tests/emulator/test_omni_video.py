@@ -21,22 +21,22 @@ CUSTOM = {"multi_shot": True, "shot_type": "customize", "multi_prompt": SHOTS}
 
 
 def images(*types: str) -> dict[str, Any]:
-    """Give pictures, each of a type, "" for a reference."""
+    """Returns pictures by type, "" for a reference."""
     return {"image_list": [{"image_url": URL} | ({"type": each} if each else {}) for each in types]}
 
 
 def elements(number: int) -> dict[str, Any]:
-    """Give elements."""
+    """Returns elements."""
     return {"element_list": [{"element_id": number} for number in range(1, number + 1)]}
 
 
 def video(refer_type: str, **more: str) -> dict[str, Any]:
-    """Give a video."""
+    """Returns a video."""
     return {"video_list": [{"video_url": CLIP, "refer_type": refer_type} | more]}
 
 
 def framed(*types: str, **more: Any) -> dict[str, Any]:
-    """Give a request of the newer model that begins with a picture, and so has no ratio of its own."""
+    """Returns a request to the newer model with a first frame, and so without a ratio."""
     return {"prompt": "a cat", "model_name": "kling-v3-omni"} | images("first_frame", *types) | more
 
 
@@ -121,13 +121,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize("body", ACCEPTED)
 def test_a_documented_request_is_accepted(body: dict[str, Any]) -> None:
-    """What the documentation allows, or leaves uncertain, is accepted."""
+    """Requests that the documentation allows, or is unclear about, are accepted."""
     assert ENDPOINT.accept(body).units > 0
 
 
 @pytest.mark.parametrize(("body", "message"), REFUSED)
 def test_a_forbidden_request_is_refused(body: dict[str, Any], message: str) -> None:
-    """What the documentation forbids is refused with 1201 and a message that names it."""
+    """Requests that the documentation forbids are refused with 1201 and a message that names the member."""
     with pytest.raises(Refusal) as caught:
         ENDPOINT.accept(body)
 
@@ -143,7 +143,7 @@ def test_a_forbidden_request_is_refused(body: dict[str, Any], message: str) -> N
     ],
 )
 async def test_refusals_are_worded_as_recorded(caller: Caller, name: str, body: dict[str, Any]) -> None:
-    """The refusals of which a text is known have it."""
+    """Refusals with a known message have that message."""
     answer = await caller.request("POST", ENDPOINT.path, json=body, headers=caller.headers)
 
     recorded = OTHERS[name]
@@ -152,7 +152,7 @@ async def test_refusals_are_worded_as_recorded(caller: Caller, name: str, body: 
 
 
 def test_a_missing_model_is_the_older_one() -> None:
-    """A request without `model_name`, `mode` and `duration` is one for kling-video-o1 in pro for 5 s."""
+    """Without `model_name`, `mode` and `duration`, a request is for kling-video-o1 in pro for 5 s."""
     made = ENDPOINT.accept(CAT)
 
     assert (made.model_name, made.mode, made.duration) == ("kling-video-o1", "pro", 5)
@@ -173,14 +173,14 @@ def test_a_missing_model_is_the_older_one() -> None:
     ],
 )
 def test_prices_follow_the_price_table(body: dict[str, Any], units: str) -> None:
-    """A clip costs what the table says, more with a video; one that is edited counts as 5 s, whatever is asked for."""
+    """A clip has the price of the table, more with a video; an edited video counts as 5 s, for any duration."""
     assert units == answers.decimal_text(ENDPOINT.accept(body).units)
     assert units == answers.decimal_text(ENDPOINT.estimate(body))
 
 
 @pytest.mark.parametrize("body", [{}, {"video_list": 5}, {"video_list": ["a"]}, {"video_list": [{"refer_type": 5}]}])
 def test_unchecked_requests_have_a_price(body: dict[str, Any]) -> None:
-    """The price and the time of a request that was not checked yet are worked out, whatever it holds."""
+    """Price and time of an unchecked request are computed for any content."""
     assert ENDPOINT.estimate(body) > 0
     assert mean_generation_seconds(ENDPOINT.path, body) == pytest.approx(164)
 
@@ -200,7 +200,7 @@ def test_unchecked_requests_have_a_price(body: dict[str, Any]) -> None:
     ],
 )
 def test_what_a_clip_shows(body: dict[str, Any], size: tuple[int, int], shown: tuple[str, str, str] | None) -> None:
-    """It goes from the first frame to the last, or from one reference to another, or shows the prompt."""
+    """The clip goes from the first frame to the last, or from one reference to another, or shows the prompt."""
     result = ENDPOINT.accept(body).result
     names = {f"image_list.{number}": f"image_list.{number}" for number in range(3)}
     rendered = result.rendering("plain", names)
@@ -212,7 +212,7 @@ def test_what_a_clip_shows(body: dict[str, Any], size: tuple[int, int], shown: t
 
 
 def test_pictures_are_looked_at() -> None:
-    """A picture that is too small, or cannot be fetched, makes the task fail; none is kept in its parameters."""
+    """A picture that is too small, or cannot be fetched, makes the task fail; its parameters contain no data."""
     small = ENDPOINT.accept(V3 | {"image_list": [{"image_url": base64_png(200, 200)}]})
     away = ENDPOINT.accept(V3 | {"image_list": [{"image_url": "https://h.invalid/a.png"}]})
 
@@ -221,7 +221,7 @@ def test_pictures_are_looked_at() -> None:
 
 
 def test_sound() -> None:
-    """A clip has sound when it is asked for, and when that of its video is kept."""
+    """A clip has sound if it is requested, or if the sound of its video is kept."""
     bodies = [V3, V3 | {"sound": "on"}, EDIT, EDIT | video("base", keep_original_sound="no")]
     rendered = [ENDPOINT.accept(body).result.rendering("plain", {}) for body in bodies]
 

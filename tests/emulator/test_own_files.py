@@ -1,4 +1,4 @@
-"""Results of the emulator that come back to it by their links."""
+"""Results of the emulator as inputs, by their links."""
 
 import hashlib
 import json
@@ -59,33 +59,33 @@ GIVEN: list[tuple[str, dict[str, Any]]] = [
 
 
 async def picture_link(caller: Caller, clock: Clock, ratio: str = "1:1") -> str:
-    """Give the link to a picture that a task made."""
+    """Returns the link to a picture that a task made."""
     made = (await caller.post(GENERATIONS, {"prompt": "a cat", "aspect_ratio": ratio})).body["data"]
     clock.advance(FAR)
     data = (await caller.get(f"{GENERATIONS}/{made['task_id']}")).body["data"]
     return str(data["task_result"]["images"][0]["url"])
 
 
-async def asked(caller: Caller, path: str, body: dict[str, Any]) -> AcceptedRequest:
-    """Create a task, and give what the emulator took for its request."""
+async def accepted(caller: Caller, path: str, body: dict[str, Any]) -> AcceptedRequest:
+    """Creates a task, and returns the request that the emulator accepted."""
     answer = await caller.post(path, body)
     assert answer.code == 0, answer.message
     return caller.emulator._account.task(answer.body["data"]["task_id"]).request
 
 
 def clip_of(task: EmulatedTask) -> Any:
-    """Give what the clip of a task looks like."""
+    """Returns the spec of the clip of a task."""
     return task.request.result.rendering("plain", {"image": "kept"}).spec  # type: ignore[attr-defined]  # what the emulator makes by itself can be drawn
 
 
 @pytest.mark.parametrize(("path", "body"), GIVEN)
 async def test_a_picture_is_taken_as_submitted(clock: Clock, path: str, body: dict[str, Any]) -> None:
-    """In whichever member the link to a picture stands, the file is kept, to the byte, and the link is remembered."""
+    """In every member a link to a picture stands for the file, byte for byte; the parameters contain the link."""
     async with Emulator(clock=clock, render=True) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         link = await picture_link(caller, clock)
         given = json.loads(json.dumps(body).replace("LINK", link))
-        request = await asked(caller, path, given)
+        request = await accepted(caller, path, given)
         file = (await caller.request("GET", link)).content
 
     assert hashlib.sha256(file).hexdigest() in request.images.values()
@@ -96,17 +96,17 @@ async def test_a_picture_is_taken_as_submitted(clock: Clock, path: str, body: di
 async def test_a_clip_has_the_ratio_of_its_picture(
     caller: Caller, clock: Clock, ratio: str, size: tuple[int, int]
 ) -> None:
-    """A picture that was made before gives a clip of its own ratio."""
-    request = await asked(caller, PATH, {"image": await picture_link(caller, clock, ratio)})
+    """An earlier picture results in a clip of its ratio."""
+    request = await accepted(caller, PATH, {"image": await picture_link(caller, clock, ratio)})
 
     assert request.result.size[0] == size[0]
     assert request.result.size[1] == pytest.approx(size[1], rel=0.02)
 
 
 async def test_a_picture_of_a_call_counts_too(caller: Caller) -> None:
-    """So does a picture that was made at once; that of a face is too small for a clip."""
+    """So does a picture made by a call that answers at once; that of a face is too small for a clip."""
     (face, *_) = (await caller.post("/v1/videos/identify-face", {"video_url": OTHER})).body["data"]["face_data"]
-    request = await asked(caller, PATH, {"image": face["face_image"]})
+    request = await accepted(caller, PATH, {"image": face["face_image"]})
 
     assert request.result.size == (720, 720)
     assert request.damage == SIDES_MESSAGE
@@ -125,24 +125,24 @@ async def test_a_picture_of_a_call_counts_too(caller: Caller) -> None:
 async def test_other_links_are_not_fetched(
     caller: Caller, clock: Clock, change: Callable[[str], str], seconds: float
 ) -> None:
-    """A link that is not good, or leads elsewhere, is a picture by URL, which counts as 16:9."""
+    """An invalid or foreign link is a picture by URL, which counts as 16:9."""
     link = change(await picture_link(caller, clock))
     clock.advance(seconds)
-    request = await asked(caller, PATH, {"image": link})
+    request = await accepted(caller, PATH, {"image": link})
 
     assert request.result.size == (1280, 720)
 
 
 async def test_words_stay_what_they_are(caller: Caller, clock: Clock) -> None:
-    """A link counts only where a picture is expected."""
+    """A link is resolved only where a picture is expected."""
     link = await picture_link(caller, clock)
-    request = await asked(caller, GENERATIONS, {"prompt": link, "external_task_id": link})
+    request = await accepted(caller, GENERATIONS, {"prompt": link, "external_task_id": link})
 
     assert (request.prompt, request.external_task_id) == (link, link)
 
 
 async def test_links_by_another_name_count(caller: Caller, clock: Clock) -> None:
-    """Links lead to the address by which a call came, and are known by it."""
+    """Links have the address by which a call came, and are resolved by it."""
     here = caller.emulator.base_url.replace("127.0.0.1", "localhost")
     made = await caller.post(here + GENERATIONS, {"prompt": "a cat", "aspect_ratio": "1:1"})
     clock.advance(FAR)
@@ -155,32 +155,32 @@ async def test_links_by_another_name_count(caller: Caller, clock: Clock) -> None
 
 
 async def spoken(caller: Caller) -> Any:
-    """Have a text read out, and give the sound."""
+    """Creates a speech of a text, and returns the sound."""
     body = {"text": "a" * 100, "voice_id": "AOT", "voice_language": "en"}
     return (await caller.post("/v1/audio/tts", body)).body["data"]["task_result"]["audios"][0]
 
 
 async def test_a_sound_is_taken_as_submitted(caller: Caller) -> None:
-    """The link to a sound counts as the file itself, so that its length is known."""
+    """A link to a sound stands for the file, so that its length is known."""
     audio = await spoken(caller)
     body = {"image": base64_png(), "sound_file": audio["url"]}
-    request = await asked(caller, "/v1/videos/avatar/image2video", body)
+    request = await accepted(caller, "/v1/videos/avatar/image2video", body)
 
     assert request.duration == int(float(audio["duration"])) != 5
     assert request.parameters["sound_file"] == audio["url"]
 
 
 async def test_a_member_that_takes_no_content_keeps_the_link(caller: Caller) -> None:
-    """A voice is made of a sound by its URL only, and that stays."""
+    """A voice is made from a sound by URL only, and the URL is kept."""
     audio = await spoken(caller)
-    request = await asked(caller, "/v1/general/custom-voices", {"voice_name": "mine", "voice_url": audio["url"]})
+    request = await accepted(caller, "/v1/general/custom-voices", {"voice_name": "mine", "voice_url": audio["url"]})
 
     assert not request.damage
 
 
 @pytest.mark.parametrize("name", ["url", "watermark_url"])
 async def test_a_video_by_its_link_is_that_video(caller: Caller, clock: Clock, name: str) -> None:
-    """The link to a video of the account says as much as its id: how long it is, and what it shows."""
+    """A link to a video of the account is equivalent to its id: length and content are known."""
     data = await finished(caller, clock, image=base64_png(400, 400), duration="10", watermark_info={"enabled": True})
     (video,) = data["task_result"]["videos"]
     faces = (await caller.post("/v1/videos/identify-face", {"video_url": video[name]})).body["data"]["face_data"]
@@ -194,9 +194,9 @@ async def test_a_video_by_its_link_is_that_video(caller: Caller, clock: Clock, n
 
 
 async def test_a_video_with_sound_shows_the_video(caller: Caller, clock: Clock) -> None:
-    """A video that got a sound has the size, the rate and the pictures of the video that it was made of."""
+    """A video with an added sound has the size, rate and pictures of its input video."""
     link = await file_url(caller, clock, image=base64_png(360, 640))
-    await asked(caller, "/v1/audio/video-to-audio", {"video_url": link})
+    await accepted(caller, "/v1/audio/video-to-audio", {"video_url": link})
     first, second = map(clip_of, caller.emulator._account.tasks)
 
     assert (second.width, second.height, second.fps, second.image) == (720, 1280, first.fps, "kept")
@@ -214,10 +214,10 @@ async def test_a_video_with_sound_shows_the_video(caller: Caller, clock: Clock) 
 async def test_a_clip_is_as_long_as_its_video(
     caller: Caller, clock: Clock, path: str, body: dict[str, Any], units: int
 ) -> None:
-    """Who lets a person dance, or edits a video, pays for the seconds of the video, which its link tells."""
+    """Motion control and edited videos are charged by the length of the linked video."""
     link = await file_url(caller, clock, duration="10")
     given = json.loads(json.dumps(body).replace(DANCE_URL, link))
-    request = await asked(caller, path, given)
+    request = await accepted(caller, path, given)
 
     assert (request.duration, float(request.units)) == (10, units)
     assert isinstance(request.result, VideoResult)
@@ -231,7 +231,7 @@ async def test_a_clip_is_as_long_as_its_video(
 async def test_a_video_that_is_too_long_is_refused(
     caller: Caller, clock: Clock, path: str, body: dict[str, Any]
 ) -> None:
-    """The documented limits of a video hold where its length is known; nothing is created then."""
+    """If the length of a video is known, its documented limits are checked, and nothing is created beyond them."""
     link = await file_url(caller, clock, model_name="kling-v3", duration="15")
     given = json.loads(json.dumps(body).replace(DANCE_URL, link))
     answer = await caller.post(path, given)
@@ -252,9 +252,9 @@ async def test_a_video_that_is_too_long_is_refused(
 async def test_an_edited_video_shows_the_video(
     caller: Caller, clock: Clock, changes: dict[str, Any], shown: tuple[str, tuple[int, int], str]
 ) -> None:
-    """An edited video has the ratio of the video, and its pictures unless others are given, under its own words."""
+    """An edited video has the ratio of its input, and its pictures unless others are given, with its own caption."""
     link = await file_url(caller, clock, image=base64_png(360, 640), prompt="a cat")
-    await asked(caller, OMNI, EDIT | {"mode": "std", "video_list": [{"video_url": link}]} | changes)
+    await accepted(caller, OMNI, EDIT | {"mode": "std", "video_list": [{"video_url": link}]} | changes)
     result = caller.emulator._account.tasks[-1].request.result
     spec = result.rendering("plain", {"image": "kept", "image_list.0": "reference"}).spec  # type: ignore[attr-defined]  # what the emulator makes by itself can be drawn
 
@@ -262,7 +262,7 @@ async def test_an_edited_video_shows_the_video(
 
 
 async def test_what_is_shown_goes_on_through_a_chain(caller: Caller, clock: Clock) -> None:
-    """The video with sound among several results can be worked on, too."""
+    """The video among several results can be an input, too."""
     link = await file_url(caller, clock, image=base64_png(360, 640))
     for _ in range(2):
         made = (await caller.post("/v1/audio/video-to-audio", {"video_url": link})).body["data"]

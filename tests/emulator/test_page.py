@@ -18,14 +18,14 @@ SCRIPT = "<script>document.title = 'broken into'</script><b>bold</b>"
 
 @pytest.fixture
 async def emulator(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Emulator]:
-    """Give a running emulator that renders small clips."""
+    """Yields a running emulator that renders small clips."""
     monkeypatch.setitem(video_models.SHORT_SIDE, "std", 72)
     async with Emulator(clock=clock, speed=1.0, render=True) as running:
         yield running
 
 
 async def state(caller: Caller) -> Any:
-    """Give what the page shows."""
+    """Returns the state of the page."""
     return (await caller.request("GET", "/_emulator/state")).body
 
 
@@ -42,7 +42,7 @@ async def test_the_page_is_at_the_root(caller: Caller) -> None:
 
 
 async def test_the_state_follows_a_task(caller: Caller, clock: Clock) -> None:
-    """The page is told of the account, and of each change of a task, with its image, video and parameters."""
+    """The state has the account, and each change of a task, with its image, video and parameters."""
     await caller.create(image=CARD, prompt=SCRIPT, watermark_info={"enabled": True}, external_task_id="mine")
     before = await state(caller)
     clock.advance(FAR)
@@ -60,7 +60,7 @@ async def test_the_state_follows_a_task(caller: Caller, clock: Clock) -> None:
 
 
 async def test_the_page_shows_image_and_video(caller: Caller, clock: Clock) -> None:
-    """The image is the submitted one, the video the rendered one in parts if need be; neither is a delivery."""
+    """The image is the submitted one, the video the rendered one, also in parts; neither counts as a delivery."""
     await finished(caller, clock, image=base64_png())
     task = (await state(caller))["tasks"][0]
 
@@ -74,7 +74,7 @@ async def test_the_page_shows_image_and_video(caller: Caller, clock: Clock) -> N
 
 
 async def test_what_is_not_there_is_not_found(caller: Caller) -> None:
-    """Unknown images, names that are no image's, unknown tasks and unfinished ones are 404."""
+    """Unknown images, invalid names, unknown tasks and unfinished ones are 404."""
     task_id = (await caller.create(image=CARD)).body["data"]["task_id"]
     names = (
         "images/" + "0" * 64,
@@ -107,7 +107,7 @@ async def test_callbacks_are_shown(caller: Caller, clock: Clock) -> None:
 
 
 async def test_many_tasks_are_not_all_shown(caller: Caller) -> None:
-    """The newest 60 tasks are shown, newest first, and the others counted."""
+    """The newest 60 tasks are shown, newest first, and the others are counted."""
     caller.emulator._account.concurrency = 100
     for number in range(63):
         await caller.create(image="https://example.com/a.png", prompt=str(number))
@@ -118,19 +118,19 @@ async def test_many_tasks_are_not_all_shown(caller: Caller) -> None:
     assert shown["tasks"][0]["images"] == {}
 
 
-@pytest.mark.parametrize(("render", "said"), [(None, True), (False, False)])
+@pytest.mark.parametrize(("render", "has_notice"), [(None, True), (False, False)])
 async def test_the_page_says_how_to_get_pictures(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch, *, render: bool | None, said: bool
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, *, render: bool | None, has_notice: bool
 ) -> None:
-    """Without the extra the page says how to get more, unless that was declined; images are shown all the same."""
+    """Without the extra the page explains how to install it, unless `render=False`; images are shown if stored."""
     monkeypatch.setattr(server, "_can_render", lambda: False)
     async with Emulator(clock=clock, render=render) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         await caller.create(image=CARD)
         shown = await state(caller)
 
-    assert shown["notice"] == (server.HOW_TO_RENDER if said else "")
-    assert bool(shown["tasks"][0]["images"]) is said
+    assert shown["notice"] == (server.HOW_TO_RENDER if has_notice else "")
+    assert bool(shown["tasks"][0]["images"]) is has_notice
 
 
 @pytest.mark.skipif(bool(MISSING), reason=MISSING or "a browser is here")
@@ -171,7 +171,7 @@ async def test_the_page_lives_in_a_browser(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.skipif(bool(MISSING), reason=MISSING or "a browser is here")
 async def test_the_page_tells_when_the_emulator_is_gone(tmp_path: Path, clock: Clock) -> None:
-    """When the emulator stops, the page says so; when it is there again, the page goes on."""
+    """When the emulator stops, the page shows it; when it restarts, the page continues."""
     emulator = Emulator(clock=clock, render=False)
     async with Browser(tmp_path / "profile") as browser:
         async with emulator:

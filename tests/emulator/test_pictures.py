@@ -16,26 +16,26 @@ FILES = {"red": card((0.5, 0.5, RED), size=(400, 300), radius=40), "blue": card(
 
 
 def pictures(prompt: str = "a cat", size: tuple[int, int] = (1360, 768), **changes: Any) -> PicturesResult:
-    """Give a result of two pictures."""
+    """Returns a result of two pictures."""
     spec = PictureSpec(width=size[0], height=size[1], title="kling-v3 1k", prompt=prompt)
     arguments: dict[str, Any] = {"spec": spec, "count": 2, "watermark": False}
     return PicturesResult(**arguments | changes)
 
 
 def made(result: Result, name: str, label: str = LABEL) -> bytes:
-    """Give a file as it is without rendering."""
+    """Returns a file without rendering."""
     return result.placeholder(name, label).make()
 
 
 def rendered(result: Result, name: str, folder: Path, images: dict[str, str] | None = None) -> bytes:
-    """Give a file as it is with it."""
+    """Returns a rendered file."""
     target = folder / "made"
     result.rendering(name, images or {}).make(FILES.__getitem__, target, lambda: False)
     return target.read_bytes()
 
 
 def colours(content: bytes) -> Any:
-    """Give a function that gives red, green and blue of a picture's pixel."""
+    """Returns a function that returns red, green and blue of a picture's pixel."""
     frame = frames.filtered(frames.decode(content), "format=rgb24")
     rows = frames.rows(frame, 3)
     return lambda x, y: tuple(rows[y][3 * x : 3 * x + 3])
@@ -43,14 +43,14 @@ def colours(content: bytes) -> Any:
 
 @pytest.mark.parametrize("size", [(1360, 768), (3072, 5440), (300, 750), (301, 333)])
 def test_a_picture_is_a_png_of_the_asked_size(size: tuple[int, int]) -> None:
-    """A decoder that stops at any damage gives a picture of the size."""
+    """A strict decoder decodes a picture of the size."""
     frame = frames.decode(made(pictures(size=size), "image-1"))
 
     assert (frame.width, frame.height) == size
 
 
 def test_a_picture_shows_the_prompt() -> None:
-    """The prompt stands in the middle, letter by letter, and "EMULATED" with the number of the picture at the top."""
+    """The prompt is in the middle, letter by letter, and "EMULATED" with the number of the picture at the top."""
     colour = colours(made(pictures("a cat"), "image-0"))
 
     labels = [caption.title("a cat", 1360, 768), caption.caption(1360, 768, "kling-v3 1k  1/2", LABEL)]
@@ -92,7 +92,7 @@ def test_a_submitted_image_is_in_the_picture(tmp_path: Path) -> None:
 
 
 def test_an_image_given_by_url_leaves_a_notice(tmp_path: Path) -> None:
-    """What is not fetched has a place all the same, in which that is said."""
+    """An image that is not fetched has a place, with a notice in it."""
     spec = PictureSpec(width=640, height=360, images=side_by_side(["image"], 640, 360))
     colour = colours(rendered(pictures(spec=spec), "image-0", tmp_path, {"image": BY_URL}))
 
@@ -112,5 +112,5 @@ def test_several_images_are_side_by_side() -> None:
 
 
 def test_without_images_rendering_changes_nothing(tmp_path: Path) -> None:
-    """A picture of words alone needs no extra: it is the same card, without the task's number."""
+    """A picture from a prompt alone needs no extra: it is the same card, without the task's number."""
     assert rendered(pictures(), "image-0", tmp_path) == made(pictures(), "image-0", "")

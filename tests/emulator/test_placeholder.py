@@ -13,20 +13,20 @@ LABEL = "867283741759110000"
 
 
 def spec(**changes: Any) -> VideoSpec:
-    """Give a small video's spec."""
+    """Returns the spec of a small video."""
     arguments: dict[str, Any] = {"width": 64, "height": 36, "fps": 24, "seconds": 5, "label": LABEL}
     return VideoSpec(**arguments | changes)
 
 
 def opened(content: bytes) -> InputContainer:
-    """Open a file as a player does."""
+    """Opens a file as a player does."""
     container = av.open(io.BytesIO(content), "r")
     assert isinstance(container, InputContainer)
     return container
 
 
 def boxes(content: bytes) -> list[bytes]:
-    """Give the kinds of the file's outer boxes, which must fill it exactly."""
+    """Returns the kinds of the file's outer boxes, which must cover it exactly."""
     kinds, position = [], 0
     while position < len(content):
         kinds.append(content[position + 4 : position + 8])
@@ -36,7 +36,7 @@ def boxes(content: bytes) -> list[bytes]:
 
 
 def gray(content: bytes) -> Any:
-    """Give the first frame in gray, a list of rows."""
+    """Returns the first frame in gray as a list of rows."""
     with opened(content) as container:
         frame = next(container.decode(video=0))
         plane = frame.planes[0]
@@ -68,7 +68,7 @@ def test_a_video_decodes_to_what_was_asked_for(width: int, height: int, fps: int
 
 
 def test_the_largest_video_decodes() -> None:
-    """4K at the widest ratio, the largest there is, still has a level that allows it."""
+    """4K at the widest ratio, the largest frame, has a level that allows it."""
     content = render(spec(width=5400, height=2160, seconds=3))
 
     with opened(content) as container:
@@ -88,7 +88,7 @@ def test_frames_are_numbered() -> None:
 @pytest.mark.parametrize("width", [2, 256, 1082, 4112])
 @pytest.mark.parametrize("fps", [24, 30])
 def test_no_unit_looks_like_a_start_code(width: int, fps: int) -> None:
-    """Three bytes that another demultiplexer would stumble over occur in no NAL unit."""
+    """No NAL unit contains the bytes of a start code."""
     form = h264.Format(width=width, height=64, fps=fps)
     content = render(spec(width=width, height=64, fps=fps, seconds=3))
     units = [h264.sequence_parameters(form), h264.picture_parameters()]
@@ -103,7 +103,7 @@ def test_no_unit_looks_like_a_start_code(width: int, fps: int) -> None:
 
 
 def test_the_index_precedes_the_data() -> None:
-    """A player can begin before it has the whole file."""
+    """A player can start before it has the whole file."""
     assert boxes(render(spec())) == [b"ftyp", b"moov", b"mdat"]
 
 
@@ -118,7 +118,7 @@ def test_the_level_suits_the_size(size: tuple[int, int], level: int) -> None:
 
 
 def test_a_video_depends_on_its_spec_only() -> None:
-    """The same spec gives the same bytes, another task or the watermark others."""
+    """The same spec results in the same bytes, another task or the watermark in others."""
     plain, again = render(spec(width=1280, height=720)), render(spec(width=1280, height=720))
     other = render(spec(width=1280, height=720, label="867283741759110001"))
     marked = render(spec(width=1280, height=720, watermark=True))
@@ -139,7 +139,7 @@ def test_the_watermark_stands_in_the_corner() -> None:
 
 
 def test_colours_are_bt709_in_limited_range() -> None:
-    """The stream says how its colours are meant, and keeps to the range that it says."""
+    """The stream declares its colour space, and its values are within the declared range."""
     content = render(spec(width=1280, height=720))
 
     with opened(content) as container:

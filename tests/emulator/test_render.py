@@ -24,18 +24,18 @@ MIDDLE = card((0.5, 0.5, RED))
 
 
 def filmed(wanted: RenderSpec, images: bytes | Mapping[str, bytes] = MIDDLE) -> list[Any]:
-    """Give the frames of a shot."""
+    """Returns the frames of a shot."""
     kept = {"card": images} if isinstance(images, bytes) else images
     return list(pictures(wanted, kept.__getitem__))
 
 
 def simple(axis: str, value: float) -> RenderSpec:
-    """Give a shot with a movement along one axis."""
+    """Returns a shot with a movement along one axis."""
     return shot(camera=Camera(kind="simple", axis=axis, value=value))
 
 
 def travelled(wanted: RenderSpec, image: bytes = MIDDLE) -> tuple[float, float]:
-    """Give how far the red point of a card moves through a shot, in pixels to the right and down."""
+    """Returns the movement of the red point of a card during a shot, in pixels to the right and down."""
     clip = filmed(wanted, image)
     (start_x, start_y), (end_x, end_y) = found(clip[0], RED), found(clip[-1], RED)
     return end_x - start_x, end_y - start_y
@@ -95,7 +95,7 @@ def test_a_zoom_changes_the_distance_of_points(value: float) -> None:
     ],
 )
 def test_presets_move_as_they_are_called(kind: str, direction: tuple[int, int], *, grows: bool) -> None:
-    """Down is down, forward is larger, a turn to the right sends points to the left; without any, a push-in."""
+    """Down is down, forward is larger, a turn to the right moves points to the left; without any, a push-in."""
     clip = filmed(shot(camera=Camera(kind=kind)), card((0.42, 0.5, RED), (0.58, 0.5, BLUE)))
     (red, blue), (last_red, last_blue) = ((found(frame, RED), found(frame, BLUE)) for frame in (clip[0], clip[-1]))
 
@@ -112,7 +112,7 @@ def test_presets_move_as_they_are_called(kind: str, direction: tuple[int, int], 
     + [Camera(kind=kind) for kind in ("", "down_back", "forward_up", "left_turn_forward")],
 )
 def test_points_are_where_the_geometry_says(camera: Camera) -> None:
-    """In each frame each point of the card is seen within a pixel and a half of its place."""
+    """In each frame each point of the card is within a pixel and a half of its place."""
     places = {RED: (0.42, 0.45), BLUE: (0.6, 0.6)}
     clip = filmed(shot(camera=camera), card(*((*place, colour) for colour, place in places.items()), radius=4))
 
@@ -133,7 +133,7 @@ def test_a_lone_tail_is_where_the_camera_arrives() -> None:
 
 
 def test_the_image_blends_into_the_tail() -> None:
-    """The first frame is the one, the last frame is the other, and the share of the tail only grows."""
+    """The first frame is the image, the last frame is the tail, and the share of the tail only grows."""
     dark, light = card(ground=(20, 20, 20)), card(ground=(220, 220, 220))
     clip = filmed(shot(tail="tail"), {"card": dark, "tail": light})
 
@@ -144,7 +144,7 @@ def test_the_image_blends_into_the_tail() -> None:
 
 
 def test_a_tail_of_another_ratio_fills_the_frame() -> None:
-    """A tail whose ratio differs is cropped, not stretched: a circle stays one."""
+    """A tail of another ratio is cropped, not stretched: a circle remains a circle."""
     clip = filmed(shot(tail="tail"), {"card": card(), "tail": card((0.5, 0.5, RED), radius=20, size=(100, 100))})
 
     plane = clip[-1].planes[2]
@@ -170,7 +170,7 @@ def test_what_a_dynamic_mask_covers_follows_its_trajectory() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [SIZE, (1080, 608)])
 def test_what_moves_away_leaves_no_copy(width: int, height: int) -> None:
-    """Where a covered point was, its surroundings are, not those of the edge of the image."""
+    """The place of a covered point is filled with its surroundings, not with those of the edge of the image."""
 
     def paint(x: int, y: int) -> bytes:
         red = (x - 0.3 * WIDTH) ** 2 + (y - 0.6 * HEIGHT) ** 2 < 50
@@ -186,7 +186,7 @@ def test_what_moves_away_leaves_no_copy(width: int, height: int) -> None:
 
 
 def test_what_the_static_mask_covers_stays() -> None:
-    """While the camera pushes in, the covered point keeps its place exactly, and lies over what moves past."""
+    """While the camera pushes in, the covered point does not move, and is above everything that moves past."""
     images = {
         "card": card((0.15, 0.7, RED), (0.8, 0.7, BLUE)),
         "still": mask(0.15, 0.7),
@@ -203,7 +203,7 @@ def test_what_the_static_mask_covers_stays() -> None:
 
 @pytest.mark.parametrize("empty", ["mask", BY_URL])
 def test_a_mask_may_cover_nothing(empty: str) -> None:
-    """An empty mask, and one that is not fetched, leave the clip as it would be without."""
+    """An empty mask, and one that is not fetched, have no effect."""
     images = {"card": MIDDLE, "mask": card(ground=(0, 0, 0))}
     brush = Brush(mask=empty, points=((0.1, 0.1), (0.9, 0.9)))
     clip = filmed(shot(brushes=(brush,)), images)
@@ -225,7 +225,7 @@ def test_a_transparent_mask_covers_where_it_is_opaque() -> None:
 
 @pytest.mark.parametrize("covered", [0.0, 1.0])
 def test_a_mask_may_cover_everything(covered: float) -> None:
-    """A mask over the whole image moves all of it, over whatever there is."""
+    """A mask over the whole image moves all of it."""
     level = round(255 * covered)
     images = {"card": MIDDLE, "mask": card(ground=(level, level, level))}
     clip = filmed(shot(brushes=(Brush(mask="mask", points=((0.2, 0.2), (0.4, 0.2))),)), images)
@@ -236,7 +236,7 @@ def test_a_mask_may_cover_everything(covered: float) -> None:
 @pytest.mark.parametrize("size", [(16, 40), (40, 16), (300, 120)])
 @pytest.mark.parametrize("axis", ["pan", "tilt"])
 def test_odd_sizes_are_rendered(size: tuple[int, int], axis: str) -> None:
-    """Frames that are narrower than the grid is fine, or that it does not divide, are rendered like others."""
+    """Frames narrower than a cell of the grid, or not divisible by it, are rendered correctly."""
     width, height = size
     camera = Camera(kind="simple", axis=axis, value=10)
 
@@ -244,7 +244,7 @@ def test_odd_sizes_are_rendered(size: tuple[int, int], axis: str) -> None:
 
 
 def test_points_far_beyond_the_picture_are_kept_in_range() -> None:
-    """A point of the grid that a map cannot hold becomes the nearest one that it can."""
+    """A point of the grid out of the range of a map is clamped."""
     assert sampler._packed([-5, 7, 70_000]) == b"\0\0\7\0\xff\xff"
 
 
@@ -259,7 +259,7 @@ def test_every_frame_says_what_it_is() -> None:
 
 
 def test_a_long_prompt_and_a_narrow_frame_fit() -> None:
-    """Whatever is written is cut to the frame, which may be a few pixels wide."""
+    """Labels are cut to the frame, which may be a few pixels wide."""
     clip = filmed(shot(width=48, height=100, title="kling-v2-5-turbo pro", prompt="word " * 20, watermark=True))
 
     assert {(frame.width, frame.height) for frame in clip} == {(48, 100)}
@@ -276,27 +276,27 @@ def test_the_watermark_shows() -> None:
 
 
 def luma_differs(one: Any, other: Any, x: int, y: int) -> bool:
-    """Tell whether a pixel has another brightness in another frame."""
+    """Whether a pixel has another brightness in another frame."""
     return luma(one, x, y) != luma(other, x, y)
 
 
 @pytest.mark.parametrize("name", [BY_URL, TOO_LARGE])
 def test_a_placeholder_stands_in(name: str) -> None:
-    """For an image that is not here a picture that says so is shown, and moves."""
+    """A missing image is replaced by a picture with a notice, which moves."""
     clip = filmed(shot(image=name), {})
 
     assert bytes(clip[0].planes[0]) != bytes(clip[-1].planes[0])
 
 
 def bright(frame: Any) -> list[tuple[int, int]]:
-    """Give where letters of the card are: bright spots below the caption."""
+    """Returns the letters of the card: bright spots below the caption."""
     plane = frame.planes[0]
     data, length = bytes(plane), plane.line_size
     return [(x, y) for y in range(25, frame.height) for x in range(frame.width) if data[y * length + x] > 180]
 
 
 def test_words_stand_on_a_card() -> None:
-    """Without an image the words stand in the middle, other words look different, and the camera moves them."""
+    """Without an image the prompt is in the middle, another prompt looks different, and the camera moves it."""
     still = shot(image="", card="a cat", camera=Camera(kind="simple", axis="horizontal", value=10))
     clip, other = filmed(still, {}), filmed(attrs.evolve(still, card="a dog"), {})
     first, last = bright(clip[0]), bright(clip[-1])
@@ -312,7 +312,7 @@ def test_words_stand_on_a_card() -> None:
     "text", ["x", "a few words", "a much longer text that takes several lines " * 3, "w" * 200, "\u0301"]
 )
 def test_a_card_has_room_for_its_words(size: tuple[int, int], text: str) -> None:
-    """Words are wrapped, and made smaller, until they fit; the label never leaves the card, whatever the words."""
+    """The prompt is wrapped and scaled down until it fits; the label is inside the card for any prompt."""
     width, height = size
     label = caption.title(text, width, height)
 
@@ -322,7 +322,7 @@ def test_a_card_has_room_for_its_words(size: tuple[int, int], text: str) -> None
 
 
 def test_long_words_are_smaller() -> None:
-    """Few words are written larger than many."""
+    """A short prompt is written larger than a long one."""
     few, many = (caption.title("word " * count, 1280, 720) for count in (1, 100))
 
     strokes = [max(map(len, re.findall(rb"(?:\xff\xff\xff\xeb)+", label.rgba))) for label in (few, many)]
@@ -334,7 +334,7 @@ def test_long_words_are_smaller() -> None:
     [(1, (0, 0)), (2, (1, 0)), (3, (1, 1)), (4, (0, 1)), (5, (0, 0)), (6, (1, 0)), (7, (1, 1)), (8, (0, 1))],
 )
 def test_exif_rotation_is_honoured(orientation: int, place: tuple[int, int]) -> None:
-    """The stored top left corner goes where the orientation says; 5 to 8 swap the sides."""
+    """The orientation determines the place of the stored top left corner; 5 to 8 swap the sides."""
     source = frames.filtered(frames.decode(card((0.25, 0.25, RED), radius=10)), "format=yuvj444p")
     codec = av.CodecContext.create("mjpeg", "w")
     assert isinstance(codec, av.VideoCodecContext)
@@ -355,7 +355,7 @@ def test_exif_rotation_is_honoured(orientation: int, place: tuple[int, int]) -> 
 
 @pytest.mark.parametrize("kept", [0.3, 0.9])
 def test_a_broken_image_is_told(kept: float) -> None:
-    """An image that ends too early, or holds garbage, is an error that callers can catch."""
+    """A truncated or corrupt image raises an error that callers can catch."""
     whole = card((0.5, 0.5, RED))
 
     with pytest.raises(DamagedImageError):
@@ -366,7 +366,7 @@ def test_a_broken_image_is_told(kept: float) -> None:
 
 
 def opened(path: Path) -> Any:
-    """Open a file as a player does."""
+    """Opens a file as a player does."""
     return av.open(io.BytesIO(path.read_bytes()))
 
 
@@ -389,14 +389,14 @@ def test_the_file_is_what_was_asked_for(tmp_path: Path, fps: int, seconds: int, 
     if sound:
         with opened(target) as container:
             parts = list(container.decode(audio=0))
-        heard = [value for part in parts for value in memoryview(part.planes[0]).cast("f")[: part.samples]]
+        samples = [value for part in parts for value in memoryview(part.planes[0]).cast("f")[: part.samples]]
         length = sum(part.samples for part in parts)
-        assert 0.005 < max(heard) < 0.05
+        assert 0.005 < max(samples) < 0.05
         assert length == pytest.approx(seconds * 48_000, abs=2048)
 
 
 def test_the_same_shot_gives_the_same_bytes(tmp_path: Path) -> None:
-    """Rendering twice gives one file, so that a part of the one continues the other."""
+    """Rendering twice results in the same bytes, so that a part of one file continues the other."""
     contents = []
     for name in ("one", "two"):
         render(shot(sound=True), {"card": MIDDLE}.__getitem__, tmp_path / name, bool)
@@ -406,21 +406,21 @@ def test_the_same_shot_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_rendering_stops_when_told(tmp_path: Path) -> None:
-    """A clip that nobody waits for is given up after the frame that is being made."""
-    asked = []
+    """A stopped rendering ends after the current frame."""
+    calls = []
 
     def stopped() -> bool:
-        asked.append(True)
-        return len(asked) > 2
+        calls.append(True)
+        return len(calls) > 2
 
     with pytest.raises(RenderingStoppedError):
         render(shot(seconds=9), {"card": MIDDLE}.__getitem__, tmp_path / "clip.mp4", stopped)
 
-    assert len(asked) == 3
+    assert len(calls) == 3
 
 
 def test_colours_are_kept() -> None:
-    """Black, white and a pure colour come out as BT.709 in limited range has them, from PNG."""
+    """Black, white and a pure colour from a PNG have their values of BT.709 in limited range."""
     clip = filmed(shot(), card((0.5, 0.5, (255, 255, 255)), ground=(0, 0, 0), radius=15))
     red = filmed(shot(), card(ground=RED))[0]
 

@@ -1,4 +1,4 @@
-"""What clips of several inputs show: their frames, their references, the picture that moves."""
+"""The content of clips with several inputs: frames, references, the moving picture."""
 
 import base64
 import io
@@ -18,26 +18,26 @@ PLACES = {RED: (0.3, 0.5), BLUE: (0.7, 0.5)}
 
 
 def picture(colour: Colour) -> str:
-    """Give a picture with a dot, as it is on the wire."""
+    """Returns a picture with a dot, as sent on the wire."""
     return base64.b64encode(card((*PLACES[colour], colour), size=(320, 320), radius=30)).decode()
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Render quickly: frames of a tenth of the usual size."""
+    """Makes rendering fast: frames of a tenth of the usual size."""
     for mode, side in {"std": 72, "pro": 108, "4k": 216}.items():
         monkeypatch.setitem(video_models.SHORT_SIDE, mode, side)
 
 
 @pytest.fixture
 async def emulator(clock: Clock) -> AsyncIterator[Emulator]:
-    """Give a running emulator that renders."""
+    """Yields a running emulator that renders."""
     async with Emulator(clock=clock, speed=1.0, render=True) as running:
         yield running
 
 
 async def frames(caller: Caller, clock: Clock, path: str, body: dict[str, Any]) -> tuple[list[Any], list[str]]:
-    """Create a task, and give the frames of its clip and what tracks it has."""
+    """Creates a task, and returns the frames of its clip and its tracks."""
     made = await caller.request("POST", path, json=body, headers=caller.headers)
     clock.advance(FAR)
     done = (await caller.get(f"{path}/{made.body['data']['task_id']}")).body["data"]
@@ -48,7 +48,7 @@ async def frames(caller: Caller, clock: Clock, path: str, body: dict[str, Any]) 
 
 
 def is_at(frame: Any, colour: Colour) -> bool:
-    """Tell whether a dot is where its picture has it, as far as the camera has not moved."""
+    """Whether a dot is at its place in the picture, apart from the movement of the camera."""
     x, y = found(frame, colour)
     across, down = PLACES[colour]
     return bool(abs(x - across * frame.width) < 12 and abs(y - down * frame.height) < 12)
@@ -70,7 +70,7 @@ async def test_from_frame_to_frame(caller: Caller, clock: Clock) -> None:
 
 
 async def test_references_are_shown(caller: Caller, clock: Clock) -> None:
-    """A clip of references goes from the first picture to the last one, in the ratio that was asked for."""
+    """A clip of references goes from the first picture to the last one, in the requested ratio."""
     pictures = [{"image_url": picture(RED)}, {"image_url": picture(BLUE)}]
     body = {"prompt": "dots", "image_list": pictures, "aspect_ratio": "1:1", "mode": "std", "duration": "3"}
     shown, tracks = await frames(caller, clock, "/v1/videos/omni-video", body)

@@ -29,7 +29,7 @@ BODY = {"code": 0, "data": [{"id": "1", "videos": [{"id": "a"}]}, {"id": "2"}], 
     ],
 )
 def test_what_is_changed(changes: dict[str, Any], without: tuple[str, ...], result: Any) -> None:
-    """A value is put where a pointer leads, or removed there; a pointer that leads nowhere changes nothing."""
+    """A value is set or removed at a pointer; a pointer without a match changes nothing."""
     assert reshaped(copy.deepcopy(BODY), changes, without) == result
 
 
@@ -38,7 +38,7 @@ def test_what_is_changed(changes: dict[str, Any], without: tuple[str, ...], resu
     [("", [BODY]), ("/code", [0]), ("/data/*/id", ["1", "2"]), ("/data/*/videos/*/id", ["a"]), ("/data/2", [])],
 )
 def test_what_is_found(pointer: str, values: list[Any]) -> None:
-    """A pointer leads to no value, to one or, by `*`, to several."""
+    """A pointer matches no value, one or, with `*`, several."""
     assert found(BODY, pointer) == values
 
 
@@ -56,7 +56,7 @@ _values = st.recursive(
 
 @given(_values, st.lists(st.sampled_from(["", "a", "b", "*", "0", "1", "-"]), min_size=1, max_size=4))
 def test_any_pointer_fits_any_value(value: Any, path: list[str]) -> None:
-    """Whatever a pointer names and a value is, changing and removing never fail, and what was removed is not found."""
+    """For any pointer and value, changes and removals do not fail, and removed values are not found."""
     pointer = "".join(f"/{step}" for step in path)
 
     reshaped(copy.deepcopy(value), {pointer: 1}, ())

@@ -1,4 +1,4 @@
-"""Results that are no videos: pictures, sound, voices, elements."""
+"""Results other than videos: pictures, sound, voices, elements."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -31,7 +31,7 @@ RECORDED = Path(__file__).parents[1] / "recorded" / "siblings"
 
 
 def shape(value: Any) -> Any:
-    """Give the members of JSON, all the way down, with the types of what they hold."""
+    """Returns the members of a JSON value, at all depths, with the types of their values."""
     if isinstance(value, dict):
         return {name: shape(each) for name, each in value.items()}
     return [shape(each) for each in value] if isinstance(value, list) else type(value)
@@ -76,7 +76,7 @@ def shape(value: Any) -> Any:
     ids=str,
 )
 def test_a_result_has_the_members_that_are_recorded(recorded: str, result: Result) -> None:
-    """What is told of a result has the members, the order and the types of the recorded body."""
+    """The `task_result` has the members, order and types of the recorded body."""
     data = json.loads((RECORDED / f"{recorded}.json").read_text())["body"]
     expected = (data["data"][0] if isinstance(data["data"], list) else data["data"])["task_result"]
 
@@ -93,18 +93,18 @@ def test_a_changed_file_is_another(result: Result) -> None:
 
 
 def test_parts_have_ids_of_their_own() -> None:
-    """Results that a task gives together differ in their ids, and each file is of its part."""
+    """Several results of a task have different ids, and each file belongs to its part."""
     both = SeveralResults((VoiceResult(name="a"), SoundResult(text="a", milliseconds=3000)))
-    told = both.task_result("41", str)
+    result = both.task_result("41", str)
 
-    assert (told["voices"][0]["voice_id"], told["audios"][0]["id"]) == ("41", "42")
+    assert (result["voices"][0]["voice_id"], result["audios"][0]["id"]) == ("41", "42")
     assert list(both.files) == ["trial", "mp3", "wav"]
     assert made(both, "wav") == made(both.parts[1], "wav")
     assert both.revised(1).parts == tuple(part.revised(1) for part in both.parts)
 
 
 def endpoint_of(results: Mapping[str, Result]) -> Endpoint:
-    """Give an endpoint whose tasks give the results that their prompts name."""
+    """Returns an endpoint whose tasks have the results that their prompts name."""
 
     def accept(body: Body) -> AcceptedRequest:
         prompt = fields.text(body, "prompt")
@@ -133,14 +133,14 @@ RESULTS: dict[str, Result] = {
 async def emulator(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> AsyncIterator[Emulator]:
-    """Give a running emulator that has all kinds of results."""
+    """Yields a running emulator that has all kinds of results."""
     monkeypatch.setattr(app, "FOUND", (endpoint_of(RESULTS),))
     async with Emulator(clock=clock, speed=1.0, render=request.param) as running:
         yield running
 
 
 async def finish(caller: Caller, clock: Clock, prompt: str, **parameters: Any) -> Any:
-    """Create a task, let it end, and give its `data`."""
+    """Creates a task, lets it end, and returns its `data`."""
     body = {"prompt": prompt} | parameters
     answer = await caller.request("POST", "/v1/x/y", json=body, headers=caller.headers)
     clock.advance(FAR)
@@ -163,14 +163,14 @@ async def test_files_are_served_as_what_they_are(caller: Caller, clock: Clock) -
 
 
 def card_of(prompt: str) -> str:
-    """Give a script for what the page shows of the task with a prompt."""
+    """Returns a script that reads the entry of the task with a prompt from the page."""
     cards = "[...document.querySelectorAll('.task')]"
     return f"{cards}.find((card) => card.querySelector('.prompt').textContent === '{prompt}')"
 
 
 @pytest.mark.skipif(bool(MISSING), reason=MISSING or "a browser is here")
 async def test_the_page_shows_pictures_and_plays_sound(caller: Caller, clock: Clock, tmp_path: Path) -> None:
-    """Each picture of a task is seen, with a link for each watermark; sound plays; all fits a phone."""
+    """Each picture of a task is visible, with a link for each watermark; sound plays; all fits a phone."""
     async with Browser(tmp_path / "profile") as browser:
         for prompt in RESULTS:
             await finish(caller, clock, prompt)
@@ -192,7 +192,7 @@ async def test_the_page_shows_pictures_and_plays_sound(caller: Caller, clock: Cl
 
 
 def test_callbacks_name_no_watermark() -> None:
-    """The body that is posted has the result without the links to watermarks, whatever else its kind tells."""
+    """The posted body has the result without the links to watermarks, for any kind of result."""
     endpoint = endpoint_of({"series": pictures(result_type="series", watermark=True)})
     task = EmulatedTask(
         task_id="1",
@@ -205,7 +205,7 @@ def test_callbacks_name_no_watermark() -> None:
         failure="",
     )
 
-    told = called_back(task, 3.0, lambda _task, name: name)["task_result"]
+    result = called_back(task, 3.0, lambda _task, name: name)["task_result"]
 
-    assert (told["result_type"], told["images"]) == ("series", [])
-    assert told["series_images"] == [{"index": 0, "url": "image-0"}, {"index": 1, "url": "image-1"}]
+    assert (result["result_type"], result["images"]) == ("series", [])
+    assert result["series_images"] == [{"index": 0, "url": "image-0"}, {"index": 1, "url": "image-1"}]

@@ -27,7 +27,7 @@ from .conftest import FAR, PATH, Caller, Clock, base64_png, file_url, finished
 
 
 def in_base64(data: bytes) -> str:
-    """Give an image as it is on the wire."""
+    """Returns an image as it is on the wire."""
     return base64.b64encode(data).decode()
 
 
@@ -36,21 +36,21 @@ CARD = in_base64(card((0.5, 0.5, RED), size=(320, 300), radius=30))
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Render quickly: frames of a tenth of the usual size."""
+    """Makes rendering fast: frames of a tenth of the usual size."""
     for mode, side in {"std": 72, "pro": 108, "4k": 216}.items():
         monkeypatch.setitem(video_models.SHORT_SIDE, mode, side)
 
 
 @pytest.fixture
 async def emulator(clock: Clock) -> AsyncIterator[Emulator]:
-    """Give a running emulator that renders."""
+    """Yields a running emulator that renders."""
     async with Emulator(clock=clock, speed=1.0, render=True) as running:
         yield running
 
 
 @pytest.fixture
 def rendered(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Count how often each prompt is rendered."""
+    """Counts how often each prompt is rendered."""
     from kling_async.emulator.results.rendering import render  # noqa: PLC0415 - where PyAV is imported
 
     counts: Counter[str] = Counter()
@@ -65,19 +65,19 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def streams(content: bytes) -> list[str]:
-    """Give the codecs of a file."""
+    """Returns the codecs of a file."""
     with av.open(io.BytesIO(content)) as container:
         return [stream.codec_context.name for stream in container.streams]
 
 
 def decoded(content: bytes) -> tuple[list[Any], int | None]:
-    """Give the frames of a file and its length in microseconds."""
+    """Returns the frames of a file and its length in microseconds."""
     with av.open(io.BytesIO(content), "r") as container:
         return list(container.decode(video=0)), container.duration
 
 
 async def test_a_result_shows_the_submitted_image(caller: Caller, clock: Clock) -> None:
-    """The video has the image's ratio, the asked length, and the image's own points in it."""
+    """The video has the image's ratio, the requested length, and the image's points in it."""
     url = await file_url(caller, clock, image=CARD)
 
     content = (await caller.request("GET", url)).content
@@ -91,7 +91,7 @@ async def test_a_result_shows_the_submitted_image(caller: Caller, clock: Clock) 
 
 
 async def test_a_result_of_words_is_rendered(caller: Caller, clock: Clock, rendered: Counter[str]) -> None:
-    """A task without an image is a clip of the asked ratio and length, with the words in it, one for each prompt."""
+    """A task without an image is a clip of the requested ratio and length, with the prompt in it."""
     links = []
     for prompt in ("a cat", "a dog", "a cat"):
         body = {"prompt": prompt, "aspect_ratio": "9:16", "duration": "10", "model_name": "kling-v1-6"}
@@ -121,17 +121,17 @@ async def test_a_rendered_file_is_served_in_parts(caller: Caller, clock: Clock) 
 
 async def test_sound_is_heard_where_it_was_asked_for(caller: Caller, clock: Clock) -> None:
     """There is an AAC track with `sound` on, none otherwise."""
-    heard = [
-        streams((await caller.request("GET", await file_url(caller, clock, image=CARD, mode="pro", **asked))).content)
-        for asked in ({"sound": "on"}, {"sound": "off"}, {})
+    codecs = [
+        streams((await caller.request("GET", await file_url(caller, clock, image=CARD, mode="pro", **options))).content)
+        for options in ({"sound": "on"}, {"sound": "off"}, {})
     ]
 
-    assert heard == [["h264", "aac"], ["h264"], ["h264"]]
+    assert codecs == [["h264", "aac"], ["h264"], ["h264"]]
 
 
 @pytest.mark.parametrize("member", ["image", "image_tail"])
 async def test_a_broken_image_fails_its_task(caller: Caller, clock: Clock, member: str) -> None:
-    """A task whose image cannot be decoded is created, then fails with a message, costs nothing; others go on."""
+    """A task whose image cannot be decoded is created, then fails with a message and costs nothing; others continue."""
     broken = in_base64(base64.b64decode(CARD)[:-200])
     failed = await finished(caller, clock, **{"model_name": "kling-v1-6", "mode": "pro", "image": CARD, member: broken})
     fine = await finished(caller, clock, image=CARD)
@@ -142,15 +142,15 @@ async def test_a_broken_image_fails_its_task(caller: Caller, clock: Clock, membe
 
 
 async def test_the_same_picture_is_rendered_once(caller: Caller, clock: Clock, rendered: Counter[str]) -> None:
-    """Tasks and requests that come to the same picture share one file; whatever changes the picture makes another."""
-    asked: list[dict[str, Any]] = [
+    """Tasks and requests with the same picture share one file; any change of the picture makes another."""
+    requests: list[dict[str, Any]] = [
         {"prompt": "one"},
         {"prompt": "one", "external_task_id": "another task"},
         {"prompt": "two"},
         {"prompt": "two", "mode": "pro"},
     ]
     contents = []
-    for parameters in asked:
+    for parameters in requests:
         url = await file_url(caller, clock, image=CARD, **parameters)
         answers = await asyncio.gather(*(caller.request("GET", url) for _ in range(3)))
         contents += [answer.content for answer in answers]
@@ -189,7 +189,7 @@ async def test_masks_reach_the_picture(caller: Caller, clock: Clock) -> None:
 
 
 async def test_few_clips_are_rendered_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many are asked for, two clips are rendered at a time, and the loop is free meanwhile."""
+    """At most two clips are rendered at a time, and the event loop is not blocked."""
     running, highest = 0, 0
     lock, both, go_on = threading.Lock(), threading.Event(), threading.Event()
 
@@ -217,7 +217,7 @@ async def test_few_clips_are_rendered_at_once(tmp_path: Path, monkeypatch: pytes
 
 
 class rendered_results:  # noqa: N801 - used like a function
-    """A results whose images holds one card under every name."""
+    """A `RenderedResults` whose store has one card under every name."""
 
     def __init__(self, directory: Path, **arguments: Any) -> None:
         self._worker = ThreadPoolExecutor(1)
@@ -225,17 +225,17 @@ class rendered_results:  # noqa: N801 - used like a function
         self.results = RenderedResults(directory, images, PlaceholderResults(self._worker), **arguments)
 
     async def __aenter__(self) -> RenderedResults:
-        """Open it."""
+        """Opens it."""
         return self.results
 
     async def __aexit__(self, *_error: object) -> None:
-        """Close it."""
+        """Closes it."""
         await self.results.close()
         self._worker.shutdown()
 
 
 def content(made: ResultFile) -> bytes:
-    """Give the bytes of a result."""
+    """Returns the bytes of a result."""
     with made.open() as file:
         return file.read()
 
@@ -254,7 +254,7 @@ async def test_old_clips_make_room(tmp_path: Path) -> None:
 
 
 async def test_who_stops_waiting_does_not_stop_the_others(tmp_path: Path) -> None:
-    """A request that is cancelled leaves the rendering to those who wait for the same clip."""
+    """A cancelled request does not cancel the rendering for other waiters of the same clip."""
     async with rendered_results(tmp_path) as results:
         impatient, patient = (asyncio.create_task(results.rendered(RenderedVideo(shot(seconds=3)))) for _ in range(2))
         await asyncio.sleep(0)
@@ -265,7 +265,7 @@ async def test_who_stops_waiting_does_not_stop_the_others(tmp_path: Path) -> Non
 
 
 async def test_closing_stops_rendering(tmp_path: Path) -> None:
-    """A results closes without waiting for its clips to be done, and no half of a clip is left."""
+    """Closing does not wait for unfinished clips, and leaves no partial file."""
     began = time.monotonic()
     async with rendered_results(tmp_path) as results:
         jobs = [
@@ -282,7 +282,7 @@ async def test_closing_stops_rendering(tmp_path: Path) -> None:
 
 
 async def test_nothing_stays_on_disk(clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Images and clips are in a directory of the emulator's own, which is gone when it is closed."""
+    """Images and clips are in a temporary directory, which is removed when the emulator is closed."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     async with Emulator(clock=clock, render=True) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
@@ -294,7 +294,7 @@ async def test_nothing_stays_on_disk(clock: Clock, monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_restart_forgets_the_images_only(clock: Clock) -> None:
-    """After close and start an old task still has a video, which is a flat picture then."""
+    """After close and start an old task still has a video, but a flat picture."""
     emulator = Emulator(clock=clock, render=True)
     async with aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
@@ -310,7 +310,7 @@ async def test_a_restart_forgets_the_images_only(clock: Clock) -> None:
 async def test_what_cannot_be_rendered_is_a_flat_picture(
     caller: Caller, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Should rendering fail, the task has a video all the same, and the log says why."""
+    """If rendering fails, the task still has a video, and the reason is logged."""
 
     def failing(*_arguments: object) -> None:
         raise OSError("no such encoder")
@@ -328,7 +328,7 @@ async def test_what_cannot_be_rendered_is_a_flat_picture(
 async def test_an_image_that_made_room_leaves_a_flat_picture(
     caller: Caller, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """When the image is not kept any more, the task has a video all the same, and the log says why."""
+    """If the image is no longer stored, the task still has a video, and the reason is logged."""
     url = await file_url(caller, clock, image=CARD)
     running = caller.emulator._running
     assert running is not None
@@ -344,15 +344,15 @@ async def test_an_image_that_made_room_leaves_a_flat_picture(
 
 @pytest.fixture
 def without_extra(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Pretend that PyAV is not installed, and that nothing has been said yet."""
+    """Pretends that PyAV is not installed, and that the notice has not been logged yet."""
     monkeypatch.setattr(server, "_can_render", lambda: False)
-    server._tell_once.cache_clear()
-    return server._tell_once.cache_clear
+    server._log_how_to_render.cache_clear()
+    return server._log_how_to_render.cache_clear
 
 
 @pytest.mark.usefixtures("without_extra")
 async def test_without_the_extra_all_works(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    """Without PyAV results are flat pictures, and how to get more is said once, with the licence."""
+    """Without PyAV results are flat pictures, and the way to install it is logged once, with the licence."""
     for _ in range(2):
         async with Emulator(clock=clock) as emulator, aiohttp.ClientSession() as session:
             caller = Caller(emulator, session)
@@ -366,13 +366,13 @@ async def test_without_the_extra_all_works(clock: Clock, caplog: pytest.LogCaptu
 
 @pytest.mark.usefixtures("without_extra")
 def test_to_insist_on_rendering_needs_the_extra() -> None:
-    """Asking for pictures without PyAV is a clear error at once."""
+    """`render=True` without PyAV raises a clear error at once."""
     with pytest.raises(RuntimeError, match="emulator-video"):
         Emulator(render=True)
 
 
 async def test_rendering_can_be_declined(clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With `render=False` nothing is kept, nothing rendered and nothing said."""
+    """With `render=False` nothing is stored, rendered or logged."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     async with Emulator(clock=clock, render=False) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
@@ -381,7 +381,7 @@ async def test_rendering_can_be_declined(clock: Clock, monkeypatch: pytest.Monke
 
 
 def test_pyav_is_imported_only_to_render() -> None:
-    """To import the emulator, and to make one, leaves PyAV alone."""
+    """Importing the emulator, and creating one, does not import PyAV."""
     code = "import sys; from kling_async.emulator import Emulator; Emulator(); sys.exit('av' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

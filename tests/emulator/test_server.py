@@ -16,7 +16,7 @@ from .conftest import PATH, Caller, Clock
 
 
 class Receiver:
-    """Takes callbacks."""
+    """Receives callbacks."""
 
     def __init__(self, status: int = 200) -> None:
         self.status = status
@@ -27,19 +27,19 @@ class Receiver:
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Keep what came."""
+        """Stores a received request."""
         self.received.put_nowait((dict(request.headers), json.loads(await request.read())))
         return web.Response(status=self.status)
 
     async def __aenter__(self) -> Self:
-        """Listen."""
+        """Starts listening."""
         await self.runner.setup()
         await web.TCPSite(self.runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{self.runner.addresses[0][1]}/callback"
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        """Close."""
+        """Closes."""
         await self.runner.cleanup()
 
 
@@ -73,7 +73,7 @@ async def test_callbacks_tell_each_change(caller: Caller, clock: Clock) -> None:
 
 
 async def test_a_callback_is_tried_once(caller: Caller, clock: Clock) -> None:
-    """A receiver that refuses, or is not there, is noted in the ledger and not tried again."""
+    """A receiver that refuses, or is not reachable, is recorded in the ledger and not tried again."""
     async with Receiver(status=500) as receiver:
         for url in (receiver.url, "http://127.0.0.1:9/nobody"):
             await caller.create(callback_url=url, prompt="forbidden")
@@ -105,7 +105,7 @@ async def test_a_taken_port_is_a_clear_error(emulator: Emulator) -> None:
 
 
 async def test_a_start_that_breaks_off_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When listening fails half way the socket is closed, and a later start works on the same port."""
+    """When starting fails half way the socket is closed, and a later start works on the same port."""
     emulator = Emulator(render=False)
     with monkeypatch.context() as patch:
         patch.setattr(web.SockSite, "start", AsyncMock(side_effect=asyncio.CancelledError))
@@ -168,7 +168,7 @@ async def test_the_address_needs_a_running_emulator(emulator: Emulator) -> None:
 
 @pytest.mark.parametrize("problem", [{"speed": 0}, {"concurrency": 0}, {"link_lifetime": 0}])
 def test_impossible_settings_are_said_at_once(problem: dict[str, Any]) -> None:
-    """An emulator that could not work is not made."""
+    """Invalid arguments raise an error."""
     with pytest.raises(ValueError, match=next(iter(problem))):
         Emulator(**problem)
 
@@ -183,7 +183,7 @@ async def test_two_emulators_are_two_accounts(caller: Caller) -> None:
 
 
 async def test_ipv6_is_bracketed() -> None:
-    """An IPv6 address is written in brackets, as URLs want it."""
+    """An IPv6 address is written in brackets, as required in URLs."""
     try:
         emulator = Emulator(host="::1", render=False)
         await emulator.start()

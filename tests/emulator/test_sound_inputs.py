@@ -15,7 +15,7 @@ WAV_WITH_A_NOTE = WAV[:12] + NOTE + WAV[12:]
 
 
 def read(data: bytes) -> Any:
-    """Check a file as a member of a request."""
+    """Checks a file as a member of a request."""
     return sound({"sound_file": base64.b64encode(data).decode()}, "sound_file", 2, 60)
 
 
@@ -30,19 +30,19 @@ def test_the_length_of_a_sound_is_read(data: bytes) -> None:
 
 @pytest.mark.parametrize("data", [b"ID3\3\0\0\0\0\0\0nothing", b"RIFF\0\0\0\0WAVEfmt ", b"ID3"])
 def test_a_length_that_does_not_show_is_guessed(data: bytes) -> None:
-    """A file whose frames are not understood passes, with a guess."""
+    """A file whose frames are not understood passes, with an assumed length."""
     assert (read(data).seconds, read(data).is_known, read(data).damage) == (5.0, False, "")
 
 
 @pytest.mark.parametrize("data", [b"\0\0\0\x20ftypM4A ", b"\xff\xf1\x50\x80", b"\xff\xf9\x50\x80", b"OggS", b"\0\0\0"])
 def test_another_format_is_refused(data: bytes) -> None:
-    """M4A and AAC are refused although they are documented, as the service was seen to do."""
+    """M4A and AAC are refused although they are documented, as observed at the service."""
     with pytest.raises(Refusal, match="Audio format is invalid"):
         read(data)
 
 
 def test_a_sound_has_limits() -> None:
-    """5 MB pass and one byte more does not; what is too short makes the task fail later."""
+    """5 MB pass and one byte more does not; too short a sound makes the task fail later."""
     large = MP3 + bytes(5 * 2**20 - len(MP3))
 
     assert read(large).is_known
@@ -54,7 +54,7 @@ def test_a_sound_has_limits() -> None:
 
 
 def test_an_address_is_not_fetched() -> None:
-    """A sound by URL has a guessed length; one that cannot be reached makes the task fail."""
+    """A sound by URL has an assumed length; an unreachable one makes the task fail."""
     there, gone = (sound({"s": f"https://{host}/a.mp3"}, "s", 2, 60) for host in ("x.example", "x.invalid"))
 
     assert there is not None

@@ -10,8 +10,8 @@ from kling_async.emulator.results.sounds import SoundResult
 from .test_pictures import made, rendered
 
 
-def heard(content: bytes) -> tuple[float, int]:
-    """Give the length of a sound in seconds, decoded to its end, and the loudest of its samples."""
+def measure(content: bytes) -> tuple[float, int]:
+    """Returns the length of a sound in seconds, decoded to its end, and the loudest of its samples."""
     with av.open(io.BytesIO(content), "r") as container:
         resampler = av.AudioResampler(format="s16", layout="mono", rate=48_000)
         pieces = [piece for frame in container.decode(audio=0) for piece in resampler.resample(frame)]
@@ -20,7 +20,7 @@ def heard(content: bytes) -> tuple[float, int]:
 
 
 def test_a_wav_holds_a_melody_of_its_text() -> None:
-    """The file opens with the standard library, is as long as asked for, and another text sounds different."""
+    """The standard library reads the file, it has the requested length, and another text sounds different."""
     content, other = (made(SoundResult(text=text, milliseconds=3300), "wav") for text in ("rain", "wind"))
 
     with wave.open(io.BytesIO(content)) as file:
@@ -28,25 +28,27 @@ def test_a_wav_holds_a_melody_of_its_text() -> None:
         assert file.getnframes() == 3.3 * 48_000
         samples = file.readframes(48_000)
     assert samples != other[44 : 44 + len(samples)]
-    seconds, loudest = heard(content)
+    seconds, loudest = measure(content)
     assert (seconds, loudest > 2500) == (3.3, True)
 
 
 @pytest.mark.parametrize("milliseconds", [3000, 5000, 5024, 9999, 61_300])
 def test_both_mp3_are_as_long_as_the_answer_says(milliseconds: int, tmp_path: Path) -> None:
-    """Encoded or silent, an MP3 decodes to the length in the answer, a little longer than what was asked for."""
+    """Encoded or silent, an MP3 has the length in the answer, a little longer than the requested one."""
     result = SoundResult(text="rain", milliseconds=milliseconds)
-    told = result.task_result("7", str)["audios"][0]
+    audio = result.task_result("7", str)["audios"][0]
     silent, sounding = made(result, "mp3"), rendered(result, "mp3", tmp_path)
 
-    assert [heard(each)[0] for each in (silent, sounding)] == [pytest.approx(float(told["duration_mp3"]), abs=1e-6)] * 2
-    assert (heard(silent)[1], heard(sounding)[1] > 1000) == (0, True)
-    assert float(told["duration_wav"]) == milliseconds / 1000
-    assert 0.02 < float(told["duration_mp3"]) - milliseconds / 1000 < 0.05
+    assert [measure(each)[0] for each in (silent, sounding)] == [
+        pytest.approx(float(audio["duration_mp3"]), abs=1e-6)
+    ] * 2
+    assert (measure(silent)[1], measure(sounding)[1] > 1000) == (0, True)
+    assert float(audio["duration_wav"]) == milliseconds / 1000
+    assert 0.02 < float(audio["duration_mp3"]) - milliseconds / 1000 < 0.05
 
 
 def test_files_of_sound_differ_by_their_task() -> None:
-    """Even where the same is heard, two tasks have different files."""
+    """Two tasks have different files, even if they sound the same."""
     result = SoundResult(text="rain", milliseconds=3000)
 
     assert len({made(result, name, label) for name in result.files for label in ("1", "2")}) == 4

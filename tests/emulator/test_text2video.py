@@ -81,13 +81,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize("body", ACCEPTED)
 def test_a_documented_request_is_accepted(body: dict[str, Any]) -> None:
-    """What the documentation allows, or leaves uncertain, is accepted."""
+    """Requests that the documentation allows, or is unclear about, are accepted."""
     assert ENDPOINT.accept(body).units > 0
 
 
 @pytest.mark.parametrize(("body", "message"), REFUSED)
 def test_a_forbidden_request_is_refused(body: dict[str, Any], message: str) -> None:
-    """What the documentation forbids is refused with 1201 and a message that names it."""
+    """Requests that the documentation forbids are refused with 1201 and a message that names the member."""
     with pytest.raises(Refusal) as caught:
         ENDPOINT.accept(body)
 
@@ -123,7 +123,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     ],
 )
 def test_the_map_is_that_of_the_documentation(model_name: str, mode: str, duration: str, has: set[str]) -> None:
-    """What a model, a mode and a duration have is accepted, and what they lack is refused with 1201."""
+    """Features that a model, mode and duration have are accepted, those that they lack are refused with 1201."""
     plain = {"model_name": model_name, "mode": mode, "duration": duration, "prompt": "a cat"}
 
     for name in has:
@@ -134,7 +134,7 @@ def test_the_map_is_that_of_the_documentation(model_name: str, mode: str, durati
 
 
 def test_a_missing_model_is_the_oldest() -> None:
-    """A request without `model_name`, or with the old name `model`, is one for kling-v1 in std for 5 s."""
+    """Without `model_name`, or with the old name `model`, a request is for kling-v1 in std for 5 s."""
     made = ENDPOINT.accept(CAT | {"model": "kling-v2-6"})
 
     assert (made.model_name, made.mode, made.duration) == ("kling-v1", "std", 5)
@@ -144,7 +144,7 @@ def test_a_missing_model_is_the_oldest() -> None:
     "body", [{"prompt": "Refused!"}, CUSTOM | {"multi_prompt": [SHOTS[0], SHOTS[1] | {"prompt": "refused"}]}]
 )
 def test_refused_content_has_its_own_code(body: dict[str, Any]) -> None:
-    """The word "refused" in the prompt, or in that of a shot, makes the service refuse the content, with 1301."""
+    """The word "refused" in the prompt, or in a shot's prompt, makes the service refuse the content, with 1301."""
     with pytest.raises(Refusal) as caught:
         ENDPOINT.accept(body)
 
@@ -172,7 +172,7 @@ def test_refused_content_has_its_own_code(body: dict[str, Any]) -> None:
     ],
 )
 def test_prices_follow_the_price_table(parameters: dict[str, Any], units: str) -> None:
-    """A clip costs what the table says; the estimate before the check agrees."""
+    """A clip has the price of the table; the estimate before the check is the same."""
     body = CAT | parameters
 
     assert units == answers.decimal_text(ENDPOINT.accept(body).units)
@@ -198,7 +198,7 @@ def test_a_video_has_the_asked_ratio(model_name: str, mode: str, aspect_ratio: s
 
 
 def test_a_clip_is_what_the_request_says() -> None:
-    """The card has the prompt, or those of the shots; rate, length, camera and sound come from the request."""
+    """The card has the prompt, or the prompts of the shots; rate, length, camera and sound come from the request."""
     plain, shots, loud = (
         rendered.spec
         for body in (CAT | CAMERA, CUSTOM | {"multi_prompt": SHOTS, "prompt": "none"}, PRO | {"sound": "on"})
@@ -212,7 +212,7 @@ def test_a_clip_is_what_the_request_says() -> None:
 
 
 def test_only_its_own_members_are_read() -> None:
-    """Pictures, masks and elements are no members of it, and ignored like all that the service does not know."""
+    """Pictures, masks and elements are not members of it, and are ignored like all unknown members."""
     sent = V3 | {"image": "data:nonsense", "element_list": [{"element_id": 1}], "static_mask": 5, "aspect_ratio": "1:1"}
 
     read = request_body.parse([json.dumps(sent).encode()], ENDPOINT.members, strict=False)
@@ -233,13 +233,13 @@ def test_it_takes_longer_than_from_a_picture() -> None:
 
 
 async def created(caller: Caller, **parameters: Any) -> Answer:
-    """Create a task."""
+    """Creates a task."""
     body = CAT | parameters
     return await caller.request("POST", ENDPOINT.path, json=body, headers=caller.headers)
 
 
 async def test_a_task_answers_as_recorded(caller: Caller, clock: Clock) -> None:
-    """A finished task has the members, the length and the price of the body that was recorded live."""
+    """A finished task has the members, the length and the price of the body recorded live."""
     task_id = (await created(caller, external_task_id="10052")).body["data"]["task_id"]
     clock.advance(FAR)
     data = (await caller.get(f"{ENDPOINT.path}/10052")).body["data"]
@@ -253,7 +253,7 @@ async def test_a_task_answers_as_recorded(caller: Caller, clock: Clock) -> None:
 
 
 async def test_a_file_is_of_the_asked_size(caller: Caller, clock: Clock) -> None:
-    """Without rendering, too, the result is an MP4 of the asked ratio, with a second file for the watermark."""
+    """Also without rendering the result is an MP4 of the requested ratio, with a second file for the watermark."""
     await created(caller, aspect_ratio="9:16", watermark_info={"enabled": True}, external_task_id="mine")
     clock.advance(FAR)
     video = (await caller.get(f"{ENDPOINT.path}/mine")).body["data"]["task_result"]["videos"][0]
@@ -266,7 +266,7 @@ async def test_a_file_is_of_the_asked_size(caller: Caller, clock: Clock) -> None
 
 
 async def test_each_endpoint_has_its_own_tasks(caller: Caller, clock: Clock) -> None:
-    """A task is found and listed where it was created; slots of a model, ids and balance are those of the account."""
+    """A task is found and listed at its endpoint; slots of a model, ids and balance are shared by all endpoints."""
     caller.emulator._account.concurrency = 2
     text = (await created(caller, model_name="kling-v2-6", external_task_id="text")).body["data"]["task_id"]
     image = (await caller.create(external_task_id="image")).body["data"]["task_id"]

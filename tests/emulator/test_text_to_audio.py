@@ -20,7 +20,7 @@ RECORDED = Path(__file__).parents[1] / "recorded" / "siblings" / "text_to_audio_
     "body", [RAIN, RAIN | {"prompt": "x" * 200, "duration": 3}, RAIN | {"duration": 10.0, "external_task_id": ""}]
 )
 def test_a_documented_request_is_accepted(body: dict[str, Any]) -> None:
-    """What the documentation allows is accepted, at the price of its table."""
+    """Documented requests are accepted, at the price of its table."""
     assert str(ENDPOINT.accept(body).units) == "0.25"
 
 
@@ -38,7 +38,7 @@ def test_a_documented_request_is_accepted(body: dict[str, Any]) -> None:
     ],
 )
 def test_a_forbidden_request_is_refused(body: dict[str, Any], message: str) -> None:
-    """What the documentation forbids is refused with 1201 and a message that names it."""
+    """Requests that the documentation forbids are refused with 1201 and a message that names the member."""
     with pytest.raises(Refusal) as caught:
         ENDPOINT.accept(body)
     assert (caught.value.code, caught.value.message) == (1201, message)
@@ -57,7 +57,7 @@ def test_time() -> None:
 
 
 async def test_a_task_answers_as_recorded(caller: Caller, clock: Clock) -> None:
-    """Its answer has the members of the recorded one, in their order, and both files are as long as was asked for."""
+    """Its answer has the members of the recorded one, in order, and both files have the requested length."""
     body = RAIN | {"external_task_id": "job-0033"}
     made = await caller.request("POST", ENDPOINT.path, json=body, headers=caller.headers)
     clock.advance(FAR)

@@ -26,7 +26,7 @@ HELLO = {"text": "good morning", "voice_id": "genshin_vindi2", "voice_language":
     ],
 )
 async def test_what_cannot_be_said_is_refused(caller: Caller, body: dict[str, Any], code: int, message: str) -> None:
-    """What the documentation forbids is refused, and costs nothing."""
+    """Requests that the documentation forbids are refused, and cost nothing."""
     answer = await caller.post(ENDPOINT.path, HELLO | body)
 
     assert (answer.code, message in answer.message) == (code, True)
@@ -34,7 +34,7 @@ async def test_what_cannot_be_said_is_refused(caller: Caller, body: dict[str, An
 
 
 async def test_speech_answers_as_recorded(caller: Caller) -> None:
-    """The answer has the members of the recorded one, final at once, and its MP3 is there."""
+    """The answer has the members of the recorded one, is final at once, and its MP3 is served."""
     recorded = json.loads((RECORDED / "tts_ok.json").read_text())["body"]["data"]
     data = (await caller.post(ENDPOINT.path, HELLO)).body["data"]
 
@@ -49,14 +49,14 @@ async def test_speech_answers_as_recorded(caller: Caller) -> None:
 
 @pytest.mark.parametrize(("speed", "seconds"), [(None, 6.5), (1, 6.5), (2, 3.3), (0.1, 8.1), (9, 3.3)])
 async def test_speech_is_as_long_as_its_text(caller: Caller, speed: float | None, seconds: float) -> None:
-    """A long text takes longer; a speed that is out of range is rounded, as documented, and not refused."""
+    """A long text takes longer; a speed out of range is clamped, as documented, and not refused."""
     data = (await caller.post(ENDPOINT.path, HELLO | {"text": "a" * 100, "voice_speed": speed})).body["data"]
 
     assert float(data["task_result"]["audios"][0]["duration"]) == pytest.approx(seconds, abs=0.1)
 
 
 async def test_an_old_language_is_the_default(caller: Caller) -> None:
-    """Without `voice_language` the voice has to be a Chinese one."""
+    """Without `voice_language` the voice must be a Chinese one."""
     chinese = await caller.post(ENDPOINT.path, {"text": "a", "voice_id": "tianmeixuemei-v1"})
     english = await caller.post(ENDPOINT.path, {"text": "a", "voice_id": "AOT"})
 

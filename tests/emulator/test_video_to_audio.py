@@ -30,7 +30,7 @@ def earlier(duration: str, age: float = 1.0) -> EarlierResult:
     ],
 )
 def test_a_documented_request_is_accepted(body: dict[str, Any]) -> None:
-    """What the documentation allows is accepted, at the price of its table."""
+    """Documented requests are accepted, at the price of its table."""
     assert str(ENDPOINT.accept(body).units) == "0.25"
 
 
@@ -49,7 +49,7 @@ def test_a_documented_request_is_accepted(body: dict[str, Any]) -> None:
     ],
 )
 def test_a_forbidden_request_is_refused(body: dict[str, Any], message: str) -> None:
-    """What the documentation forbids is refused with 1201 and a message that names it."""
+    """Requests that the documentation forbids are refused with 1201 and a message that names the member."""
     with pytest.raises(Refusal) as caught:
         ENDPOINT.accept(body)
     assert caught.value.code == 1201
@@ -76,7 +76,7 @@ def test_refused_content_has_its_own_code(name: str) -> None:
     ids=["unknown", "too old", "too short", "too long", "as long as can be"],
 )
 def test_an_earlier_video_is_looked_at(found: EarlierResult | None, message: str) -> None:
-    """The id is one of the account's videos of the last 30 days, which last 3 to 20 seconds."""
+    """The id must be of a video of the account of the last 30 days, 3 to 20 seconds long."""
     request = ENDPOINT.accept({"video_id": "8"})
     if not message:
         assert ENDPOINT.complete(request, lambda _kind, _key: found).duration == 20
@@ -92,14 +92,14 @@ def test_time() -> None:
 
 
 async def finished(caller: Caller, clock: Clock, path: str, body: dict[str, Any]) -> Any:
-    """Create a task, let it end, and give its `data`."""
+    """Creates a task, lets it end, and returns its `data`."""
     made: Answer = await caller.request("POST", path, json=body, headers=caller.headers)
     clock.advance(FAR)
     return (await caller.get(f"{path}/{made.body['data']['task_id']}")).body["data"]
 
 
 async def test_a_task_answers_as_recorded(caller: Caller, clock: Clock) -> None:
-    """Its answer has the members of the recorded one: the video, which is as long as the one before, and its sound."""
+    """Its answer has the members of the recorded one: a video as long as the input, and its sound."""
     words = {"model_name": "kling-v2-6", "prompt": "a cat", "duration": "10"}
     before = await finished(caller, clock, "/v1/videos/text2video", words)
     [video] = before["task_result"]["videos"]
@@ -123,7 +123,7 @@ async def test_a_task_answers_as_recorded(caller: Caller, clock: Clock) -> None:
 
 
 async def test_the_dubbed_video_shows_the_one_before(caller: Caller, clock: Clock) -> None:
-    """It has its size and its length; what was dubbed once can be dubbed again."""
+    """The video keeps its size and length, and can get another sound."""
     words = {"model_name": "kling-v2-6", "prompt": "a cat", "aspect_ratio": "9:16", "duration": "10"}
     video_id = (await finished(caller, clock, "/v1/videos/text2video", words))["task_result"]["videos"][0]["id"]
     for _ in range(2):

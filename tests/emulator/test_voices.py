@@ -19,7 +19,7 @@ NARRATOR = {"voice_name": "narrator", "voice_url": "https://sounds.example/voice
 
 
 async def made(caller: Caller, clock: Clock, **changes: Any) -> Any:
-    """Make a voice, and give the `data` of its task."""
+    """Makes a voice, and returns the `data` of its task."""
     task_id = (await caller.post(CUSTOM.path, NARRATOR | changes)).body["data"]["task_id"]
     clock.advance(FAR)
     return (await caller.get(f"{CUSTOM.path}/{task_id}")).body["data"]
@@ -37,7 +37,7 @@ async def made(caller: Caller, clock: Clock, **changes: Any) -> Any:
     ],
 )
 def test_a_forbidden_request_is_refused(changes: dict[str, Any], message: str) -> None:
-    """What the documentation forbids is refused with 1201."""
+    """Requests that the documentation forbids are refused with 1201."""
     with pytest.raises(Refusal, match=message) as caught:
         CUSTOM.accept(NARRATOR | changes)
 
@@ -45,7 +45,7 @@ def test_a_forbidden_request_is_refused(changes: dict[str, Any], message: str) -
 
 
 async def test_a_voice_answers_as_recorded(caller: Caller, clock: Clock) -> None:
-    """A voice is made for 0.05 units in some seconds, and can be heard."""
+    """A voice costs 0.05 units, takes some seconds, and has an audible trial."""
     data = await made(caller, clock, external_task_id="mine")
     recorded = json.loads((RECORDED / "custom_voice_query_succeed_live.json").read_text())["body"]["data"]
 
@@ -60,7 +60,7 @@ async def test_a_voice_answers_as_recorded(caller: Caller, clock: Clock) -> None
 
 
 async def test_a_voice_is_made_of_an_own_video(caller: Caller, clock: Clock) -> None:
-    """The video has to be one of the account, 5 to 30 s long; an unreachable recording fails the task."""
+    """The video must be one of the account, 5 to 30 s long; an unreachable recording fails the task."""
     video = (await finished(caller, clock))["task_result"]["videos"][0]
     short = (await finished(caller, clock, model_name="kling-v3", duration="3"))["task_result"]["videos"][0]
     brief = await caller.post(CUSTOM.path, NARRATOR | {"voice_url": "", "video_id": short["id"]})
@@ -84,7 +84,7 @@ def test_the_length_of_an_own_video(seconds: str, *, refused: bool) -> None:
 
 
 async def test_everybody_has_some_voices(caller: Caller) -> None:
-    """Preset voices are listed page by page, as recorded, and can be heard."""
+    """Preset voices are listed page by page, as recorded, with audible trials."""
     data = (await caller.get(PRESETS.path)).body["data"]
     recorded = json.loads((RECORDED / "presets_voices_list.json").read_text())["body"]["data"]
     pages = [(await caller.get(f"{PRESETS.path}?pageNum={number}&pageSize=2")).body["data"] for number in (1, 2, 3)]
@@ -100,7 +100,7 @@ async def test_everybody_has_some_voices(caller: Caller) -> None:
 
 
 async def test_an_account_that_goes_on_has_the_same_voices(clock: Clock) -> None:
-    """After another start the preset voices are the same, each there once."""
+    """After another start the preset voices are the same, each present once."""
     emulator = Emulator(clock=clock, render=False)
     lists = []
     for _ in range(2):
@@ -112,7 +112,7 @@ async def test_an_account_that_goes_on_has_the_same_voices(clock: Clock) -> None
 
 
 async def test_an_own_voice_can_be_deleted(caller: Caller, clock: Clock) -> None:
-    """A deleted voice says so; a second time changes nothing; a preset or unknown one is refused."""
+    """A deleted voice is shown as deleted; deleting it again has no effect; a preset or unknown one is refused."""
     data = await made(caller, clock)
     key = data["task_result"]["voices"][0]["voice_id"]
     preset = (await caller.get(PRESETS.path)).body["data"][0]["task_result"]["voices"][0]["voice_id"]

@@ -1,4 +1,4 @@
-"""Signed callbacks: by the judge of the scheme, with secrets that rotate, faults, and the console's test callback."""
+"""Signed callbacks: verified with the reference library, rotated secrets, faults, and the console's test callback."""
 
 import asyncio
 import base64
@@ -18,7 +18,7 @@ OLD, NEW = ("whsec_" + base64.b64encode(bytes([number]) * 32).decode() for numbe
 
 
 def verifies(secret: str, headers: Mapping[str, str], body: Any) -> bool:
-    """Whether `standardwebhooks` takes a message as signed with this secret."""
+    """Whether `standardwebhooks` accepts a message as signed with a secret."""
     try:
         standardwebhooks.Webhook(secret).verify(json.dumps(body), dict(headers), json_parse=False)
     except standardwebhooks.WebhookVerificationError:
@@ -48,7 +48,7 @@ async def test_secrets_rotate(secrets: tuple[str, ...], expected: list[bool]) ->
 
 
 async def test_the_test_callback() -> None:
-    """It has the shape of the new generation, and comes at most once in 6 seconds."""
+    """It has the shape of the current generation, and is posted at most once in 6 seconds."""
     now = time.time()
     async with Emulator(render=False, clock=lambda: now) as emulator, Receiver() as receiver:
         await emulator.post_test_callback(receiver.url)
@@ -61,7 +61,7 @@ async def test_the_test_callback() -> None:
 
 
 async def test_callbacks_of_tasks_are_signed(caller: Caller, clock: Clock) -> None:
-    """Each change is a message of its own; one that comes twice is the same message."""
+    """Each change is a separate message; one that is posted twice has the same id."""
     caller.emulator.webhooks.secrets = [OLD]
     caller.emulator.faults.add(Fault.doubled(), on="callback", when=lambda call: call.status == "succeed")
     async with Receiver() as receiver:
@@ -76,7 +76,7 @@ async def test_callbacks_of_tasks_are_signed(caller: Caller, clock: Clock) -> No
 
 
 async def test_over_the_control_api(caller: Caller) -> None:
-    """Secrets are set, counted, never shown; the test callback is posted; mistakes are told, and change nothing."""
+    """Secrets are set, counted, never shown; the test callback is posted; mistakes are errors, and change nothing."""
     base = caller.emulator.base_url + "/_emulator/webhooks"
 
     async def post(path: str, value: Any) -> tuple[int, Any]:

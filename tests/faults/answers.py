@@ -1,4 +1,4 @@
-"""Rules 1 to 7: what counts as an answer, on a server that is not the emulator and refuses no duplicates."""
+"""Rules 1 to 7: which responses are answers, on a server that is not the emulator and refuses no duplicates."""
 
 import asyncio
 import email.utils
@@ -40,25 +40,25 @@ ANSWERS: Final[dict[str, Answer]] = {
     "no data": answer(200, {"code": 0}),
     "problem": answer(404, {"type": "about:blank", "title": "Not Found", "status": 404}),
 }
-"""Answers that are not the service's word about our task."""
+"""Responses that are not the service's answer about our task."""
 
 Kind = type[OtherService]
 
 
 async def create_answered(directory: Path, raw: Answer, kind: Kind = OtherService) -> End:
-    """A create takes effect, and something else answers it."""
+    """A create takes effect, and gets a foreign answer."""
     async with other(directory, kind=kind, creates=[raw]) as play:
         return await play.one()
 
 
 async def look_ups_answered(directory: Path, raw: Answer, kind: Kind = OtherService) -> End:
-    """The answer to a create is lost, and something else answers look-ups for 40 seconds."""
+    """The answer to a create is lost, and look-ups get foreign answers for 40 seconds."""
     async with other(directory, kind=kind, creates=[None], looks=[refusal(500, 5000), *[raw] * 5]) as play:
         return await play.one()
 
 
 async def all_answered(directory: Path, raw: Answer, kind: Kind = OtherService) -> End:
-    """Something else answers the create and every look-up, until the caller has its error."""
+    """The create and every look-up get foreign answers, until the caller has its error."""
     async with other(directory, kind=kind, creates=[raw] * 10, looks=[raw] * 10_000) as play:
         if isinstance(play.service, CurrentService):
             play.service.lists.extend([raw] * 10_000)
@@ -66,7 +66,7 @@ async def all_answered(directory: Path, raw: Answer, kind: Kind = OtherService) 
 
 
 async def polls_answered(directory: Path, raw: Answer, kind: Kind = OtherService, takes: float = 400) -> End:
-    """Something else answers four polls, 48 seconds after the create."""
+    """Foreign answers to four polls, 48 seconds after the create."""
     async with other(directory, kind=kind, takes=takes) as play:
 
         async def later() -> None:
@@ -77,7 +77,7 @@ async def polls_answered(directory: Path, raw: Answer, kind: Kind = OtherService
 
 
 async def reads_answered(directory: Path, raw: Answer) -> End:
-    """Something else answers `attach`, `get_task` and `tasks` three times each; the task was paid for before."""
+    """`attach`, `get_task` and `tasks` get three foreign answers each; the task was paid for before."""
     async with other(directory, takes=0) as play:
         play.service.tasks.append((0, "job-1"))
         client = play.client()
@@ -96,7 +96,7 @@ async def reads_answered(directory: Path, raw: Answer) -> End:
 
 
 async def never_again(directory: Path) -> End:
-    """After one answer of the service nothing but something else answers, until the budget is over."""
+    """After one answer of the service there are only foreign answers, until the budget is exhausted."""
     async with other(directory) as play:
         client = play.client()
         assert [task async for task in client.tasks("image2video")] == []
@@ -162,14 +162,14 @@ THEIRS: Final = task_answer(task_id="7", task_info={"external_task_id": "theirs"
 
 
 async def theirs(directory: Path, at: str) -> End:
-    """A create, or a look-up after a lost answer, gets the answer that is about somebody else's task."""
+    """A create, or a look-up after a lost answer, gets an answer about another client's task."""
     how: dict[str, Any] = {"creates": [THEIRS]} if at == "create" else {"creates": [None], "looks": [THEIRS] * 2}
     async with other(directory, **how) as play:
         return await play.one()
 
 
 async def surplus(directory: Path) -> End:
-    """A create's answer comes twice on a connection that stays open; the next create is sent on it."""
+    """A create's answer is sent twice on a connection that stays open; the next create uses it."""
     async with stage(directory) as play:
         play.emulator.faults.add(Fault.surplus(), on="create", at=1)
         client, names = play.client(), ["job-1", "job-2"]
@@ -188,7 +188,7 @@ Strange = Callable[[str], dict[str, Any]]
 
 
 def _videos(*changed: dict[str, Any], **members: Any) -> Strange:
-    """A result whose videos have these members beside an address."""
+    """A result whose videos have these members in addition to a URL."""
     return lambda url: {
         "task_status": "succeed",
         "task_result": {"videos": [{"url": f"{url}/files/1.mp4", **members} | each for each in changed or [{}]]},
@@ -223,20 +223,20 @@ FAILED: Final[dict[str, dict[str, Any]]] = {
 
 
 async def strange_members(directory: Path, strange: Strange) -> End:
-    """A finished task has members that are not as documented."""
+    """A finished task has members that differ from the documentation."""
     async with other(directory, takes=0) as play:
         play.service.strange.update(strange(play.service.base_url))
         return await play.one()
 
 
 async def strange_failure(directory: Path, strange: dict[str, Any]) -> End:
-    """A failed task has members that are not as documented."""
+    """A failed task has members that differ from the documentation."""
     async with other(directory, strange=strange) as play:
         return await play.one()
 
 
 async def only_watermarked(directory: Path) -> End:
-    """A result has the address of the watermarked variant only."""
+    """A result has the URL of the watermarked variant only."""
     async with other(directory) as play:
         video = {"id": "v", "watermark_url": f"{play.service.base_url}/files/1.mp4"}
         play.service.strange.update(task_status="succeed", task_result={"videos": [video]})
@@ -244,18 +244,18 @@ async def only_watermarked(directory: Path) -> End:
 
 
 async def odd_status(directory: Path, status: object) -> End:
-    """Four polls tell an empty status, or one that is no text."""
+    """Four polls return an empty status, or one that is not a string."""
     async with other(directory, takes=300) as play:
 
         async def later() -> None:
-            told = answer(200, {"code": 0, "data": {"task_id": "1000", "task_status": status}})
-            play.service.looks.extend([told] * 4)
+            poll = answer(200, {"code": 0, "data": {"task_id": "1000", "task_status": status}})
+            play.service.looks.extend([poll] * 4)
 
         return await play.one(then=later)
 
 
 async def codes_as_digits(directory: Path) -> End:
-    """Each answer's code is digits in a string."""
+    """Each answer's code is a string of digits."""
 
     def through(service: OtherService) -> Callable[[Seen], Answer]:
         return lambda seen: (service(seen) or b"").replace(b'{"code": 0, ', b'{"code":"0",')
@@ -269,10 +269,10 @@ async def codes_as_digits(directory: Path) -> End:
 
 @attrs.define
 class Dated:
-    """Stands before the service: refuses tokens that are not of its time, and dates its answers.
+    """Wraps the service: refuses tokens that are not valid at its time, and dates its answers.
 
     Attributes:
-        service: What is behind it.
+        service: The service behind it.
         now: The true time of day.
         wrong: Seconds by which the `Date` of the next refusals is wrong.
         dated: Whether answers have a `Date` at all.
@@ -316,7 +316,7 @@ CLOCKS: Final[dict[str, tuple[Callable[[float], float], dict[str, Any]]]] = {
     "right; one refusal with a Date a month wrong": (lambda _: 0.0, {"spurious": 1, "wrong": [2592000.0]}),
     "right, no Date at all": (lambda _: 0.0, {"dated": False}),
 }
-"""By how much the machine's clock is wrong, by the seconds that have passed; and what the service does."""
+"""The error of the machine's clock, by elapsed seconds; and the behaviour of the service."""
 
 
 async def wrong_clock(directory: Path, wrong: Callable[[float], float], how: dict[str, Any]) -> End:
@@ -344,7 +344,7 @@ WRONG: Final[dict[str, Answer]] = {
 
 
 async def read_elsewhere(directory: Path, raw: Answer) -> End:
-    """Reads go to an address at which the service never answered."""
+    """Reads go to an address at which the service has never answered."""
     async with other(directory, through=lambda _: lambda _: raw) as play:
         return await _error_of(play, play.client().get_task("image2video:1"))
 
@@ -356,7 +356,7 @@ async def redirected_to_itself(directory: Path) -> End:
 
 
 async def create_elsewhere(directory: Path, raw: Answer) -> End:
-    """A create goes to an address at which the service never answered."""
+    """A create goes to an address at which the service has never answered."""
     async with other(directory, through=lambda _: lambda _: raw) as play:
         return await _error_of(play, play.client().image_to_video(IMAGE))
 
@@ -370,7 +370,7 @@ async def nobody_listens(directory: Path) -> End:
 
 
 async def untrusted(directory: Path) -> End:
-    """A create goes to a server whose certificate nobody vouches for."""
+    """A create goes to a server with an untrusted certificate."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
@@ -383,13 +383,13 @@ async def untrusted(directory: Path) -> End:
 
 
 async def _error_of(play: Play, call: Any) -> End:
-    """What comes of a call that is to fail; the reference that a create's error has is part of what it says."""
+    """The end of a call that must fail; the reference of a create's error is part of its text."""
     try:
         await call
     except KlingError as error:
         named = isinstance(error, CreateInDoubt | RequestRefused) and error.reference
-        return play.told(f"`{type(error).__name__}`{' with its reference' if named else ''}", str(error))
-    return play.told("no error")
+        return play.ending(f"`{type(error).__name__}`{' with its reference' if named else ''}", str(error))
+    return play.ending("no error")
 
 
 def _counted(end: End, play: Play) -> End:

@@ -44,7 +44,7 @@ def _port(url: str) -> int:
 
 
 async def through_a_proxy(directory: Path) -> End:
-    """A name that only the proxy knows, with a user and a password of the proxy."""
+    """A name that only the proxy can resolve, with a user and a password for the proxy."""
     async with other(directory) as play, proxy(_port(play.stub.base_url)) as via:
         os.environ["HTTP_PROXY"] = via.url.replace("//", "//me:s%40cret@")
         play.service.base_url = "http://files.kling.test"
@@ -54,21 +54,21 @@ async def through_a_proxy(directory: Path) -> End:
 
 
 async def loopback(directory: Path) -> End:
-    """Everything goes to a proxy that is not there; the service is on this machine."""
+    """All requests go to an unreachable proxy; the service is on this machine."""
     async with other(directory) as play:
         os.environ |= {"HTTP_PROXY": "http://127.0.0.1:1", "ALL_PROXY": "http://127.0.0.1:1"}
         return await play.one()
 
 
 async def no_proxy(directory: Path, status: int, base_url: str) -> End:
-    """The proxy refuses to pass a create on; 0 for one that breaks off."""
+    """The proxy refuses to forward a create; 0: it closes the connection."""
     async with other(directory) as play, proxy(answer=page(status) if status else b"") as via:
         os.environ |= {"HTTP_PROXY": via.url, "HTTPS_PROXY": via.url}
         try:
             await play.client(base_url=base_url).image_to_video(IMAGE)
         except KlingError as error:
-            return play.told(f"`{type(error).__name__}`", str(error))
-        return play.told("no error")
+            return play.ending(f"`{type(error).__name__}`", str(error))
+        return play.ending("no error")
 
 
 async def netrc(directory: Path) -> End:
@@ -94,7 +94,7 @@ async def mended_key(directory: Path, key: str) -> End:
 
 
 async def short_of_files(directory: Path, call: str, number: int) -> End:
-    """The process has no file left, three times, when a picture is looked at or sent."""
+    """The process has no file descriptor left, three times, when a picture is checked or sent."""
     left = iter([True] * 3)
 
     def lacking(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -140,7 +140,7 @@ BAD: Final[dict[str, bytes]] = {
 
 
 async def odd_picture(directory: Path, data: bytes, coding: Callable[[bytes], str | bytes] | None = None) -> End:
-    """A good picture in an odd file, or in another coding, arrives byte by byte."""
+    """A valid picture in an unusual file, or in another coding, arrives byte by byte."""
     async with other(directory) as play:
         end = await play.one(image=Image.from_base64(coding(data)) if coding else data)
         sent = base64.b64encode(data) in play.stub.seen[0].body
@@ -153,8 +153,8 @@ async def bad_picture(directory: Path, data: bytes) -> End:
         try:
             await play.client().image_to_video(data)
         except KlingError as error:
-            return play.told(f"`{type(error).__name__}`; {len(play.stub.seen)} requests", str(error))
-        return play.told("no error")
+            return play.ending(f"`{type(error).__name__}`; {len(play.stub.seen)} requests", str(error))
+        return play.ending("no error")
 
 
 # ------------------------------------------------------------------------------------------ rules 15 and 16
@@ -165,17 +165,17 @@ async def second_run(directory: Path) -> End:
     async with other(directory) as play:
         client, request, path = play.client(), ImageToVideo(image=IMAGE), directory / "x.mp4"
         await client.generate(request, path)
-        end, asked = play.told("saved", saved=int(path.exists())), len(play.stub.seen)
+        end, sent = play.ending("saved", saved=int(path.exists())), len(play.stub.seen)
         try:
             await client.generate(request, path)
         except KlingError as error:
-            came = f"saved; again: `{type(error).__name__}`, {len(play.stub.seen) - asked} requests"
+            came = f"saved; again: `{type(error).__name__}`, {len(play.stub.seen) - sent} requests"
             return attrs.evolve(end, paid=play.service.paid, came=came, said=str(error))
         return attrs.evolve(end, paid=play.service.paid, came="saved twice")
 
 
 async def adopted(directory: Path, *, running: bool) -> End:
-    """A task with our id is there, running or not, and all slots are taken."""
+    """A task with our id exists, running or not, and all slots are taken."""
     async with other(directory, takes=600 if running else 0) as play:
         play.service.tasks.append((play.service.now(), "job-1"))
         client = play.client(concurrency=1)
@@ -193,7 +193,7 @@ async def adopted(directory: Path, *, running: bool) -> End:
 
 @contextlib.contextmanager
 def shell() -> Iterator[tuple[Emulator, Path]]:
-    """A directory and an environment in which commands find an emulator; its videos take no time."""
+    """A directory and an environment in which commands reach an emulator; its videos finish at once."""
 
     def often(**values: Any) -> Polling:
         return Polling(first=0.01, factor=1.2, maximum=0.1, deadline=values["deadline"])
@@ -228,7 +228,7 @@ def run(*words: str) -> tuple[int, str, str]:
 
 
 def command(*words: str, prepare: Callable[[Path], object] = lambda _: None) -> Case:
-    """`kling-async generate` with these words, which the checks refuse, or not."""
+    """`kling-async generate` with these arguments, which the checks refuse, or not."""
 
     def case() -> End:
         with shell() as (emulator, directory):
@@ -236,16 +236,16 @@ def command(*words: str, prepare: Callable[[Path], object] = lambda _: None) -> 
             began = time.perf_counter()
             code, _, err = run("generate", *words)
             took = time.perf_counter() - began
-            told = [word for word in ("submitting", "image2video:") if word in err]
+            found = [word for word in ("submitting", "image2video:") if word in err]
             order = err.find("image2video:kling-async-") < err.find("submitted")
-            came = f"exit {code}, " + ("its reference before it is submitted" if told and order else "neither word")
+            came = f"exit {code}, " + ("its reference before it is submitted" if found and order else "neither word")
             return End(emulator.ledger.created, int((directory / "new.mp4").exists()), took, came, err)
 
     return case
 
 
 def through_a_proxy_process() -> End:
-    """The command asks through a proxy that is a process of its own."""
+    """The command uses a proxy that runs in a separate process."""
     with shell() as (emulator, directory), proxy_process(emulator.base_url) as (_, url):
         os.environ |= {"HTTP_PROXY": url, "KLING_BASE_URL": API}
         began = time.perf_counter()
@@ -270,7 +270,7 @@ SITES: Final[dict[str, Mapping[str, str]]] = {
 
 
 async def from_elsewhere(_: Path, headers: Mapping[str, str]) -> End:
-    """A page of another site, or a form, sends the emulator a switch."""
+    """A page of another site, or a form, sends a request to the emulator's control API."""
     async with Emulator(clock=wall(), render=False) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         data = io.BytesIO(b'{"limit": 1}')
@@ -281,7 +281,7 @@ async def from_elsewhere(_: Path, headers: Mapping[str, str]) -> End:
 
 
 async def deep(_: Path, depth: int) -> End:
-    """A create has an unknown member that is nested so deep; the books are read afterwards."""
+    """A create has a deeply nested unknown member; the ledger is read afterwards."""
     async with Emulator(clock=wall(), render=False) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         nested = '{"a":[' * depth + "1" + "]}" * depth

@@ -1,4 +1,4 @@
-"""Time is virtual here, too, and nothing may be left over."""
+"""Virtual time, and a check that nothing is left over."""
 
 import pytest
 
@@ -10,5 +10,5 @@ __all__ = ["no_credentials_of_the_machine", "nothing_is_left", "pytest_asyncio_l
 
 @pytest.fixture(autouse=True)
 def time_waits_for_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock does not jump while something is written to a journal."""
+    """The clock does not jump while a journal is being written."""
     wait_for_the_thread(monkeypatch)

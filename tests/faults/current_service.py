@@ -1,4 +1,4 @@
-"""The current generation's paths of the same service: no check of duplicates, ids that are dropped, tasks that hide."""
+"""The current generation's paths of the same service: no check of duplicates, dropped ids, tasks shown late."""
 
 import json
 import urllib.parse
@@ -16,10 +16,10 @@ class CurrentService(OtherService):
     """Makes a task for each create that takes effect.
 
     Attributes:
-        lists: What answers `POST /tasks` in place of the truth, in turn.
-        listed_after: Seconds until that list has a task.
-        drops_ids: Whether tasks forget their external ids.
-        ahead: Seconds by which its clock is; its answers have no `Date`.
+        lists: Answers to `POST /tasks` in place of the true ones, in turn.
+        listed_after: Seconds until that list contains a task.
+        drops_ids: Whether external ids are dropped.
+        ahead: Seconds by which its clock is ahead; its answers have no `Date`.
     """
 
     lists: list[Answer] = attrs.field(factory=list)
@@ -52,7 +52,7 @@ class CurrentService(OtherService):
         return enveloped({**found, "count": len(shown), "has_more": False})
 
     def task(self, index: int) -> dict[str, Any]:
-        """A task as answers have it."""
+        """A task as in answers."""
         made_at, external = self.tasks[index]
         task_id = str(1000 + index)
         done = self.now() >= made_at + self.takes

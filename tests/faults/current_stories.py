@@ -21,10 +21,10 @@ LOST: Final[dict[str, Answer]] = {
     "page 404": page(404),
     "page 200": page(200),
 }
-"""What comes in place of the answer to a create that took effect."""
+"""Responses in place of the answer to a create that took effect."""
 
 SENT_AGAIN: Final = ("reset", "500 and code 5000", "page 502", "page 504")
-"""Those after which the same may be sent again."""
+"""Responses after which the same create may be sent again."""
 
 GAPS: Final[dict[str, dict[str, float]]] = {
     "60 s by its id, and in the list": {"visible_after": 60, "listed_after": 60},
@@ -32,7 +32,7 @@ GAPS: Final[dict[str, dict[str, float]]] = {
     "for ever by its id, and for 60 s in the list": {"visible_after": 1e9, "listed_after": 60},
     "for ever in the list, and for 60 s by its id": {"visible_after": 60, "listed_after": 1e9},
 }
-"""How long a task hides."""
+"""Seconds until a task is shown."""
 
 _SOME: Final = ("page 200", "page 404", "page 502", "redirect", "nothing, 204", "unknown code", "no data", "a list")
 _TASK: Final = {"id": "7", "status": "processing", "external_id": "theirs"}
@@ -49,11 +49,11 @@ NO_LISTS: Final[dict[str, Answer]] = {
     "pages without end": enveloped({"result": [_TASK], "has_more": True, "next_cursor": "again"}),
     "cut off": answer(200, b'{"code": 0, "data": {"result": ['),
 }
-"""Lists that do not say that a task does not exist."""
+"""Lists that do not prove that a task does not exist."""
 
 
 async def task_hides(directory: Path, gap: dict[str, float]) -> End:
-    """The answer to a create is lost, and its task does not show for a while."""
+    """The answer to a create is lost, and its task is not shown for a while."""
     async with other(directory, kind=CurrentService, creates=[None]) as play:
         for name, seconds in gap.items():
             setattr(play.service, name, seconds)
@@ -71,17 +71,17 @@ async def id_dropped(directory: Path, raw: Answer, *, known: bool) -> End:
 
 
 async def no_list(directory: Path, raw: Answer) -> End:
-    """An answer is lost, its task hides for longer than anybody looks, and nothing useful answers for the list."""
+    """An answer is lost, its task is shown after the last look-up, and the list has no useful answer."""
     lists = [raw] * 10_000
     async with other(directory, kind=CurrentService, creates=[None], visible_after=500, lists=lists) as play:
         return counted(await play.one(), play)
 
 
 async def nothing_arrives(directory: Path, raw: Answer) -> End:
-    """No create takes effect, something else answers each, and the service says that there is no such task."""
+    """No create takes effect, each gets a foreign answer, and the service reports no such task."""
     async with other(directory, kind=CurrentService, creates=[raw] * 100, effect=False) as play:
         error = await doubt_of(play, play.client())
-        return counted(play.told(f"`CreateInDoubt` with {error.reference and 'its reference'}", str(error)), play)
+        return counted(play.ending(f"`CreateInDoubt` with {error.reference and 'its reference'}", str(error)), play)
 
 
 async def arrives_at_last(directory: Path) -> End:
@@ -98,18 +98,18 @@ async def arrives_at_last(directory: Path) -> End:
 
 
 async def strangers_task(directory: Path) -> End:
-    """The same, and somebody else makes a task without an id meanwhile: nobody can tell that it is not ours."""
+    """The same, and another client creates a task without an id meanwhile, which is indistinguishable from ours."""
     async with other(directory, kind=CurrentService, creates=[None], effect=False) as play:
         client = play.client()
         doubt = asyncio.ensure_future(doubt_of(play, client))
         await asyncio.sleep(5)
         play.service.tasks.append((play.service.now(), ""))
         error = await doubt
-        return counted(play.told(f"`CreateInDoubt` that names {len(error.candidates)}", str(error)), play)
+        return counted(play.ending(f"`CreateInDoubt` that names {len(error.candidates)}", str(error)), play)
 
 
 async def doubt_of(play: Play, client: KlingClient) -> CreateInDoubt:
-    """What a create ends in."""
+    """The end of a create."""
     try:
         await client.submit(play.request())
     except CreateInDoubt as error:
@@ -118,5 +118,5 @@ async def doubt_of(play: Play, client: KlingClient) -> CreateInDoubt:
 
 
 def counted(end: End, play: Play) -> End:
-    """The end, and how many creates were sent."""
+    """The end, with the number of creates sent."""
     return attrs.evolve(end, came=f"{end.came}; {play.service.posts} sent")

@@ -1,4 +1,4 @@
-"""How one input of a rule ends: what was paid, what was saved, and what came, on a server that is not the emulator."""
+"""The end of one input of a rule: what was paid, saved and returned, on a server that is not the emulator."""
 
 import asyncio
 import contextlib
@@ -26,15 +26,15 @@ TURBO: Final = "kling-3.0-turbo"
 
 @attrs.frozen
 class End:
-    """What came of one input.
+    """The end of one input.
 
     Attributes:
         paid: Tasks that were made.
         saved: Whole files, each with the bytes that its host has.
         seconds: Until the caller had the file or the error, by the story's clock.
-        came: The same in words: "saved", or the error.
+        came: The result in words: "saved", or the error.
         said: The text of the error.
-        holds: Whether the story found everything else as it must be.
+        holds: Whether the story's other checks passed.
     """
 
     paid: int
@@ -49,15 +49,15 @@ Case = Callable[[], End]
 
 
 def alone() -> contextlib.AbstractContextManager[Any]:
-    """An environment without keys and proxies of the machine."""
+    """An environment without the machine's keys and proxies."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(ENVIRONMENT)}
     return mock.patch.dict(os.environ, kept, clear=True)
 
 
 def virtual(story: Callable[[Path], Awaitable[End]]) -> Case:
-    """A case that runs a story on a loop whose clock jumps, in a directory of its own."""
+    """A case that runs a story in virtual time, in a temporary directory."""
 
-    async def told(directory: str) -> End:
+    async def run_story(directory: str) -> End:
         return await story(Path(directory))
 
     def case() -> End:
@@ -66,7 +66,7 @@ def virtual(story: Callable[[Path], Awaitable[End]]) -> Case:
             tempfile.TemporaryDirectory() as directory,
             asyncio.Runner(loop_factory=VirtualTimeLoop) as runner,
         ):
-            return runner.run(told(directory))
+            return runner.run(run_story(directory))
 
     return case
 
@@ -76,7 +76,7 @@ class Play:
     """One caller at the other service.
 
     Attributes:
-        service: What answers.
+        service: The service.
         stub: Its server.
         directory: Where files are saved.
         began: When the story began.
@@ -96,7 +96,7 @@ class Play:
         return client
 
     def request(self, **parameters: Any) -> ImageToVideo | current.ImageToVideo:
-        """What is asked for, of the generation that the service speaks."""
+        """The request, in the generation of the service."""
         if isinstance(self.service, CurrentService):
             return current.ImageToVideo(IMAGE, **{"model": TURBO, "prompt": "a cat", **parameters})
         return ImageToVideo(**{"image": IMAGE, **parameters})
@@ -111,7 +111,7 @@ class Play:
         content: bytes = VIDEO,
         **parameters: Any,
     ) -> End:
-        """Asks for one video and saves it, as `end` tells; `then` is done in between."""
+        """Requests one video and saves it, as in `end`; `then` runs in between."""
         client = client or self.client()
 
         async def submitted() -> TaskHandle:
@@ -130,7 +130,7 @@ class Play:
         save: dict[str, Any] | None = None,
         content: bytes = VIDEO,
     ) -> End:
-        """Saves what a create made; after an error with a reference the disturbance ends, and the reference is used."""
+        """Saves the result of a create; after an error with a reference the faults end, and the reference is used."""
         came, said, path = [], "", self.directory / "x.mp4"
         try:
             try:
@@ -147,16 +147,16 @@ class Play:
         except KlingError as error:
             came, said = [*came, f"`{type(error).__name__}`"], said or str(error)
         saved = int(path.exists() and path.read_bytes() == content)
-        return self.told(", then ".join(came), said, saved=saved)
+        return self.ending(", then ".join(came), said, saved=saved)
 
-    def told(self, came: str, said: str = "", *, saved: int = 0) -> End:
-        """What there is to tell now."""
+    def ending(self, came: str, said: str = "", *, saved: int = 0) -> End:
+        """Returns the end at this moment."""
         self._is_over()
         assert self.ended is not None
         return End(self.service.paid, saved, self.ended - self.began, came, said)
 
     def heal(self) -> None:
-        """The service itself answers from now on."""
+        """Ends all faults: the service itself answers from now on."""
         self.service.creates.clear()
         self.service.looks.clear()
         self.service.strange.clear()
@@ -176,7 +176,7 @@ async def other(
     through: Callable[[OtherService], Callable[[Seen], Answer]] | None = None,
     **how: Any,
 ) -> AsyncIterator[Play]:
-    """The other service at work; `through` is what stands before it."""
+    """Runs the other service; `through` wraps it."""
     loop = asyncio.get_running_loop()
     service = kind(loop.time, **how)
     async with serve(through(service) if through else service) as stub:

@@ -31,7 +31,7 @@ LATER: Final = "Mon, 23 Nov 2026 10:00:05 GMT"
 
 
 def in_turn(*answers: Answer | FileAnswer) -> FileAnswer:
-    """One answer after the other; the last one for ever."""
+    """One answer after the other; the last one is repeated."""
     left = list(answers)
 
     def respond(seen: Seen) -> Answer:
@@ -42,14 +42,14 @@ def in_turn(*answers: Answer | FileAnswer) -> FileAnswer:
 
 
 async def a_file(directory: Path, file: Callable[[], FileAnswer], content: bytes = VIDEO) -> End:
-    """A task's file comes so."""
+    """A task's file is sent in this way."""
     async with other(directory) as play:
         play.service.file = file()
         return await play.one(content=content)
 
 
 def complete(body: bytes) -> FileAnswer:
-    """All bytes of a told length."""
+    """All bytes, with an announced length."""
     return in_turn(told(body))
 
 
@@ -59,7 +59,7 @@ def unmeasured(body: bytes) -> FileAnswer:
 
 
 def typed(kind: str, status: int) -> FileAnswer:
-    """The video under a wrong type, with any status that brings a body."""
+    """The video with a wrong type, with any status that has a body."""
     return in_turn(answer(status, VIDEO, Content_Type=kind))
 
 
@@ -73,12 +73,12 @@ TEXT: Final[dict[str, Callable[[], FileAnswer]]] = {
 
 
 def cuts(places: Iterator[int], **headers: Any) -> FileAnswer:
-    """The connection is cut at these places in turn; there are no ranges."""
+    """The connection is cut at these positions in turn; ranges are not supported."""
     return lambda _: told(VIDEO, cut=next(places) * len(VIDEO) // 100, **headers)
 
 
 def steps(count: int) -> FileAnswer:
-    """Each connection brings one part of so many, and goes on where the last one ended."""
+    """Each connection sends one of several parts, and continues where the last one ended."""
 
     def respond(seen: Seen) -> Answer:
         raw = rest(VIDEO)(seen)
@@ -171,7 +171,7 @@ SIGNED: Final = '/files/a%2Fb%20c/x.mp4?Expires=1&Signature=x~y-z_+/=%2f%2F&q=a+
 
 
 def redirected(status: int) -> FileAnswer:
-    """A redirect to a signed address, which works to the letter only."""
+    """A redirect to a signed address, which is valid only exactly as spelled."""
 
     def respond(seen: Seen) -> Answer:
         if seen.path == SIGNED:
@@ -195,7 +195,7 @@ REFUSING: Final[dict[str, Callable[[], FileAnswer]]] = {
 
 
 async def no_videos_yet(directory: Path) -> End:
-    """A task is told as finished three times before its videos are listed."""
+    """A task is reported as finished three times before its videos are listed."""
     async with other(directory, takes=0) as play:
         early = answer(200, {"code": 0, "data": {"task_id": "1000", "task_status": "succeed", "task_result": {}}})
         play.service.creates.append(early)
@@ -204,7 +204,7 @@ async def no_videos_yet(directory: Path) -> End:
 
 
 async def another_scheme(directory: Path, url: str) -> End:
-    """A result's address is none that can be fetched, and is mended later."""
+    """A result's URL cannot be fetched, and is corrected later."""
     async with other(directory) as play:
         play.service.strange.update(task_status="succeed", task_result={"videos": [{"id": "v", "url": url}]})
         return await play.one()
@@ -253,7 +253,7 @@ TARGETS: Final[dict[str, tuple[Callable[[Path], str], tuple[str, int] | None]]] 
 
 
 async def bad_target(directory: Path, place: Callable[[Path], str], lacks: tuple[str, int] | None) -> End:
-    """A video is asked for that could not be saved."""
+    """A video is requested that could not be saved."""
 
     def refused(*_: object, **__: object) -> int:
         assert lacks
@@ -265,5 +265,5 @@ async def bad_target(directory: Path, place: Callable[[Path], str], lacks: tuple
             try:
                 await play.client().generate(ImageToVideo(image=IMAGE), place(directory))
             except KlingError as error:
-                return play.told(f"`{type(error).__name__}`; {len(play.stub.seen)} requests", str(error))
-        return play.told("saved", saved=1)
+                return play.ending(f"`{type(error).__name__}`; {len(play.stub.seen)} requests", str(error))
+        return play.ending("saved", saved=1)

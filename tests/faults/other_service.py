@@ -1,4 +1,4 @@
-"""A service that is not the emulator: raw bytes, no check of duplicates, and anything in place of its own answers."""
+"""A service that is not the emulator: raw bytes, no check of duplicates, and arbitrary responses."""
 
 import json
 import urllib.parse
@@ -16,14 +16,14 @@ PAGE: Final = b"<html><body><h1>Please sign in</h1></body></html>"
 
 
 def page(status: int, **headers: str) -> bytes:
-    """A page of something in between."""
+    """An HTML page of an intermediary."""
     return answer(status, PAGE, Content_Type="text/html", **headers)
 
 
 GATEWAY_TASK: Final = answer(200, {"id": "task_1", "task_id": "task_1", "object": "video", "status": "queued"})
-"""How a popular gateway answers to a create."""
+"""The answer of a popular gateway to a create."""
 GATEWAY_MISSING: Final = answer(400, {"code": "task_not_exist", "message": "task_not_exist", "data": None})
-"""How it answers to a look-up by a name that it does not know."""
+"""Its answer to a look-up by an unknown name."""
 
 FOREIGN: Final[dict[str, Answer]] = {
     **{f"page {status}": page(status) for status in (301, 302, 400, 401, 403, 404, 405, 409, 413, 429, 499, 502, 504)},
@@ -34,7 +34,7 @@ FOREIGN: Final[dict[str, Answer]] = {
     "base_resp": answer(200, {"base_resp": {"status_code": 0}}),
     "code as text": GATEWAY_MISSING,
 }
-"""Answers of something in between."""
+"""Answers of intermediaries."""
 
 
 @attrs.define
@@ -43,13 +43,13 @@ class OtherService:
 
     Attributes:
         now: Seconds of the story's clock.
-        creates: What answers creates in place of the truth, in turn; `LOST` closes the connection.
+        creates: Answers to creates in place of the true ones, in turn; `LOST` closes the connection.
         looks: The same for queries.
         effect: Whether creates with such an answer take effect.
         visible_after: Seconds until a query by its external id finds a task.
         takes: Seconds that a task takes.
-        strange: Members that replace those of a task that is asked for.
-        file: What answers requests for a file.
+        strange: Members that replace those of a queried task.
+        file: Answers requests for a file.
     """
 
     now: Callable[[], float]
@@ -63,11 +63,11 @@ class OtherService:
     base_url: str = ""
     posts: int = 0
     tasks: list[tuple[float, str]] = attrs.field(factory=list)
-    """When each was made, and its external id."""
+    """Time of creation and external id of each task."""
 
     @property
     def paid(self) -> int:
-        """Tasks that were made, each of which costs money."""
+        """Number of created tasks, each of which costs money."""
         return len(self.tasks)
 
     def __call__(self, seen: Seen) -> Answer:
@@ -96,11 +96,11 @@ class OtherService:
         return refusal(400, 1201, f"Task not found by id/external id: {name}")
 
     def shown(self, index: int) -> dict[str, Any]:
-        """A task that is asked for."""
+        """The answer to a query of a task."""
         return {**self.task(index), **self.strange}
 
     def task(self, index: int) -> dict[str, Any]:
-        """A task as answers have it."""
+        """A task as in answers."""
         made_at, external = self.tasks[index]
         task_id = str(1000 + index)
         done = self.now() >= made_at + self.takes
@@ -114,5 +114,5 @@ class OtherService:
 
 
 def enveloped(data: Any) -> bytes:
-    """The service's own answer."""
+    """The service's true answer."""
     return answer(200, {"code": 0, "message": "SUCCEED", "request_id": "r", "data": data})

@@ -1,4 +1,4 @@
-"""Where the stories play: an emulator, clients of its account, and what is left to see in the end."""
+"""The setting of the stories: an emulator, clients of its account, and the outcome."""
 
 import asyncio
 import contextlib
@@ -35,30 +35,30 @@ from tests.shell.conftest import IMAGES, wall
 
 IMAGE: Final = IMAGES / "cat.png"
 LATER: Final = 600.0
-"""Seconds after which somebody looks again for a task that was in doubt."""
+"""Seconds after which a caller looks again for a task that was in doubt."""
 SAVES: Final = 5
-"""How often a file is saved at most: again where a save says so."""
+"""Attempts to save a file, at most."""
 
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """How a story ended.
+    """The outcome of a story.
 
     Attributes:
-        asked: Tasks that were asked for.
-        paid: Tasks in the account's books.
+        asked: Requested tasks.
+        paid: Tasks in the account's ledger.
         whole: Different files, each with the very bytes that the emulator has.
-        files: All files in the directory, half ones and notes too.
+        files: All files in the directory, including partial ones and notes.
         creates: Create requests that reached the service.
         endings: How the tasks ended for their callers: "saved", or the error.
         injected: Faults that happened, by kind of call and kind of fault.
-        ranges: What requests for files asked for, in their order.
-        errors: What callers got.
+        ranges: The `Range` of each request for a file, in order.
+        errors: The errors that callers received.
         seconds: Time it took, by the story's clock.
         over_ideal: The same as a multiple of the shortest possible.
         share: How much of its own work the slower of two clients has done when the other is done.
         peaks: The most tasks at once, by model.
-        kept: Objects of the client's classes that stayed, although no handle did.
+        kept: Objects of the client's classes that remained, although no handle did.
         resident: Bytes of the process in memory, whenever a task had ended (Linux).
     """
 
@@ -80,17 +80,17 @@ class Outcome:
 
     @property
     def faults(self) -> int:
-        """How many faults happened."""
+        """Number of injected faults."""
         return sum(self.injected.values())
 
 
 class Stage:
-    """One account, those who work with it, and what they got.
+    """One account, its clients, and their results.
 
     Args:
         emulator: The account.
         directory: Where files are saved.
-        is_current: Whether videos are asked for at the current generation's paths.
+        is_current: Whether videos are requested at the current generation's paths.
     """
 
     def __init__(self, emulator: Emulator, directory: Path, *, is_current: bool = False) -> None:
@@ -117,17 +117,17 @@ class Stage:
         return client
 
     def request(self, **options: Any) -> ImageToVideo | current.ImageToVideo:
-        """What is asked for."""
+        """The request."""
         if self._is_current:
             return current.ImageToVideo(IMAGE, model="kling-3.0-turbo", prompt="a cat", **options)
         return ImageToVideo(IMAGE, **options)
 
     async def work(self, client: KlingClient, count: int = 1, **options: Any) -> None:
-        """Asks for so many videos at once, and saves each."""
+        """Requests several videos at once, and saves each."""
         await asyncio.gather(*(self.one(client, **options) for _ in range(count)))
 
     async def one(self, client: KlingClient, **options: Any) -> None:
-        """Asks for one video and saves it; a doubt is looked after later."""
+        """Requests one video and saves it; a create in doubt is settled later."""
         self.asked += 1
         try:
             try:
@@ -142,7 +142,7 @@ class Stage:
         self.resident.append(int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize())
 
     async def stream(self, client: KlingClient) -> None:
-        """Asks for one video, and writes down what its stream gives; what is not whole is thrown away."""
+        """Requests one video, and writes its stream to a file; an incomplete one is discarded."""
         self.asked += 1
         handle = await client.submit(self.request())
         path = self._directory / f"{handle.task_id}.mp4"
@@ -156,7 +156,7 @@ class Stage:
             self.endings["streamed"] += 1
 
     async def outcome(self, **more: Any) -> Outcome:
-        """What there is to see now."""
+        """Returns the outcome at this moment."""
         ledger = self.emulator.ledger
         durations = [(entry.finished_at or wall()()) - entry.created_at for entry in ledger.entries]
         limit = self.emulator.account.limit or self.emulator._account.concurrency
@@ -178,7 +178,7 @@ class Stage:
         )
 
     async def _settled(self, client: KlingClient, reference: str, options: dict[str, Any]) -> tuple[TaskHandle, str]:
-        """Does what `CreateInDoubt` says: looks later, and submits again with the same id what is not there."""
+        """Handles `CreateInDoubt` as documented: looks later, and submits an unknown task again with the same id."""
         while True:
             await asyncio.sleep(LATER)
             try:
@@ -191,7 +191,7 @@ class Stage:
                 return again, "in doubt, then sent again"
 
     async def _save(self, handle: TaskHandle) -> None:
-        """Saves; the error of a download says to save again."""
+        """Saves, and retries after a `DownloadError`."""
         for attempt in range(1, SAVES + 1):
             try:
                 self._paths.add(await handle.save(self._directory))
@@ -223,7 +223,7 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def stage(directory: Path, *, is_current: bool = False, **options: Any) -> AsyncIterator[Stage]:
-    """An account at its real pace, for one story."""
+    """An account at real speed, for one story."""
     async with Emulator(**{"render": False, "speed": 1.0, "concurrency": 20, "clock": wall(), **options}) as emulator:
         play = Stage(emulator, directory, is_current=is_current)
         try:
@@ -234,7 +234,7 @@ async def stage(directory: Path, *, is_current: bool = False, **options: Any) ->
 
 
 def ideal(durations: Iterable[float], slots: int) -> float:
-    """When the last of these tasks would end, if each began the moment a slot was free."""
+    """The time at which the last of these tasks would end, if each began as soon as a slot was free."""
     ends = [0.0] * slots
     for duration in durations:
         heapq.heapreplace(ends, ends[0] + duration)
@@ -242,13 +242,13 @@ def ideal(durations: Iterable[float], slots: int) -> float:
 
 
 async def objects_of_the_client() -> int:
-    """How many objects of the client's own classes there are, those that come with its modules apart."""
+    """Number of objects of the client's classes, apart from those created by importing its modules."""
     for package in (io, journal, protocol):  # many of their modules are imported on first use
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
     gc.collect()
-    # A request that broke off leaves the generators of its body. What is collected of them is not gone yet: the loop
-    # closes each in a task of its own, the outer one first. The clock jumps only when nothing of that is left to do.
+    # An aborted request leaves the generators of its body. Collecting them does not close them yet: the event loop
+    # closes each in a separate task, the outer one first. The clock jumps only when all of that is done.
     await asyncio.sleep(1)
     gc.collect()
     modules = (str(type(each).__module__) for each in gc.get_objects())

@@ -1,4 +1,4 @@
-"""What goes wrong, story by story: the client as it is against the emulator, over real connections."""
+"""Stories of faults: the unmodified client against the emulator, over real connections."""
 
 import asyncio
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ POLLS: Final[dict[str, tuple[Fault, Sequence[int] | None, int | None]]] = {
     "one 401/1004": (Fault.error(1004), [2], None),
     "1302 at each third": (Fault.error(1302), None, 3),
 }
-"""What happens to polls: the fault, at which of them, at each so many-th."""
+"""Faults of polls: the fault, at which of them, every n-th."""
 
 DOWNLOADS: Final = {
     "half a body, clean end": Fault.truncated(0.5),
@@ -38,7 +38,7 @@ DOWNLOADS: Final = {
     "HTML with 200": Fault.gateway(200),
     "stall at half": Fault.stall(share=0.5),
 }
-"""What happens to the first request for a file."""
+"""Faults of the first request for a file."""
 
 _CALL_FAULTS: Final = (
     Fault.reset(),
@@ -61,7 +61,7 @@ _CALL_FAULTS: Final = (
     Fault.wrong_length(-10),
 )
 _CREATE_FAULTS: Final = (*_CALL_FAULTS, *LOST.values(), Fault.error(1303), Fault.delay(100))
-# None announces too few bytes: such a host is believed, and the file is published as announced, with a warning.
+# None announces too few bytes: the client accepts such a file as complete, and logs a warning.
 _FILE_FAULTS: Final = (
     Fault.reset(),
     Fault.reset(share=0.5),
@@ -87,7 +87,7 @@ async def answer_lost(directory: Path, fault: Fault, *, is_current: bool = False
 
 
 async def answer_lost_ten_times(directory: Path, fault: Fault, *, visible_after: float) -> Outcome:
-    """The answers to ten creates in a row are lost; three are sent at most, fewer where the task shows before."""
+    """The answers to ten creates in a row are lost; at most three are sent, fewer if the task is shown before."""
     async with stage(directory) as play:
         play.emulator.account.visible_after = visible_after
         play.emulator.faults.add(fault, on="create", at=range(1, 11))
@@ -96,7 +96,7 @@ async def answer_lost_ten_times(directory: Path, fault: Fault, *, visible_after:
 
 
 async def second_send_refused(directory: Path, code: int, *, visible_after: float = 25) -> Outcome:
-    """The answer to a create is lost, the task does not show for a while, and the second send is refused."""
+    """The answer to a create is lost, the task is not shown for a while, and the second send is refused."""
     async with stage(directory) as play:
         play.emulator.account.visible_after = visible_after
         play.emulator.faults.add(Fault.reset(after_effect=True), on="create", at=1)
@@ -106,7 +106,7 @@ async def second_send_refused(directory: Path, code: int, *, visible_after: floa
 
 
 async def shows_late(directory: Path) -> Outcome:
-    """The answer to a create is lost, and the task shows only after 10 seconds."""
+    """The answer to a create is lost, and the task is shown only after 10 seconds."""
     async with stage(directory) as play:
         play.emulator.account.visible_after = 10
         play.emulator.faults.add(Fault.reset(after_effect=True), on="create", at=1)
@@ -156,7 +156,7 @@ async def two_clients(directory: Path, seed: int) -> Outcome:
 
 
 async def limit_of_one_model(directory: Path) -> tuple[Outcome, list[str]]:
-    """Six tasks of a model that runs one at a time, and six of another: and the models in the order of their ends."""
+    """Six tasks of a model that runs one at a time, and six of another; and the models in the order of the ends."""
     async with stage(directory) as play:
         play.emulator.account.limits = {MODEL: 1}
         client = play.client(concurrency=6)
@@ -187,7 +187,7 @@ async def empty_account(directory: Path) -> tuple[Outcome, Outcome]:
 
 
 async def failing_polls(directory: Path, name: str, count: int, *, is_current: bool = False) -> Outcome:
-    """Something happens to polls, of single tasks or of the list."""
+    """Faults happen to polls, of single tasks or of the list."""
     fault, at, every = POLLS[name]
     async with stage(directory, is_current=is_current, concurrency=count) as play:
         play.emulator.faults.add(fault, on=("query", "list"), at=at, every=every)
@@ -196,7 +196,7 @@ async def failing_polls(directory: Path, name: str, count: int, *, is_current: b
 
 
 async def failing_download(directory: Path, fault: Fault, *, is_current: bool = False) -> Outcome:
-    """Something happens to the first request for a file."""
+    """A fault happens to the first request for a file."""
     async with stage(directory, is_current=is_current) as play:
         play.emulator.faults.add(fault, on="file", at=1)
         await play.work(play.client())
@@ -204,7 +204,7 @@ async def failing_download(directory: Path, fault: Fault, *, is_current: bool = 
 
 
 async def failing_stream(directory: Path, fault: Fault) -> Outcome:
-    """Something happens to the first request of a stream, whose bytes its consumer writes down."""
+    """A fault happens to the first request of a stream, whose bytes its consumer stores."""
     async with stage(directory) as play:
         play.emulator.faults.add(fault, on="file", at=1)
         await play.stream(play.client())
@@ -220,7 +220,7 @@ async def everything_at_once(
     journal: Path | None = None,
     is_current: bool = False,
 ) -> Outcome:
-    """So many tasks, and a fifth of all calls has one of all faults that pass."""
+    """`count` tasks, and a fifth of all calls has one of the temporary faults."""
     draws = same_draws(f"which fault {seed}")
     loop = asyncio.get_running_loop()
     refused_at = loop.time()
@@ -232,14 +232,14 @@ async def everything_at_once(
         fault = draws.choice(_CREATE_FAULTS if call.kind == "create" else _CALL_FAULTS)
         if fault.code in {1003, 1004}:
             if is_current or loop.time() < refused_at + 5:
-                return Fault.reset()  # neither a second refusal of a new token nor one of an API key passes
+                return Fault.reset()  # neither a second refusal of a new token nor a refusal of an API key is temporary
             refused_at = loop.time()
         return fault
 
     async with stage(directory, is_current=is_current) as play:
         client = play.client(concurrency=20, downloads=20, polling=polling, journal=journal)
         if journal is not None:
-            await client.__aenter__()  # what belongs to the journal itself is there
+            await client.__aenter__()  # the journal's own objects exist
         before = await objects_of_the_client()
         play.emulator.faults.add(any_fault, on=("create", "query", "list", "file"), probability=0.2, seed=seed)
         await play.work(client, count)

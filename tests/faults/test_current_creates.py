@@ -23,7 +23,7 @@ async def play(tmp_path: Path) -> AsyncIterator[Play]:
 
 
 async def test_a_task_of_our_own_that_has_ended_is_not_taken_for_a_lost_one(play: Play) -> None:
-    """A create that never arrived does not get what another one of this client has made meanwhile."""
+    """A create that never arrived does not adopt the task of another create of the same client."""
     client = play.client()
     await client.submit(play.request())  # shows that ids are dropped
     play.service.creates, play.service.effect = [None], False
@@ -35,7 +35,7 @@ async def test_a_task_of_our_own_that_has_ended_is_not_taken_for_a_lost_one(play
 
 
 async def test_what_a_later_answer_shows_of_the_path_helps_an_earlier_create(play: Play) -> None:
-    """Where it is known by then that ids are dropped, the only task that nobody has is the lost one."""
+    """If it is known by then that ids are dropped, the only unassigned task is the lost one."""
     client = play.client()
     play.service.creates = [None]
     lost = asyncio.ensure_future(client.submit(play.request()))
@@ -46,7 +46,7 @@ async def test_what_a_later_answer_shows_of_the_path_helps_an_earlier_create(pla
 
 
 async def test_two_that_are_lost_at_once_are_both_in_doubt(play: Play) -> None:
-    """Neither is sent again, and neither takes what may be the other's; both name what it may be."""
+    """Neither is sent again, and neither adopts what may be the other's task; both name the candidate."""
     client = play.client()
     await client.submit(play.request())
     play.service.creates = [None, None]
@@ -56,7 +56,7 @@ async def test_two_that_are_lost_at_once_are_both_in_doubt(play: Play) -> None:
 
 
 async def test_what_the_journal_has_under_another_key_is_not_taken(play: Play, tmp_path: Path) -> None:
-    """A create that never arrived does not get the task that a neighbour made just before, though it has ended."""
+    """A create that never arrived does not adopt the task that another client made just before, even a finished one."""
     journal = tmp_path / "clips.sqlite"
     neighbour, client = play.client(journal=journal), play.client(journal=journal)
     await client.submit(play.request(), key="shows that ids are dropped")
@@ -72,13 +72,13 @@ async def test_what_the_journal_has_under_another_key_is_not_taken(play: Play, t
 
 
 async def sent(play: Play, creates: int) -> None:
-    """Waits until so many creates have reached the service."""
+    """Waits until a number of creates have reached the service."""
     while play.service.posts < creates:  # noqa: ASYNC110  (it has no event)
         await asyncio.sleep(0.1)
 
 
 async def test_what_was_sent_again_may_have_made_a_later_task(play: Play) -> None:
-    """A create whose first send is long ago counts by its last one: another does not get what that has made."""
+    """A create counts by its last send, not by its first: another create does not adopt its task."""
     client = play.client()
     play.service.creates, play.service.effect = [None], False
     again = asyncio.ensure_future(doubt_of(play, client))
@@ -95,7 +95,7 @@ async def test_what_was_sent_again_may_have_made_a_later_task(play: Play) -> Non
 
 
 async def left_in_doubt(play: Play, journal: Path, key: str, *, arrives: bool) -> None:
-    """A client is gone before it knows whether its create has made a task."""
+    """A client dies before it knows whether its create has made a task."""
     play.service.creates, play.service.effect = [None], arrives
     client, before = play.client(journal=journal), play.service.posts
     lost = asyncio.ensure_future(client.submit(play.request(), key=key))
@@ -112,7 +112,7 @@ async def left_in_doubt(play: Play, journal: Path, key: str, *, arrives: bool) -
 async def test_what_waits_to_be_recovered_may_have_made_a_task(
     play: Play, tmp_path: Path, made: str, apart: float, found: list[str]
 ) -> None:
-    """Of two creates that gone clients left in doubt neither gets the one task, however few are settled at once.
+    """Of two creates left in doubt by dead clients neither adopts the one task, even if settled one at a time.
 
     The first one may have been tried again and again, and what a gone client wrote down is as sure as the clock that it
     had; one of a day before is over.
@@ -145,7 +145,7 @@ async def test_what_a_living_client_is_at_may_have_made_a_task_however_old_it_is
 
 
 async def test_what_is_older_than_ours_is_not_taken(play: Play) -> None:
-    """Nor does it get what somebody else made two seconds before: an earlier answer has shown the service's clock."""
+    """Nor does it adopt a task made two seconds before: an earlier answer has shown the service's clock."""
     client = play.client()
     await client.submit(play.request())
     await asyncio.sleep(60)
@@ -158,7 +158,7 @@ async def test_what_is_older_than_ours_is_not_taken(play: Play) -> None:
 
 @pytest.mark.parametrize("ahead", [-300, 300])
 async def test_a_task_tells_the_clock_where_no_date_does(play: Play, ahead: float) -> None:
-    """By the time of an earlier task ours is found; where there was none, it is named, and nothing is sent again."""
+    """With the time of an earlier task ours is found; without one, it is a candidate, and nothing is sent again."""
     assert isinstance(play.service, CurrentService)
     play.service.ahead = ahead
     play.service.creates = [None]
@@ -173,7 +173,7 @@ async def test_a_task_tells_the_clock_where_no_date_does(play: Play, ahead: floa
 
 
 async def test_what_hides_for_a_minute_and_a_half_is_paid_once(play: Play) -> None:
-    """By its id and in the list: nothing is sent again before two minutes, twice what anybody has told of."""
+    """By its id and in the list: nothing is sent again before two minutes, twice the longest reported delay."""
     assert isinstance(play.service, CurrentService)
     play.service.drops_ids, play.service.creates = False, [None]
     play.service.visible_after = play.service.listed_after = 90

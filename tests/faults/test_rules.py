@@ -1,4 +1,4 @@
-"""Each row of the table of FAULTS.md holds, one input after the other; the earlier rows have tests of their own."""
+"""Each row of the table of FAULTS.md holds, for each of its inputs; the earlier rows have separate tests."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,19 +25,19 @@ def inputs() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("row", "name"), list(inputs()))
 def test_a_row_holds(row: Row, name: str) -> None:
-    """What is paid, what is saved, what comes, and how soon, are as the table says."""
+    """What is paid, saved and returned, and the time that it takes, are as in the table."""
     assert row.misses(row.cases[name]()) == ""
 
 
 def test_every_rule_has_a_row() -> None:
-    """No rule is without a figure, six rows stand in the README, and no row measures nothing."""
+    """Every rule has a figure, six rows are in the README, and every row measures something."""
     assert {row.rule for row in ROWS} == {*range(1, 20)}
     assert sum(row.sells for row in ROWS) == 6
     assert all(row.cases for row in ROWS)
 
 
 def test_the_written_tables_are_those_of_the_rows() -> None:
-    """FAULTS.md has a line for each row, the README for each that sells it; all hold, and nothing is left open."""
+    """FAULTS.md has a line for each row, the README for each advertised one; all hold, and nothing is left open."""
     faults = FAULTS.read_text(encoding="utf-8")
     section = SECTION.search(README.read_text(encoding="utf-8"))
     assert section is not None
@@ -49,14 +49,14 @@ def test_the_written_tables_are_those_of_the_rows() -> None:
 
 
 def row(**given: Any) -> Row:
-    """A row whose inputs end so."""
+    """A row whose inputs have these ends."""
     ends = {"a": End(1, 1, 20.0, "saved"), "b": End(2, 1, 30.0, "saved | twice")}
     cases = {name: lambda end=end: end for name, end in ends.items()}
     return Row(**{"rule": 1, "done": "x", "must_be": "y", "cases": cases, **given})
 
 
 def test_what_does_not_hold_is_said() -> None:
-    """A row shows the input that ended otherwise, and what came of it; all figures are those of the run."""
+    """A row shows the input with another end, and that end; all figures are those of the run."""
     found = Measured.of(row())
     assert found.missed == {"b": "2 paid, it came: saved | twice"}
     assert found.line == (
@@ -74,5 +74,5 @@ def test_what_does_not_hold_is_said() -> None:
     ],
 )
 def test_each_demand_counts(given: dict[str, Any], missed: dict[str, str]) -> None:
-    """What is paid, saved, said and how long it takes are demands of their own."""
+    """What is paid and saved, the text of the error and the time are checked separately."""
     assert Measured.of(row(**given)).missed == missed

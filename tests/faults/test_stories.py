@@ -1,4 +1,4 @@
-"""Never pay twice, never lose what was paid for, never fail because the account is full: each story's end."""
+"""Never pay twice, never lose what was paid for, never fail because the account is full: the stories' outcomes."""
 
 import asyncio
 import logging
@@ -20,14 +20,14 @@ GENERATIONS = pytest.mark.parametrize("is_current", [False, True], ids=["legacy"
 @GENERATIONS
 @pytest.mark.parametrize("name", stories.LOST)
 async def test_an_answer_that_is_lost(tmp_path: Path, name: str, *, is_current: bool) -> None:
-    """However the answer to a create is lost, one task is paid and its file saved."""
+    """For each way of losing the answer to a create, one task is paid and its file saved."""
     end = await stories.answer_lost(tmp_path, stories.LOST[name], is_current=is_current)
     assert end.faults == 1
     assert (end.paid, end.whole, end.creates, end.endings) == (1, 1, 1, {"saved": 1})
 
 
 async def test_a_create_that_takes_effect_after_the_timeout(tmp_path: Path) -> None:
-    """A create that the service works on for longer than the client waits is found, and not sent again."""
+    """A create that takes the service longer than the client waits is found, and not sent again."""
     end = await stories.answer_lost(tmp_path, Fault.delay(100))
     assert end.faults == 1
     assert (end.paid, end.whole, end.creates, end.endings) == (1, 1, 1, {"saved": 1})
@@ -48,7 +48,7 @@ async def test_ten_answers_that_are_lost(tmp_path: Path, name: str, visible_afte
 @pytest.mark.parametrize("code", [1102, 1303, 1301])
 @pytest.mark.parametrize("visible_after", [25, 40])
 async def test_a_second_send_that_is_refused(tmp_path: Path, code: int, visible_after: float) -> None:
-    """A refusal of the second send says nothing about the first: its task is found, or in doubt once `settle` is over.
+    """A refusal of the second send proves nothing about the first: its task is found, or in doubt after `settle`.
 
     1303 is no refusal but a wait.
     """
@@ -60,21 +60,21 @@ async def test_a_second_send_that_is_refused(tmp_path: Path, code: int, visible_
 
 
 async def test_a_task_that_shows_late(tmp_path: Path) -> None:
-    """A task that shows only after 10 seconds is found, and nothing is sent again."""
+    """A task that is shown only after 10 seconds is found, and nothing is sent again."""
     end = await stories.shows_late(tmp_path)
     assert end.faults == 1
     assert (end.paid, end.whole, end.creates) == (1, 1, 1)
 
 
 async def test_an_id_that_an_old_task_has(tmp_path: Path) -> None:
-    """A user's own id that an old task has is a conflict, which names it; nothing is adopted."""
+    """An external id of an old task is a conflict, which names the task; nothing is adopted."""
     end = await stories.id_of_an_old_task(tmp_path)
     assert end.faults == 1
     assert (end.paid, end.endings) == (1, {"saved": 1, "ExternalTaskIdConflict": 1})
 
 
 async def test_an_account_smaller_than_told(tmp_path: Path) -> None:
-    """20 tasks on 5 slots instead of 20: all done, near the ideal time, at most 30 create requests."""
+    """20 tasks on 5 slots instead of 20: all finish, near the ideal time, with at most 30 create requests."""
     end = await stories.account_smaller_than_told(tmp_path)
     assert (end.paid, end.whole, end.endings) == (20, 20, {"saved": 20})
     assert end.creates <= 30
@@ -84,7 +84,7 @@ async def test_an_account_smaller_than_told(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_two_clients_share_an_account(tmp_path: Path) -> None:
-    """All of both clients' tasks are done, and the slower one has its share (median of 3 runs)."""
+    """All of both clients' tasks finish, and the slower client has its share (median of 3 runs)."""
     directories = [tmp_path / str(seed) for seed in range(3)]
     for directory in directories:
         directory.mkdir()
@@ -94,7 +94,7 @@ async def test_two_clients_share_an_account(tmp_path: Path) -> None:
 
 
 async def test_a_limit_of_one_model(tmp_path: Path) -> None:
-    """A full model does not hold up another one."""
+    """A full model does not delay another one."""
     end, ended = await stories.limit_of_one_model(tmp_path)
     assert (end.paid, end.whole) == (12, 12)
     assert end.peaks == {stories.MODEL: 1, stories.OTHER_MODEL: 6}
@@ -102,7 +102,7 @@ async def test_a_limit_of_one_model(tmp_path: Path) -> None:
 
 
 async def test_an_empty_account(tmp_path: Path) -> None:
-    """Who waits fails at once, with no more requests than were in flight; the next one tries afresh."""
+    """Waiters fail at once, with no more requests than were in flight; the next caller tries again."""
     end, later = await stories.empty_account(tmp_path)
     assert (end.paid, end.whole, end.endings) == (5, 5, {"saved": 5, "InsufficientBalance": 15})
     assert all(isinstance(error, InsufficientBalance) for error in end.errors)
@@ -113,7 +113,7 @@ async def test_an_empty_account(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [1, 12, pytest.param(30, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", stories.POLLS)
 async def test_polls_that_fail(tmp_path: Path, name: str, count: int) -> None:
-    """A failing poll is no failing task: it is waited on, one alone or in a crowd."""
+    """A failing poll does not fail the task: the client keeps waiting, for one task or for many."""
     end = await stories.failing_polls(tmp_path, name, count)
     assert end.faults >= (4 if name.startswith("4") else 1)
     assert (end.paid, end.whole, end.endings) == (count, count, {"saved": count})
@@ -121,7 +121,7 @@ async def test_polls_that_fail(tmp_path: Path, name: str, count: int) -> None:
 
 @pytest.mark.parametrize("name", stories.POLLS)
 async def test_polls_of_the_current_generation_that_fail(tmp_path: Path, name: str) -> None:
-    """A failing question about many tasks at once is waited on, too."""
+    """A failing query of many tasks at once does not fail them, either."""
     end = await stories.failing_polls(tmp_path, name, 12, is_current=True)
     assert end.faults >= (4 if name.startswith("4") else 1)
     assert (end.paid, end.whole, end.endings) == (12, 12, {"saved": 12})
@@ -130,21 +130,21 @@ async def test_polls_of_the_current_generation_that_fail(tmp_path: Path, name: s
 @GENERATIONS
 @pytest.mark.parametrize("name", stories.DOWNLOADS)
 async def test_downloads_that_fail(tmp_path: Path, name: str, *, is_current: bool) -> None:
-    """The file is whole in the end, and what came of it is not fetched again."""
+    """The file is whole in the end, and received parts are not fetched again."""
     end = await stories.failing_download(tmp_path, stories.DOWNLOADS[name], is_current=is_current)
     assert end.faults == 1
     assert (end.whole, end.files, end.endings["saved"]) == (1, 1, 1)
     first, second = end.ranges
     assert first is None
     if name == "HTML with 200":
-        assert end.endings["save failed"] == 1  # it is said, and saving again works
+        assert end.endings["save failed"] == 1  # the error reports it, and saving again works
     else:
         assert re.fullmatch("bytes=[1-9][0-9]+-", second or "")
 
 
 @pytest.mark.parametrize("name", stories.DOWNLOADS)
 async def test_streams_that_fail(tmp_path: Path, name: str) -> None:
-    """A stream goes on where it was, or says that it did not: half a video is never the end of one."""
+    """A stream resumes, or raises an error: half a video never ends without one."""
     end = await stories.failing_stream(tmp_path, stories.DOWNLOADS[name])
     assert end.faults == 1
     if name == "HTML with 200":
@@ -155,7 +155,7 @@ async def test_streams_that_fail(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", stories.DOWNLOADS)
 async def test_downloads_that_always_fail(tmp_path: Path, name: str) -> None:
-    """Where nothing but failures comes, there is no file, and the error has the reference."""
+    """If all requests fail, there is no file, and the error has the reference."""
     async with stage(tmp_path) as play:
         play.emulator.faults.add(Fault.gateway(502), on="file", when=lambda call: "range" in call.headers)
         play.emulator.faults.add(stories.DOWNLOADS[name], on="file")
@@ -178,8 +178,8 @@ async def test_everything_at_once(
     *,
     journalled: bool,
 ) -> None:
-    """Many tasks with a fault in each fifth call: all paid once, all whole, and nothing is kept."""
-    caplog.set_level(logging.ERROR, logger="kling_async")  # records keep the errors that they tell of
+    """Many tasks with a fault in each fifth call: all paid once, all whole, and no objects remain."""
+    caplog.set_level(logging.ERROR, logger="kling_async")  # log records keep references to their errors
     journal = tmp_path_factory.mktemp("journal") / "clips.sqlite" if journalled else None
     end = await stories.everything_at_once(tmp_path, count, polling=Polling(first=30, maximum=30), journal=journal)
     assert end.faults > 0.75 * count

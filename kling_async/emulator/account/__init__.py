@@ -1,1 +1,1 @@
-"""The emulated account: its tasks over time, its books, and how it may differ from what it was told."""
+"""The emulated account: its tasks over time, its ledger, and how it may deviate from its configuration."""

@@ -1,8 +1,8 @@
 """A pure model of one account: tasks, their states over time, concurrency, balance.
 
 Nothing here reads a clock, draws from a global generator or does I/O: the time is an argument (`now`, seconds since
-the epoch), the generator is given. A task's whole life is settled when it is created; its state is worked out
-from `now` whenever somebody asks.
+the epoch), and so is the generator. A task's whole life is decided when it is created; its state is computed from
+`now` on each query.
 """
 
 import heapq
@@ -29,7 +29,7 @@ from kling_async.emulator.service.endpoint import (
 from kling_async.emulator.service.errors import Refusal, invalid
 
 from .conditions import Account
-from .task import EmulatedTask, LinkMaker, no_link, over_at_once, things
+from .task import EmulatedTask, LinkMaker, items_by_id, no_link, over_at_once
 
 RISK_MESSAGE: Final = "Failure to pass the risk control system"
 
@@ -47,16 +47,16 @@ class AccountModel:
     """An account on which tasks are created.
 
     Args:
-        rng: Where ids and generation times are drawn from.
-        speed: How many times faster than the service tasks advance. More than 0.
-        concurrency: Slots of one model: a task of one slot takes it from `submitted` to its end.
-        balance: Units to spend, of each kind of pack; or by kind, then others are lacking.
+        rng: Generates ids and generation times.
+        speed: How many times faster tasks advance than at the service. More than 0.
+        concurrency: Slots of each model; a task takes its slots from `submitted` to its end.
+        balance: Units in each kind of pack; or a mapping by kind, where missing kinds get 0.
 
     Attributes:
-        conditions: How the account differs from what it was told, if it does.
+        conditions: How the account deviates from its configuration.
         tasks: All tasks, oldest first.
-        made_at_once: What calls made that answer at once; the same.
-        deleted: What was made and deleted, each by its list in answers and its id.
+        made_at_once: Results of calls that answer at once, oldest first.
+        deleted: Results that were deleted, each by the name of its list in answers and its id.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class AccountModel:
         self._endings: list[tuple[float, str]] = []
 
     def settle(self, now: float) -> None:
-        """Let the tasks that have ended by now give back their slots, and the failed ones their price."""
+        """Releases the slots of the tasks that have ended by now, and refunds the failed ones."""
         while self._endings and self._endings[0][0] <= now:
             task = self._by_id[heapq.heappop(self._endings)[1]]
             self._in_flight[task.line] -= task.request.slots
@@ -95,20 +95,20 @@ class AccountModel:
                 self.charged[task.endpoint.pack] -= task.request.units
 
     def balance(self, pack: Pack = "video") -> Decimal:
-        """Give the units that are left of a kind of pack, as of the last `settle`."""
+        """Returns the remaining units of a kind of pack, as of the last `settle`."""
         return self.initial[pack] - self.charged[pack]
 
     def slots_taken(self, pack: Pack) -> int:
-        """Give the slots that the account's tasks take of a kind of pack, over all models, as of the last `settle`."""
+        """Returns the slots of a kind of pack that tasks take, over all models, as of the last `settle`."""
         return self._taken[pack]
 
     def require_balance(self, now: float, pack: Pack, units: Decimal = Decimal(0)) -> None:
-        """Refuse a call that the account cannot pay for; the service looks at this before the parameters.
+        """Refuses a call that the account cannot pay for; the service checks this before the parameters.
 
         Args:
             now: Seconds since the epoch.
-            pack: What it is paid from.
-            units: What the call will cost, as far as known.
+            pack: The kind of pack that pays.
+            units: The call's price, as far as it is known.
 
         Raises:
             Refusal: 1102, which is permanent although its HTTP status is 429.
@@ -119,10 +119,10 @@ class AccountModel:
             raise Refusal(1102, "Account balance not enough")
 
     def create(self, now: float, endpoint: TaskEndpoint, request: AcceptedRequest) -> EmulatedTask:
-        """Make a task, charge for it, and occupy its slots until it ends.
+        """Creates a task, charges for it, and occupies its slots until it ends.
 
         Raises:
-            Refusal: 1102, 1201 when the external id was used before (if the account has `unique_ids`), 1303 when the
+            Refusal: 1102; 1201 when the external id was used before (if the account has `unique_ids`); 1303 when the
                 model's slots are taken. A refused request has no effect.
         """
         self.require_balance(now, endpoint.pack, request.units)
@@ -145,7 +145,7 @@ class AccountModel:
         return task
 
     def make_at_once(self, now: float, origin: Origin, request: AcceptedRequest) -> EmulatedTask:
-        """Make a task that is over at once, and charge for it: it has files, but no query and no list shows it."""
+        """Creates a task that ends at once, and charges for it: it has files, but no query or list shows it."""
         task = over_at_once(now, origin, request, self._new_id(), self._new_id())
         task = attrs.evolve(task, paid_in=self.conditions.pays)
         self.made_at_once.append(task)
@@ -153,34 +153,34 @@ class AccountModel:
         return task
 
     def add_preset(self, now: float, origin: Origin, key: str, request: AcceptedRequest) -> None:
-        """Add something that the account has not made, under an id of its own, unless it is there."""
+        """Adds a result that the account has not made, under its own fixed id, unless it exists."""
         if key not in self._by_id:
             self._keep(over_at_once(now, origin, request, key, key))
 
     def presets(self, origin: Origin) -> list[EmulatedTask]:
-        """Give the presets of an endpoint."""
+        """Returns the presets of an endpoint."""
         return [task for task in self._by_id.values() if task.endpoint is origin]
 
     def earlier(self, kind: str, key: str, *, now: float, link: LinkMaker = no_link) -> EarlierResult | None:
-        """Give what there is: what the account has made, or what every account has.
+        """Returns an earlier result or a preset, None if there is none.
 
         Args:
-            kind: Its list in answers: "videos", "audios".
+            kind: The name of its list in answers: "videos", "audios".
             key: Its id.
-            now: Seconds since the epoch; what is not finished by then is not there yet.
-            link: Makes the links in it.
+            now: Seconds since the epoch; a task that has not finished by then has no result yet.
+            link: Makes its links.
         """
         task = self._makers.get((kind, key))
         if task is None or (kind, key) in self.deleted or task.status(now) != "succeed":
             return None
-        facts = things(task, partial(link, task))[kind, key]
+        facts = items_by_id(task, partial(link, task))[kind, key]
         return EarlierResult(facts=facts, age=now - task.finished_at, request=task.request)
 
     def delete(self, kind: str, key: str, now: float) -> EmulatedTask:
-        """Delete what the account has made; a second time does nothing more.
+        """Deletes a result that the account has made; deleting it again has no effect.
 
         Args:
-            kind: Its list in answers: "voices", "elements".
+            kind: The name of its list in answers: "voices", "elements".
             key: Its id.
             now: Seconds since the epoch.
 
@@ -188,7 +188,7 @@ class AccountModel:
             The task that made it.
 
         Raises:
-            Refusal: 1201, when the account has made no such thing.
+            Refusal: 1201, when the account has made no such result.
         """
         task = self._makers.get((kind, key))
         if task is None or task.status(now) != "succeed" or not isinstance(task.endpoint, TaskEndpoint):
@@ -197,7 +197,7 @@ class AccountModel:
         return task
 
     def task(self, task_id: str) -> EmulatedTask:
-        """Give a task by its own id.
+        """Returns a task by its own id.
 
         Raises:
             KeyError: If there is none.
@@ -205,12 +205,12 @@ class AccountModel:
         return self._by_id[task_id]
 
     def find(self, endpoint: Endpoint, key: str, now: float = math.inf) -> EmulatedTask:
-        """Give the task of an endpoint with a task id or, failing that and where the endpoint has it, an external id.
+        """Returns a task of an endpoint by its task id or, if none has it and the endpoint allows it, its external id.
 
         Args:
             endpoint: Where it was created.
             key: The id.
-            now: Seconds since the epoch, for those who may not know a new task yet.
+            now: Seconds since the epoch, which decides whether a new task is visible yet.
 
         Raises:
             Refusal: 1201, not the 404 that one would expect.
@@ -223,13 +223,13 @@ class AccountModel:
         return task
 
     def page(self, endpoint: Endpoint, number: int, size: int, now: float = math.inf) -> list[EmulatedTask]:
-        """Give a page of an endpoint's list, newest first or shuffled; the service does not document its order.
+        """Returns a page of an endpoint's list, newest first or shuffled; the service does not document its order.
 
         Args:
             endpoint: Where the tasks were created.
-            number: From 1 on.
-            size: Tasks on a page.
-            now: Seconds since the epoch, for those who may not know a new task yet.
+            number: The page's number, from 1.
+            size: Tasks per page.
+            now: Seconds since the epoch, which decides whether a new task is visible yet.
         """
         tasks = self._by_path[endpoint.path]
         if self.conditions.visible_after > 0:
@@ -239,14 +239,14 @@ class AccountModel:
         return tasks[max(end - size, 0) : end][::-1]
 
     def known(self, key: str, now: float, *, external: bool = False) -> EmulatedTask | None:
-        """Give a task, of whatever endpoint, by its own id or the caller's; None where none is known (yet)."""
+        """Returns a task of any endpoint by its own id or its external id; None if none is visible (yet)."""
         task = (self._by_external_id if external else self._by_id).get(key)
         if task is None or not isinstance(task.endpoint, TaskEndpoint):
             return None
         return task if self.conditions.shows(task.created_at, now) else None
 
     def all_known(self, now: float) -> list[EmulatedTask]:
-        """Give the tasks of all endpoints that are known by now, newest first or shuffled."""
+        """Returns the tasks of all endpoints that are visible by now, newest first or shuffled."""
         return self._shuffled([task for task in self.tasks if self.conditions.shows(task.created_at, now)])[::-1]
 
     def _shuffled(self, tasks: list[EmulatedTask]) -> list[EmulatedTask]:
@@ -255,13 +255,13 @@ class AccountModel:
         return sorted(tasks, key=lambda task: self.conditions.rank(task.task_id))
 
     def _keep(self, task: EmulatedTask) -> None:
-        """Charge for a task, and remember it with all that it makes."""
+        """Charges for a task, and stores it with its results."""
         self.charged[task.endpoint.pack] += task.request.units
         self._by_id[task.task_id] = task
-        self._makers.update(dict.fromkeys(things(task, partial(no_link, task)), task))
+        self._makers.update(dict.fromkeys(items_by_id(task, partial(no_link, task)), task))
 
     def _new_task(self, now: float, endpoint: TaskEndpoint, request: AcceptedRequest) -> EmulatedTask:
-        """Settle the life of a new task."""
+        """Creates a task, and decides its times and its end."""
         queued = self._rng.uniform(*_QUEUE_SECONDS)
         mean = endpoint.generation_seconds(request.parameters)
         if mean is None:

@@ -1,4 +1,4 @@
-"""How an account behaves when it is not as one was told: settings, open to change at any time. Pure."""
+"""How an account deviates from its configuration: settings that can change at any time. Pure."""
 
 import hashlib
 from typing import Any, Literal, get_args
@@ -19,13 +19,13 @@ _names = deep_iterable(instance_of(str), instance_of(list))
 
 @attrs.frozen(kw_only=True)
 class Occupation:
-    """Slots that somebody else's tasks take.
+    """Slots that another user of the account takes.
 
     Attributes:
-        slots: How many, of each model.
-        model: Of which one; None for all.
-        since: From when, seconds since the epoch; None for always.
-        until: Until when; None for ever.
+        slots: Slots taken, of each model.
+        model: The model; None for all.
+        since: Start, seconds since the epoch; None for no start.
+        until: End, seconds since the epoch; None for no end.
     """
 
     slots: int = attrs.field(validator=_count)
@@ -34,7 +34,7 @@ class Occupation:
     until: float | None = attrs.field(default=None, validator=optional(_seconds))
 
     def holds(self, model: str, now: float) -> bool:
-        """Tell whether it takes slots of a model at a time."""
+        """Whether it takes slots of a model at a time."""
         begun = self.since is None or self.since <= now
         return self.model in {None, model} and begun and (self.until is None or now < self.until)
 
@@ -44,29 +44,29 @@ class Account:
     """Conditions of an emulated account: `emulator.account.limit = 5`.
 
     Attributes:
-        limit: Tasks that each model really may have in flight; None: as many as it was told (`concurrency`). When it
-            is lowered, tasks that run go on.
-        limits: The same for single models, by name. A model of another pack than that of videos is called with it, as
-            "kling-v3 (image)", and so it is in `occupy` and in `Ledger.peak`.
-        visible_after: Seconds for which query and list do not know a new task. A second create with its external id
-            is refused all the same, and it occupies its slot.
-        unique_ids: Whether a second create with an external id is refused. If not, it makes and charges for another
-            task, which is what the external id finds from then on.
-        list_seed: Shuffles the list; None: newest first. With one seed, the order of two tasks is always the same.
+        limit: Actual slots of each model; None: the configured number (`concurrency`). When it is lowered, running
+            tasks continue.
+        limits: The same for single models, by name. The name of a model that another pack than the video pack pays for
+            includes the pack, "kling-v3 (image)", as in `occupy` and `Ledger.peak`.
+        visible_after: Seconds for which queries and lists do not show a new task. A second create with its external id
+            is refused nevertheless, and the task occupies its slot.
+        unique_ids: Whether a second create with an external id is refused. If not, it creates and charges for another
+            task, which the external id finds from then on.
+        list_seed: Shuffles the list; None: newest first. For a given seed, the order of two tasks never changes.
         clock_skew: Seconds by which the service's clock is ahead, or behind when negative: in the `Date` header,
-            the check of tokens, and the times of tasks on the wire. The ledger's times know nothing of it.
-        occupied: Slots that somebody else takes.
+            the check of tokens, and the times of tasks on the wire. The ledger's times are unaffected.
+        occupied: Slots that other users of the account take.
         retired: Models that are no longer served, by endpoint as in `Entry.endpoint`: {"ENDPOINT": ["kling-v1"]}. "*"
-            among them is the whole endpoint. Creates are refused with 404/1203; what there is stays.
-        legacy_only: Whether all of the current generation is answered with 404 and a page in HTML, as the host that
-            serves the legacy generation only does.
+            stands for the whole endpoint. Creates are refused with 404/1203; existing tasks remain.
+        legacy_only: Whether all calls of the current generation are answered with 404 and an HTML page, as by the host
+            that serves the legacy generation only.
         opened: Models of the current generation that are served although no page documents their paths.
-        forgetful: Models of the current generation that take an external id, and forget it: "*" for all of them.
-        mixed_words: Whether answers of the current generation have legacy words in them, as those of some paths of the
-            service that are in between: `task_id` when a task is created, the status `succeed` later.
-        legacy_ids: What becomes of ids of legacy tasks, theirs or the caller's, where the current generation is asked:
-            such tasks are "shown", as they were seen to be, or "left out", or the whole question is "refused".
-        pays: What tasks are paid in from now on: "unit" of packs, or "USD" or "CNY" at list price.
+        forgetful: Models of the current generation that accept an external id and discard it; "*" for all of them.
+        mixed_words: Whether answers of the current generation contain legacy names, as on some paths of the service:
+            `task_id` when a task is created, the status `succeed` later.
+        legacy_ids: What a query of the current generation does with task ids or external ids of legacy tasks: the tasks
+            are "shown", as observed at the service, or "left out", or the whole query is "refused".
+        pays: The currency of tasks created from now on: "unit" of packs, or "USD" or "CNY" at list price.
     """
 
     limit: int | None = attrs.field(default=None, validator=optional(_count))
@@ -90,34 +90,34 @@ class Account:
     def occupy(
         self, slots: int, *, model: str | None = None, since: float | None = None, until: float | None = None
     ) -> None:
-        """Let somebody else on the account take slots; `account.occupied.clear()` gives all of them back.
+        """Occupies slots on behalf of another user of the account; `account.occupied.clear()` releases all of them.
 
         Args:
-            slots: How many, of each model.
-            model: Of which one; None for all.
-            since: From when, seconds since the epoch on the emulator's clock; None for at once.
-            until: Until when; None for ever.
+            slots: Slots to take, of each model.
+            model: The model; None for all.
+            since: Start, seconds since the epoch on the emulator's clock; None for at once.
+            until: End, the same; None for no end.
         """
         self.occupied.append(Occupation(slots=slots, model=model, since=since, until=until))
 
-    def is_full(self, model: str, running: int, told: int, now: float) -> bool:
-        """Tell whether a model has fewer slots than are needed.
+    def is_full(self, model: str, running: int, concurrency: int, now: float) -> bool:
+        """Whether a model has fewer slots than are needed.
 
         Args:
             model: Its name.
-            running: Slots of our own tasks in flight, and of one more.
-            told: The limit that the account was told.
+            running: Slots of the account's tasks in flight and of the new one.
+            concurrency: The configured limit.
             now: Seconds since the epoch.
         """
         others = sum(each.slots for each in self.occupied if each.holds(model, now))
-        return running + others > self.limits.get(model, told if self.limit is None else self.limit)
+        return running + others > self.limits.get(model, concurrency if self.limit is None else self.limit)
 
     def require_service(self, endpoint: str, model: object = "*") -> None:
-        """Refuse a call of what is retired, worded as recorded.
+        """Refuses a call to a retired endpoint or model, with the recorded messages.
 
         Args:
             endpoint: Its name.
-            model: The model that is asked for, "*" for any.
+            model: The requested model, "*" for any.
 
         Raises:
             Refusal: 1203.
@@ -126,7 +126,7 @@ class Account:
             raise Refusal(1203, "This API is no longer available" if model == "*" else "The model is discontinued")
 
     def require_model(self, model: str, *, is_documented: bool) -> None:
-        """Refuse a model of the current generation that is not served.
+        """Refuses a model of the current generation that is not served.
 
         Raises:
             Refusal: 1201.
@@ -135,22 +135,22 @@ class Account:
             raise invalid("model is not supported")
 
     def forgets(self, model: str) -> bool:
-        """Tell whether a model of the current generation forgets external ids."""
+        """Whether a model of the current generation discards external ids."""
         return bool({model, "*"} & set(self.forgetful))
 
     def shows(self, created_at: float, now: float) -> bool:
-        """Tell whether query and list know a task already."""
+        """Whether queries and lists show a task yet."""
         return self.visible_after <= 0 or now >= created_at + self.visible_after
 
     def rank(self, task_id: str) -> bytes:
-        """Give the place of a task in a shuffled list."""
+        """Returns the sort key of a task in a shuffled list."""
         return hashlib.blake2b(f"{self.list_seed} {task_id}".encode(), digest_size=8).digest()
 
     def change(self, changes: object) -> None:
-        """Set what an object of JSON names, all of it or nothing; others' slots are objects with its four members.
+        """Applies settings from a JSON object, all or none; `occupied` is a list of objects like `Occupation`.
 
         Raises:
-            ValueError: If it makes no sense.
+            ValueError: If a name or a value is invalid.
         """
         names = {each.name for each in attrs.fields(type(self))}
         if not isinstance(changes, dict) or not changes.keys() <= names:
@@ -165,5 +165,5 @@ class Account:
             setattr(self, name, getattr(changed, name))
 
     def as_json(self) -> dict[str, Any]:
-        """Give the settings as plain JSON values."""
+        """Returns the settings as plain JSON values."""
         return attrs.asdict(self)

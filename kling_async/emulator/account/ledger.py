@@ -1,4 +1,4 @@
-"""What a test or a person may read of the emulated account: created, charged, delivered, asked."""
+"""What tests and users can read about the emulated account: tasks, charges, deliveries, requests."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -15,16 +15,16 @@ from .task import Status
 
 @attrs.frozen(kw_only=True)
 class Entry:
-    """One task as the account knows it.
+    """One task of the account.
 
     Attributes:
-        endpoint: Where it was created: its path without "/v1/" and "videos/".
-        model_name: "" where the endpoint has none, as are `mode` and, 0, `duration`.
-        duration: Asked seconds.
-        units: What it costs; 0 once it has failed.
+        endpoint: The endpoint that created it: its path without "/v1/" and "videos/".
+        model_name: "" where the endpoint has none; likewise `mode`.
+        duration: Requested seconds, 0 where the endpoint has none.
+        units: Its price; 0 once it has failed.
         created_at: Seconds since the epoch.
-        finished_at: The same, or None while it is in flight.
-        delivered: How many times a result file of it went out to its last byte.
+        finished_at: Seconds since the epoch, or None while it is in flight.
+        delivered: How many times one of its result files was sent completely.
         parameters: The request, with a description in place of each image's data.
     """
 
@@ -47,8 +47,8 @@ class Callback:
     """One attempt to post a status change.
 
     Attributes:
-        http_status: What the receiver answered, or None when it could not be reached in time.
-        error: Why it could not, or "".
+        http_status: The receiver's status, or None when it could not be reached in time.
+        error: Why it could not be reached, or "".
     """
 
     task_id: str
@@ -59,16 +59,16 @@ class Callback:
 
 
 class Ledger:
-    """The books of an emulated account, live: each look shows the present state.
+    """The ledger of an emulated account, live: each access shows the present state.
 
     Attributes:
         requests: Requests by kind: "create", "query", "list", "call", "file", "account", "ledger", "unknown".
             Refused ones count.
-        calls: How often calls that answer at once took effect, by endpoint: a path without "/v1/" and "videos/".
+        calls: Calls that answered at once and took effect, by endpoint: a path without "/v1/" and "videos/".
         refused: Refusals by business code, injected errors among them.
         callbacks: Attempts to post a status change, oldest first.
         credentials_at_files: Requests for result files that carried an `Authorization` header. The files are
-            elsewhere than the API, so credentials have no business there: it should be 0.
+            not part of the API and need no credentials, so this should be 0.
     """
 
     def __init__(self, account: AccountModel, clock: Callable[[], float]) -> None:
@@ -106,7 +106,7 @@ class Ledger:
 
     @property
     def created(self) -> int:
-        """Number of tasks that were created."""
+        """Number of tasks created."""
         return len(self._account.tasks)
 
     @property
@@ -117,42 +117,42 @@ class Ledger:
 
     @property
     def charged(self) -> float:
-        """Units of the video pack that were charged, less those given back for failed tasks."""
+        """Units of the video pack charged, less refunds for failed tasks."""
         self._account.settle(self._clock())
         return float(self._account.charged["video"])
 
     @property
     def charged_by(self) -> dict[Pack, float]:
-        """The same by kind of pack, in the units of each: a video unit is worth 40 image units."""
+        """`charged` by kind of pack, in the units of each: a video unit is worth 40 image units."""
         self._account.settle(self._clock())
         return {pack: float(self._account.charged[pack]) for pack in PACKS}
 
     @property
     def balance(self) -> float:
-        """Units of the video pack that are left."""
+        """Remaining units of the video pack."""
         self._account.settle(self._clock())
         return float(self._account.balance())
 
     @property
     def delivered(self) -> int:
-        """Number of tasks of which a result file went out to its last byte at least once."""
+        """Number of tasks with at least one result file that was sent completely."""
         return len(self._deliveries)
 
     def peak(self, model_name: str | None = None) -> int:
-        """Give the most slots that were taken at once, of one model or over all: of videos, one for each task."""
+        """Returns the most slots taken at once, of one model or over all; a video takes one slot."""
         return self._account.peak if model_name is None else self._account.peaks[model_name]
 
     def record_bytes(self, task_id: str, name: str, start: int, end: int, size: int) -> None:
-        """Note that a part of a result file went out.
+        """Records that a part of a result file was sent.
 
-        Parts of one file that together cover it make a delivery: a download that was interrupted and resumed
-        counts when it is complete.
+        Parts that together cover a file count as one delivery: a download that was interrupted and resumed counts
+        when it is complete.
 
         Args:
-            task_id: Whose file.
-            name: Which of its files.
+            task_id: The task.
+            name: The name of the file.
             start: The first byte.
-            end: The byte after the last; nothing is noted when it is not after `start`.
+            end: The byte after the last; nothing is recorded unless it is after `start`.
             size: Bytes of the whole file.
         """
         parts = merged([*self._parts.pop((task_id, name), ()), (start, end)])
@@ -162,7 +162,7 @@ class Ledger:
             self._parts[task_id, name] = parts
 
     def as_json(self) -> dict[str, Any]:
-        """Give the books as plain JSON values."""
+        """Returns the ledger as plain JSON values."""
         return {
             "created": self.created,
             "charged": self.charged,

@@ -1,4 +1,4 @@
-"""One emulated task: all that will happen to it is settled when it is created. Pure."""
+"""One emulated task: its times and its end are decided when it is created. Pure."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -13,26 +13,26 @@ Status = Literal["submitted", "processing", "succeed", "failed"]
 PaidIn = Literal["unit", "USD", "CNY"]
 
 _LIST_PRICE: Final = {"unit": Decimal(1), "USD": Decimal("0.14"), "CNY": Decimal(1)}
-"""Of a unit of the video pack; those of 2026-09."""
+"""Price of a unit of the video pack, as of 2026-09."""
 
 _IMAGE_UNITS: Final = 40
-"""Units of the image pack that are worth one of the video pack."""
+"""Units of the image pack worth one unit of the video pack."""
 
 
 @attrs.frozen(kw_only=True)
 class EmulatedTask:
-    """A task and all that will happen to it.
+    """A task with its times and its end.
 
     Attributes:
         task_id: 18 decimal digits.
-        result_id: The same, of its result.
-        endpoint: Where it was created.
-        request: What was asked for.
-        created_at: Seconds since the epoch, as all the times here.
+        result_id: The result's id, 18 decimal digits.
+        endpoint: The endpoint that created it.
+        request: The request.
+        created_at: Seconds since the epoch, like all times here.
         started_at: When it becomes `processing`.
         finished_at: When it becomes `succeed` or `failed`.
         failure: Why it fails, or "" when it succeeds.
-        parent: The task that made the video that it works on, if it is one of the account.
+        parent: The task that made its input video, if the account made that.
         paid_in: Units, or a currency.
     """
 
@@ -48,54 +48,54 @@ class EmulatedTask:
     paid_in: PaidIn = "unit"
 
     def status(self, now: float) -> Status:
-        """Give the state at a time."""
+        """Returns the status at a time."""
         if now >= self.finished_at:
             return "failed" if self.failure else "succeed"
         return "processing" if now >= self.started_at else "submitted"
 
     def updated_at(self, now: float) -> float:
-        """Give the time of the last change before a time."""
+        """Returns the time of the last change up to a time."""
         return max(t for t in (self.created_at, self.started_at, self.finished_at) if t <= max(now, self.created_at))
 
     def progress(self, now: float) -> float:
-        """Give how much of its time is over, 0 to 1."""
+        """Returns the elapsed part of its duration, 0 to 1."""
         whole = self.finished_at - self.created_at
         return min(max((now - self.created_at) / whole, 0.0), 1.0) if whole > 0 else 1.0
 
     def units(self, now: float) -> Decimal:
-        """Give the units that the task costs: its price, or 0 once it has failed.
+        """Returns the units that the task costs: its price, or 0 once it has failed.
 
-        Whether the service charges for failed tasks is not documented; resellers say that it does not.
+        Whether the service charges for failed tasks is not documented; according to resellers it does not.
         """
         return Decimal(0) if self.status(now) == "failed" else self.request.units
 
     def paid(self, now: float) -> Decimal:
-        """Give the same in what it is paid in."""
+        """Returns its cost in units or, if it is paid in money, in its currency."""
         units = self.units(now)
         return units if self.paid_in == "unit" else worth(units, self.endpoint.pack, self.paid_in)
 
     @property
     def line(self) -> str:
-        """What its slots are counted for."""
+        """The line whose slots it takes: its model, or its model and pack."""
         return self.endpoint.line(self.request)
 
 
 def worth(units: Decimal, pack: Pack, currency: PaidIn) -> Decimal:
-    """Give what units are worth in money, at list price."""
+    """Returns the list price of units in a currency."""
     return units / (_IMAGE_UNITS if pack == "image" else 1) * _LIST_PRICE[currency]
 
 
 LinkMaker = Callable[[EmulatedTask, str], str]
-"""Gives the URL of a task's file, by the file's name."""
+"""Returns the URL of a task's file, by the file's name."""
 
 
 def no_link(_task: EmulatedTask, _name: str) -> str:
-    """Give no URL, where only the rest of a result matters."""
+    """Returns no URL, for callers that need a result without its links."""
     return ""
 
 
 def over_at_once(now: float, origin: Origin, request: AcceptedRequest, task_id: str, result_id: str) -> EmulatedTask:
-    """Give a task that is over as soon as it is there."""
+    """Returns a task that has succeeded as soon as it is created."""
     return EmulatedTask(
         task_id=task_id,
         result_id=result_id,
@@ -108,8 +108,8 @@ def over_at_once(now: float, origin: Origin, request: AcceptedRequest, task_id: 
     )
 
 
-def things(task: EmulatedTask, link: Link) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """Give all with an id that a task makes, by its list in answers and its id."""
+def items_by_id(task: EmulatedTask, link: Link) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Returns all parts of a task's result that have an id, by the name of their list in answers and their id."""
     made = task.request.result.task_result(task.result_id, link)
     return {
         (kind, str(each[name])): each

@@ -1,1 +1,1 @@
-"""What goes wrong on purpose, and how it is applied to an answer."""
+"""Faults: their kinds, the calls that they happen to, and their effect on answers."""

@@ -1,4 +1,4 @@
-"""Answers that the service would not give."""
+"""Answers that the service itself would not send."""
 
 import copy
 import json
@@ -21,8 +21,8 @@ _WORDS: Final = {each.value: each.phrase for each in HTTPStatus} | {
 }
 
 
-def not_the_service(fault: Fault) -> web.Response:
-    """Give a page or a body of somebody else."""
+def foreign_answer(fault: Fault) -> web.Response:
+    """Returns a page or a body that is not the service's, such as a gateway's."""
     if fault.kind == "gateway":
         return _page(fault.status)
     if isinstance(fault.body, str):
@@ -31,7 +31,7 @@ def not_the_service(fault: Fault) -> web.Response:
 
 
 def reshaped_answer(whole: web.Response, fault: Fault) -> web.Response:
-    """Give the true answer with changes, if it is one that shall have them."""
+    """Returns the true answer, changed if it has the values in `where`."""
     body = json.loads(whole.text or "")
     if all(value in found(body, pointer) for pointer, value in (fault.where or {}).items()):
         body = reshaped(body, copy.deepcopy(fault.changes or {}), fault.without)

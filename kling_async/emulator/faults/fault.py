@@ -1,4 +1,4 @@
-"""What can go wrong with one call: values, made by `Fault.reset()`, `Fault.error(1302)` and their like."""
+"""Faults of one call: values made by `Fault.reset()`, `Fault.error(1302)` and so on."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -12,13 +12,13 @@ from kling_async.emulator.service.errors import HTTP_STATUS
 from .kinds import ALTERED, SUITS, FaultKind
 from .reshape import steps
 
-# Arguments that any fault may have in JSON, unless its class method has them itself.
+# Arguments that any fault accepts in JSON, except where its own class method has them.
 _MODIFIERS: Final[dict[str, frozenset[FaultKind]]] = {
     "wait": frozenset({"delay"}),
     "headers": frozenset({"foreign", "other_headers"}),
 }
 
-# A client with any time limit at all is gone long before.
+# A client with any timeout disconnects long before.
 _LONG: Final = 3600.0
 
 _Check = Callable[[Any, Any, Any], Any]
@@ -55,26 +55,26 @@ def _json(_fault: object, _attribute: object, value: object) -> None:
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """One thing that goes wrong with one call. It is made by a class method named as its kind.
+    """One fault of one call, made by the class method named after its kind.
 
     Attributes:
-        kind: What goes wrong.
+        kind: The kind of fault.
         after_effect: Whether the call takes effect first, for example a task is created and charged.
-        wait: Seconds that pass before the fault strikes. Without `after_effect` they pass before the effect, too.
-        headers: Headers that the answer has in place of its own, by name; None removes one.
-        code: Of an error.
-        message: The same.
+        wait: Seconds before the fault strikes; without `after_effect`, also before the effect.
+        headers: Headers that replace the answer's own, by name; None removes one.
+        code: The code of an error.
+        message: The message of an error.
         status: HTTP status of a page, a foreign body or a redirect; of `other_headers`, 0 to keep the true one.
-        body: Of an answer that is not the service's: a text as it is, anything else as JSON.
+        body: The body of an answer that is not the service's: a string as it is, anything else as JSON.
         changes: New values in the answer, by JSON pointer.
-        without: Pointers to what the answer lacks.
+        without: Pointers to members and items removed from the answer.
         where: Values, by pointer, that the true answer must have to be changed.
-        share: How much of the body goes out before the fault strikes, from 0 to 1; None: not even the headers.
+        share: How much of the body is sent before the fault strikes, from 0 to 1; None: not even the headers.
         seconds: How long a stall lasts; then the connection is dropped.
         by: Bytes by which the announced length is too large or, negative, too small; seconds by which the date is
-            late, or early; zeros behind a compressed file.
+            late or, negative, early; zeros appended to a compressed file.
         rate: Bytes per second.
-        if_range: Whether a changed entity is told apart by `If-Range`.
+        if_range: Whether `If-Range` is honoured once the file has changed.
     """
 
     kind: FaultKind
@@ -96,27 +96,27 @@ class Fault:
 
     @classmethod
     def reset(cls, *, after_effect: bool = False, share: float | None = None) -> Self:
-        """Reset the connection (RST), in place of an answer or, with `share`, in the middle of it."""
+        """Resets the connection (RST), in place of an answer or, with `share`, in the middle of it."""
         return cls(kind="reset", after_effect=after_effect or share is not None, share=share)
 
     @classmethod
     def error(cls, code: int, *, message: str = "", after_effect: bool = False) -> Self:
-        """Answer with an error of the table, with its HTTP status."""
+        """Answers with an error of the service's error table and its HTTP status."""
         if code not in HTTP_STATUS:
             raise ValueError(f"there is no error code {code!r}")
         return cls(kind="error", code=code, message=message or f"injected error {code}", after_effect=after_effect)
 
     @classmethod
     def gateway(cls, status: int = 502, *, location: str = "", after_effect: bool = False) -> Self:
-        """Answer with a page in HTML, as a gateway or a login page does.
+        """Answers with an HTML page, as a gateway or a login page does.
 
         Args:
             status: From 200 to 599.
-            location: Where the page redirects to, "" for no `Location` header.
+            location: The target of a redirect, "" for no `Location` header.
             after_effect: Whether the call takes effect first.
         """
         headers = {"Location": location} if location else None
-        return cls(kind="gateway", status=_real(status), headers=headers, after_effect=after_effect)
+        return cls(kind="gateway", status=_http_status(status), headers=headers, after_effect=after_effect)
 
     @classmethod
     def foreign(
@@ -127,15 +127,15 @@ class Fault:
         headers: Mapping[str, str | None] | None = None,
         after_effect: bool = False,
     ) -> Self:
-        """Answer with somebody else's body: a reseller's envelope, a gateway's error, half of a JSON text.
+        """Answers with a body that is not the service's: a reseller's envelope, a gateway's error, half of a JSON text.
 
         Args:
-            body: A text, sent as it is (text/plain); anything else is sent as JSON (application/json).
+            body: A string, sent as it is (text/plain); anything else is sent as JSON (application/json).
             status: From 200 to 599.
-            headers: More of them, or others: {"Content-Type": "application/problem+json"}.
+            headers: Additional or replacing headers: {"Content-Type": "application/problem+json"}.
             after_effect: Whether the call takes effect first.
         """
-        return cls(kind="foreign", body=body, status=_real(status), headers=headers, after_effect=after_effect)
+        return cls(kind="foreign", body=body, status=_http_status(status), headers=headers, after_effect=after_effect)
 
     @classmethod
     def reshaped(
@@ -145,32 +145,32 @@ class Fault:
         without: Iterable[str] = (),
         where: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Give the true answer, a refusal too, with changes at places that JSON pointers name.
+        """Sends the true answer, even if it is a refusal, with changes at JSON pointers.
 
-        For example a video without an id, and tasks of the list whose status is another generation's word::
+        For example a video without an id, and tasks in a list with the other generation's name of a status::
 
             Fault.reshaped(without=("/data/task_result/videos/0/id",))
             Fault.reshaped({"/data/*/task_status": "succeeded"}, where={"/data/*/task_status": "succeed"})
 
         Args:
-            changes: New values by pointer. `*` is each item of an array; the last step may be a new member, or `-` to
-                append to an array; "" is the whole answer. A pointer that leads nowhere changes nothing.
-            without: Pointers to what is removed, after the changes.
-            where: Nothing is changed unless the true answer has all of these values, {"/data/task_status": "succeed"};
-                with `*`, one of the items is enough.
+            changes: New values by pointer. `*` matches each item of an array; the last step may be a new member, or `-`
+                to append to an array; "" is the whole answer. A pointer without a match changes nothing.
+            without: Pointers to members and items to remove, after the changes.
+            where: The answer is changed only if it has all of these values, {"/data/task_status": "succeed"}; with
+                `*`, one matching item is enough.
         """
         return cls(kind="reshaped", changes=changes, without=without, where=where, after_effect=True)
 
     @classmethod
     def surplus(cls) -> Self:
-        """Send the answer twice: whoever asks next on the same connection gets the second one as its answer."""
+        """Sends the answer twice: the next request on the same connection receives the second one as its answer."""
         return cls(kind="surplus", after_effect=True)
 
     @classmethod
     def other_headers(cls, headers: Mapping[str, str | None], *, status: int = 0) -> Self:
-        """Answer as always but for some headers, and perhaps the HTTP status.
+        """Answers normally except for some headers, and optionally the HTTP status.
 
-        For example a file of a wrong type, or without a strong validator::
+        For example a file with a wrong type, or without a strong validator::
 
             Fault.other_headers({"Content-Type": "text/plain"})
             Fault.other_headers({"ETag": 'W/"1"'}), Fault.other_headers({"ETag": None, "Last-Modified": None})
@@ -183,73 +183,73 @@ class Fault:
 
     @classmethod
     def undated(cls) -> Self:
-        """Answer without a `Date` header."""
+        """Answers without a `Date` header."""
         return cls(kind="undated", headers={"Date": None}, after_effect=True)
 
     @classmethod
     def dated(cls, by: int) -> Self:
-        """Answer with a `Date` that is so many seconds late or, negative, early; nothing else of the time is wrong."""
+        """Answers with a `Date` that is `by` seconds late or, negative, early; other times are correct."""
         return cls(kind="dated", by=by, after_effect=True)
 
     @classmethod
     def delay(cls, wait: float, *, after_effect: bool = False) -> Self:
-        """Answer as always, but late. An effect that was delayed happens even if the client has gone by then."""
+        """Answers normally, but late. A delayed effect happens even if the client has disconnected by then."""
         return cls(kind="delay", wait=wait, after_effect=after_effect)
 
     @classmethod
     def stall(cls, *, share: float = 0.0, seconds: float = _LONG) -> Self:
-        """Send the headers and a share of the body, then nothing, and drop the connection in the end."""
+        """Sends the headers and a share of the body, then nothing, and finally drops the connection."""
         return cls(kind="stall", after_effect=True, share=share, seconds=seconds)
 
     @classmethod
     def truncated(cls, share: float = 0.5) -> Self:
-        """Send a share of the body to a clean end: nothing on the wire says that more belongs to it."""
+        """Sends a share of the body and ends cleanly: nothing on the wire shows that the body is incomplete."""
         return cls(kind="truncated", after_effect=True, share=share)
 
     @classmethod
     def wrong_length(cls, by: int = 1000) -> Self:
-        """Announce more bytes than come, and close; or fewer (negative), so that the last ones are missing."""
+        """Announces more bytes than it sends, and closes; or fewer (negative), so that the last ones are missing."""
         return cls(kind="wrong_length", after_effect=True, by=by)
 
     @classmethod
     def slow(cls, rate: float) -> Self:
-        """Send a file at so many bytes per second, 1 or more."""
+        """Sends a file at `rate` bytes per second, 1 or more."""
         return cls(kind="slow", rate=rate)
 
     @classmethod
     def changed(cls, *, if_range: bool = True) -> Self:
-        """Serve another file from now on, with another ETag; `if_range=False` ignores that the client could tell."""
+        """Serves another file from now on, with another ETag; `if_range=False` ignores the client's `If-Range`."""
         return cls(kind="changed", if_range=if_range)
 
     @classmethod
     def no_ranges(cls) -> Self:
-        """Send the whole file, whatever range is asked for."""
+        """Sends the whole file, ignoring `Range`."""
         return cls(kind="no_ranges")
 
     @classmethod
     def expired(cls) -> Self:
-        """Refuse a link as an expired one, 403 in XML."""
+        """Refuses a link as expired, with 403 in XML."""
         return cls(kind="expired")
 
     @classmethod
     def missing(cls) -> Self:
-        """Say that there is no such file, 404 in XML: with `times=2`, a file that is there only at the third try."""
+        """Answers that the file does not exist, 404 in XML: with `times=2` it exists at the third try."""
         return cls(kind="missing")
 
     @classmethod
     def redirected(cls, status: int = 302) -> Self:
-        """Redirect to another address of the file, which is signed: to the letter, the query and the path as sent.
+        """Redirects to another address of the file, whose signature covers path and query exactly as sent.
 
-        Any other spelling of it is refused with 403, "%7E" in place of "~" for one. It is not redirected again.
+        Any other spelling is refused with 403, for example "%7E" in place of "~". It is not redirected again.
         """
-        return cls(kind="redirected", status=_real(status))
+        return cls(kind="redirected", status=_http_status(status))
 
     @classmethod
     def gzipped(cls, by: int = 0) -> Self:
-        """Serve the file as it lies compressed: unasked, and with length, ETag and ranges of the compressed bytes.
+        """Serves the file compressed, whatever the client accepts; length, ETag and ranges are of the compressed bytes.
 
         Args:
-            by: Zeros that are compressed behind the file; they grow a thousandfold at the client.
+            by: Zeros appended before compression; they grow a thousandfold at the client.
         """
         if by < 0:
             raise ValueError(f"there cannot be {by} zeros behind a file")
@@ -257,25 +257,25 @@ class Fault:
 
     @classmethod
     def lost(cls) -> Self:
-        """Do not post a callback."""
+        """Does not post a callback."""
         return cls(kind="lost")
 
     @classmethod
     def doubled(cls) -> Self:
-        """Post a callback twice."""
+        """Posts a callback twice."""
         return cls(kind="doubled")
 
     @classmethod
     def reordered(cls) -> Self:
-        """Post a callback right after the next one of its task; the last one of a task keeps its place."""
+        """Posts a callback right after the next one of its task; the last one of a task is not moved."""
         return cls(kind="reordered")
 
     def delayed(self, wait: float) -> Self:
-        """Give the same fault, which strikes after so many seconds: `Fault.gateway(504).delayed(60)`."""
+        """Returns the same fault, striking after `wait` seconds: `Fault.gateway(504).delayed(60)`."""
         return attrs.evolve(self, wait=wait)
 
     def with_headers(self, headers: Mapping[str, str | None]) -> Self:
-        """Give the same fault, with other headers in what it sends: `Fault.truncated().with_headers({"ETag": None})`.
+        """Returns the same fault with other headers in its answer: `Fault.truncated().with_headers({"ETag": None})`.
 
         Args:
             headers: By name; None removes one.
@@ -284,15 +284,15 @@ class Fault:
 
     @classmethod
     def from_json(cls, value: object) -> Self:
-        """Read a fault: its kind, and the arguments of the class method that has its name.
+        """Parses a fault: its kind, and the arguments of the class method of that name.
 
-        `wait` (seconds before it strikes) and `headers` (an object) may come with any of them.
+        Any kind accepts `wait` (seconds before it strikes) and `headers` (an object).
 
         Args:
             value: For example {"kind": "error", "code": 1302, "wait": 2}.
 
         Raises:
-            ValueError: If it is no fault.
+            ValueError: If the value is not a fault.
         """
         if not isinstance(value, dict) or value.get("kind") not in list(SUITS):
             raise ValueError(f"a fault is an object with a kind, one of {', '.join(SUITS)}")
@@ -313,19 +313,19 @@ class Fault:
             raise ValueError(f"a fault of kind {kind} cannot be made of {arguments}") from error
 
     def as_json(self) -> dict[str, Any]:
-        """Give what `from_json` reads."""
+        """Returns the JSON that `from_json` parses."""
         given = {
             each.name: getattr(self, each.name)
             for each in attrs.fields(type(self))
             if getattr(self, each.name) != each.default
         }
         if self.share is not None or self.kind in ALTERED:
-            given.pop("after_effect", None)  # it cannot be otherwise
+            given.pop("after_effect", None)  # implied
         return given
 
 
-def _real(status: int) -> int:
-    """Refuse the 0 that elsewhere stands for no status at all."""
+def _http_status(status: int) -> int:
+    """Rejects 0, which elsewhere means no status."""
     if status == 0:
         raise ValueError("an HTTP status is from 200 to 599")
     return status

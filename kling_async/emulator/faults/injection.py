@@ -1,6 +1,6 @@
-"""Makes faults happen: what comes between a request and its answer, on real connections.
+"""Injects faults between a request and its answer, on real connections.
 
-Time passes on the event loop here, in `asyncio.sleep`, so that tests whose loop has a time of its own need not wait.
+All waits are `asyncio.sleep`, so that tests whose event loop has virtual time do not wait.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from aiohttp import web
 from kling_async.emulator.account.task import EmulatedTask
 from kling_async.emulator.service.errors import Refusal
 
-from .false_answers import not_the_service, reshaped_answer
+from .false_answers import foreign_answer, reshaped_answer
 from .fault import Fault
 from .kinds import CallKind
 from .rules import Call, Faults
@@ -28,19 +28,19 @@ Answer = Callable[[web.Request], Awaitable[web.Response]]
 Sleep = Callable[[float], Awaitable[None]]
 Serve = Callable[[web.Request, Fault | None, int, Sleep], Awaitable[web.StreamResponse]]
 
-# A reset discards what is under way, so that what was sent gets a moment to arrive.
+# A reset discards data in flight, so the data sent before it gets a moment to arrive.
 _FLIGHT_SECONDS: Final = 0.05
 
-# Each request is handled by a task, and so has a context, of its own.
+# Each request has its own asyncio task, and so its own context.
 _present_fault: ContextVar[Fault | None] = ContextVar("kling_async_emulator_fault", default=None)
 _delay: ContextVar[float] = ContextVar("kling_async_emulator_delay", default=0.0)
 
 
 class Injector:
-    """Stands before the handlers of one run of the server.
+    """Wraps the handlers of one run of the server.
 
     Args:
-        faults: What goes wrong.
+        faults: The rules.
     """
 
     def __init__(self, faults: Faults) -> None:
@@ -48,7 +48,7 @@ class Injector:
         self._waiting: set[asyncio.Task[None]] = set()
 
     async def close(self, _app: web.Application) -> None:
-        """End what waits; the server does not know handlers any more whose clients have gone."""
+        """Cancels waiting handlers; the server no longer tracks handlers whose clients have disconnected."""
         waiting = [*self._waiting]
         for task in waiting:
             task.cancel()
@@ -62,14 +62,14 @@ class Injector:
         answer: Answer,
         refuse: Callable[[Refusal], web.Response],
     ) -> web.StreamResponse:
-        """Answer a call to the API, with the fault that happens to it.
+        """Answers a call to the API, with its fault if there is one.
 
         Args:
-            kind: What it is for.
-            endpoint: The name of the endpoint, "" if it is none where tasks are made.
-            request: The call.
-            answer: Takes effect, and gives the answer.
-            refuse: Words a refusal.
+            kind: The kind of the call.
+            endpoint: The name of the endpoint, "" if it creates no tasks.
+            request: The request.
+            answer: Makes the call take effect, and returns the answer.
+            refuse: Makes the answer of a refusal.
         """
         fault = self._faults.fault_for(_call(kind, endpoint, request))
         if fault is None:
@@ -81,29 +81,29 @@ class Injector:
         if fault.after_effect:
             whole = await answer(request)
         elif fault.kind != "reset" or fault.wait:
-            await take_the_rest(request)
+            await drain_body(request)
         await self._sleep(fault.wait)
         if fault.kind == "error":
             return refuse(Refusal(fault.code, fault.message))
         if fault.kind in {"gateway", "foreign"}:
-            return not_the_service(fault)
+            return foreign_answer(fault)
         if whole is None or (fault.kind == "reset" and fault.share is None):
             return _reset(request)
         return await self._send_altered(request, whole, fault)
 
     async def file(self, request: web.Request, serve: Serve) -> web.StreamResponse:
-        """Serve a result file, with the fault that happens to it.
+        """Serves a result file, with its fault if there is one.
 
         Args:
-            request: The call.
-            serve: Serves it, as the fault wants as far as headers and bytes go.
+            request: The request.
+            serve: Serves the file, and applies the fault to headers and bytes.
         """
         fault = self._faults.fault_for(_call("file", "", request))
         if fault is not None:
             _present_fault.set(fault)
             await self._sleep(fault.wait)
             if fault.kind in {"gateway", "foreign"}:
-                return not_the_service(fault)
+                return foreign_answer(fault)
             if fault.kind == "reset" and fault.share is None:
                 return _reset(request)
             if fault.kind == "changed":
@@ -114,7 +114,7 @@ class Injector:
         return response
 
     async def hold(self) -> None:
-        """Wait before an effect, where its call is delayed: all that it needs has been received by then."""
+        """Waits before the effect of a delayed call, once its request has been received."""
         await self._sleep(_delay.get())
 
     async def _answer_late(self, request: web.Request, answer: Answer, wait: float) -> web.Response:
@@ -128,7 +128,7 @@ class Injector:
             _delay.reset(token)
 
     async def _send_altered(self, request: web.Request, whole: web.Response, fault: Fault) -> web.StreamResponse:
-        """Give or send the true answer, as far as a fault lets it be."""
+        """Returns or sends the true answer, altered by a fault."""
         if fault.kind in {"delay", "undated", "dated"}:
             return whole
         if fault.kind == "other_headers":
@@ -144,7 +144,7 @@ class Injector:
         with contextlib.suppress(ConnectionError):
             await whole.prepare(request)
             await whole.write_eof()
-        await self._sleep(_FLIGHT_SECONDS)  # so that the connection waits for its next request by then
+        await self._sleep(_FLIGHT_SECONDS)  # until the connection waits for its next request
         if request.transport is not None:
             head = "".join(f"{name}: {value}\r\n" for name, value in whole.headers.items())
             assert isinstance(whole.body, bytes)  # noqa: S101 - answers of the API are made of text
@@ -165,20 +165,20 @@ class Injector:
         return response
 
     async def _end(self, request: web.Request, response: web.StreamResponse, fault: Fault) -> None:
-        """Do what comes after the part that went out."""
+        """Ends a response as its fault requires, after the part that was sent."""
         with contextlib.suppress(ConnectionError):
-            await response.write_eof()  # where nothing else went out, this sends the headers
+            await response.write_eof()  # sends the headers, if nothing else was sent
         if fault.kind == "reset":
             await self._sleep(_FLIGHT_SECONDS)
             _reset(request)
         elif fault.kind == "stall":
-            await self._fall_silent(request, fault.seconds)
+            await self._stall(request, fault.seconds)
             _reset(request)
         elif fault.kind == "wrong_length" and request.transport is not None:
             request.transport.close()  # with a clean end, too early
 
-    async def _fall_silent(self, request: web.Request, seconds: float) -> None:
-        """Wait until the client has gone, and look after it ever more rarely: virtual time has much of it."""
+    async def _stall(self, request: web.Request, seconds: float) -> None:
+        """Waits until the client has disconnected; looks at doubling intervals, because virtual time passes quickly."""
         look = 1.0
         while seconds > 0 and request.transport is not None and not request.transport.is_closing():
             await self._sleep(min(look, seconds))
@@ -197,16 +197,16 @@ class Injector:
 
 
 def apply_length(response: web.StreamResponse, fault: Fault | None, start: int, end: int) -> int:
-    """Give a response that was not prepared yet the length that a fault wants.
+    """Sets the length that a fault requires on a response that is not prepared yet.
 
     Args:
-        response: Has its true length.
-        fault: What goes wrong, if anything.
+        response: The response, with its true length.
+        fault: The fault, if any.
         start: The first byte.
         end: The byte after the last.
 
     Returns:
-        The byte after the last that goes out.
+        The byte after the last to send.
     """
     if fault is None:
         return end
@@ -221,15 +221,15 @@ def apply_length(response: web.StreamResponse, fault: Fault | None, start: int, 
 
 
 def finish_headers(response: web.StreamResponse, now: float) -> None:
-    """Give a response, right before it goes out, its date, and the headers that the request's fault wants.
+    """Sets the date of a response, and the headers that the request's fault requires, right before it is sent.
 
     Args:
-        response: To the present request.
-        now: The time that the service believes it is.
+        response: The response to the present request.
+        now: The time of the service's clock.
     """
     fault = _present_fault.get()
     late = fault.by if fault is not None and fault.kind == "dated" else 0
-    # A client whose own clock is wrong can learn the time from here.
+    # A client whose own clock is wrong can take the time from this header.
     response.headers["Date"] = formatdate(now + late, usegmt=True)
     for name, value in ((fault and fault.headers) or {}).items():
         if value is None:
@@ -239,22 +239,22 @@ def finish_headers(response: web.StreamResponse, now: float) -> None:
 
 
 def ignores_if_range(fault: Fault | None) -> bool:
-    """Tell whether a range is served although the client has a part of another file."""
+    """Whether a range is served although the client has a part of another file."""
     return fault is not None and not fault.if_range
 
 
 def revised(task: EmulatedTask, revision: int) -> EmulatedTask:
-    """Give a task like another one, whose result looks different."""
+    """Returns a copy of a task whose result looks different."""
     if not revision:
         return task
     request = attrs.evolve(task.request, result=task.request.result.revised(revision))
     return attrs.evolve(task, task_id=str(int(task.task_id) + revision), request=request)
 
 
-async def take_the_rest(request: web.Request, most: int = 100 * 2**20) -> None:
-    """Receive what was not received of a body, unless it is announced to be large.
+async def drain_body(request: web.Request, most: int = 100 * 2**20) -> None:
+    """Receives the rest of a request's body, unless its announced length exceeds `most` bytes.
 
-    Closing on a body that is still coming would reset the connection, and lose the answer with it.
+    Closing a connection while a body is arriving would reset it, and lose the answer.
     """
     if (request.content_length or 0) <= most:
         with contextlib.suppress(ConnectionError, web.PayloadAccessError, web.RequestPayloadError):
@@ -276,11 +276,11 @@ def _call(kind: CallKind, endpoint: str, request: web.Request) -> Call:
 
 
 def _reset(request: web.Request) -> web.Response:
-    """Reset the connection; the response that this gives goes nowhere."""
+    """Resets the connection; the returned response is not sent."""
     transport = request.transport
     if transport is not None:
         peer = transport.get_extra_info("socket")
-        # Without lingering, closing resets instead of saying goodbye.
+        # Without lingering, closing sends RST instead of FIN.
         with contextlib.suppress(OSError):
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
         transport.abort()

@@ -1,9 +1,9 @@
-"""Kinds of calls, kinds of faults, and which suits which: data."""
+"""Kinds of calls, kinds of faults, and which faults each call can have."""
 
 from typing import Final, Literal, get_args
 
 CallKind = Literal["create", "query", "list", "call", "account", "file", "callback"]
-"""What a call is for; "call" is a POST that answers at once, "callback" is one that the emulator makes itself."""
+"""The kind of a call; "call" is a POST that answers at once, "callback" is a request sent by the emulator."""
 
 FaultKind = Literal[
     "reset",
@@ -62,9 +62,9 @@ SUITS: Final[dict[FaultKind, frozenset[CallKind]]] = {
     "doubled": _CALLBACK,
     "reordered": _CALLBACK,
 }
-"""Which calls each fault can happen to."""
+"""The kinds of calls that each fault can happen to."""
 
 ALTERED: Final[frozenset[FaultKind]] = frozenset(
     {"reshaped", "surplus", "other_headers", "undated", "dated", "stall", "truncated", "wrong_length"}
 )
-"""What is sent after the effect, whatever else is said, because it is the true answer that is altered."""
+"""Faults that always strike after the effect, because they alter the true answer."""

@@ -1,4 +1,4 @@
-"""Changes to a JSON value at places that pointers (RFC 6901) name; `*` stands for each item of an array. Pure."""
+"""Changes to a JSON value at pointers (RFC 6901), with `*` for each item of an array. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -7,10 +7,10 @@ _REMOVED: Final = object()
 
 
 def steps(pointer: object) -> list[str]:
-    """Give the member names and indices of a pointer: "/data/*/id" has three, "" (the whole value) none.
+    """Returns the member names and indices of a pointer: "/data/*/id" has three, "" (the whole value) none.
 
     Raises:
-        ValueError: If it is no pointer.
+        ValueError: If it is not a pointer.
     """
     if not isinstance(pointer, str) or (pointer and not pointer.startswith("/")):
         raise ValueError(f'a pointer is "" or begins with "/", as "/data/task_status", not {pointer!r}')
@@ -18,7 +18,7 @@ def steps(pointer: object) -> list[str]:
 
 
 def found(value: Any, pointer: str) -> list[Any]:
-    """Give what is at a pointer: nothing, one value or, with `*`, several."""
+    """Returns the values at a pointer: none, one or, with `*`, several."""
     values = [value]
     for step in steps(pointer):
         values = [each[key] for each in values for key in _keys(each, step)]
@@ -26,15 +26,15 @@ def found(value: Any, pointer: str) -> list[Any]:
 
 
 def reshaped(value: Any, changes: Mapping[str, Any], without: Iterable[str]) -> Any:
-    """Change a value in place.
+    """Changes a value in place.
 
-    A pointer that leads nowhere changes nothing. The last step may name a new member of an object, or be `-`, which
+    A pointer without a match changes nothing. The last step may name a new member of an object, or be `-`, which
     appends to an array.
 
     Args:
-        value: What is changed.
+        value: The value to change.
         changes: New values by pointer.
-        without: Pointers to what is removed, after the changes.
+        without: Pointers to members and items to remove, after the changes.
 
     Returns:
         The value, or another one if a pointer is "".

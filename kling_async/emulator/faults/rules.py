@@ -1,4 +1,4 @@
-"""Which fault happens to which call: rules, and the count of what they did. No I/O here."""
+"""Rules that select a fault for a call, and counts of injected faults. No I/O."""
 
 import random
 from collections import Counter
@@ -14,18 +14,18 @@ from .kinds import CALL_KINDS, SUITS, CallKind, FaultKind
 
 @attrs.frozen(kw_only=True)
 class Call:
-    """A call to the emulator or, of kind "callback", by it.
+    """A call to the emulator or, of kind "callback", from it.
 
     Attributes:
-        kind: What it is for.
-        number: How many calls of this kind there were, with this one.
-        endpoint: A path without "/v1/" and "videos/"; "" with file.
-        method: Of HTTP.
-        path: The same; of a callback, its URL.
-        headers: As received, in small letters.
-        key: Task id or external id that is asked for, with a comma between several; "" with create, list and account.
-        status: What a callback tells, else "".
-        followed: Whether its task will have another callback.
+        kind: The kind of the call.
+        number: Number of calls of this kind so far, including this one.
+        endpoint: A path without "/v1/" and "videos/"; "" for files.
+        method: The HTTP method.
+        path: The request's path; for a callback, its URL.
+        headers: As received, names in lower case.
+        key: The requested task ids or external ids, separated by commas; "" for create, list and account.
+        status: The status that a callback reports, else "".
+        followed: Whether the task will have another callback.
     """
 
     kind: CallKind
@@ -61,8 +61,8 @@ def _numbers(value: int | Iterable[int] | None) -> frozenset[int] | None:
     return numbers
 
 
-def _refuse_what_is_none(fault: Any) -> None:
-    """Raise TypeError for what is neither a fault nor a function that gives one."""
+def _require_fault(fault: Any) -> None:
+    """Raises TypeError for a value that is neither a fault nor a function that returns one."""
     if fault is Fault or getattr(fault, "__self__", None) is Fault:
         name = getattr(fault, "__name__", "Fault")
         made = "Fault.error(1303)" if fault is Fault else f"Fault.{name}(...)"
@@ -72,7 +72,7 @@ def _refuse_what_is_none(fault: Any) -> None:
         raise TypeError(f"{fault!r} is no fault, nor a function that gives one: write {wanted}, for example")
 
 
-def _given(source: FaultSource, call: Call) -> Fault | None:
+def _fault_from(source: FaultSource, call: Call) -> Fault | None:
     fault: Any = source(call)
     if fault is None or isinstance(fault, Fault):
         return fault
@@ -81,11 +81,11 @@ def _given(source: FaultSource, call: Call) -> Fault | None:
 
 @attrs.define(kw_only=True, eq=False)
 class Rule:
-    """A fault and when it happens; the arguments of `Faults.add`.
+    """A fault and its conditions: the arguments of `Faults.add`.
 
     Attributes:
-        matched: Calls that were of one of the kinds and passed `when`.
-        injected: Faults that it brought about.
+        matched: Calls of one of its kinds that passed `when`.
+        injected: Faults injected by this rule.
     """
 
     source: Fault | FaultSource
@@ -101,24 +101,24 @@ class Rule:
     _rng: random.Random = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Prepare the draws."""
+        """Seeds the random generator."""
         self._rng = random.Random(f"fault {self.seed}")  # noqa: S311 - repeatable, nothing is secured by it
 
     def fault_for(self, call: Call) -> Fault | None:
-        """Count a call, and give the fault that shall happen to it, if any."""
+        """Counts a call, and returns the fault to inject, if any."""
         if call.kind not in self.on or not (self.when is None or self.when(call)):
             return None
         self.matched += 1
-        # Drawn for each call, so that a draw does not depend on what else is asked for.
+        # Drawn for each call, so that a draw does not depend on the other conditions.
         drawn = self.probability is None or self._rng.random() < self.probability
         if not drawn or (self.times is not None and self.injected >= self.times):
             return None
         if (self.at is not None and self.matched not in self.at) or (self.every and self.matched % self.every):
             return None
-        return self.source if isinstance(self.source, Fault) else _given(self.source, call)
+        return self.source if isinstance(self.source, Fault) else _fault_from(self.source, call)
 
     def as_json(self) -> dict[str, Any]:
-        """Give the rule in plain JSON values; what is a function is only named."""
+        """Returns the rule as plain JSON values; functions appear as "a function"."""
         return {
             "on": sorted(self.on),
             "at": None if self.at is None else sorted(self.at),
@@ -139,28 +139,28 @@ _RULE_MEMBERS: Final = frozenset({"on", "at", "every", "probability", "seed", "t
 class Faults:
     """The faults of an emulator: none until some are added.
 
-    For example: an answer to create that is lost once, queries of which a fifth fails, and each first part of a file::
+    For example: one lost answer to a create, a fifth of all queries failing, and truncated first parts of files::
 
         emulator.faults.add(Fault.reset(after_effect=True), on="create", at=1)
         emulator.faults.add(Fault.gateway(502), on="query", probability=0.2, seed=7)
         emulator.faults.add(Fault.truncated(), on="file", when=lambda call: "range" not in call.headers)
 
-    And a gateway's words in place of those of the service, a result without its id, a host without ETags::
+    Or a gateway's answer in place of the service's, a result without its id, a file host without ETags::
 
         emulator.faults.add(Fault.foreign({"detail": "not found"}, status=404), on="query", times=3)
         emulator.faults.add(Fault.reshaped(without=("/data/task_result/videos/0/id",)), on="query")
         emulator.faults.add(Fault.other_headers({"ETag": None}), on="file")
 
-    And, of the current generation, an answer about many tasks that lacks the first one, or has a word nobody knows::
+    Or, of the current generation, an answer about several tasks that lacks the first, or an unknown status::
 
         emulator.faults.add(Fault.reshaped(without=("/data/0",)), on="query", when=lambda call: "," in call.key)
         emulator.faults.add(Fault.reshaped({"/data/*/status": "queued"}), on="query")
 
     Attributes:
-        injected: What has happened, counted by kind of call and kind of fault:
+        injected: Injected faults, counted by kind of call and kind of fault:
             `emulator.faults.injected["create", "reset"]`.
         calls: Calls by kind, with and without faults.
-        rules: In the order in which they were added.
+        rules: The rules, in the order in which they were added.
         revisions: How many times a result file has changed, by path.
     """
 
@@ -182,26 +182,26 @@ class Faults:
         when: Predicate | None = None,
         times: int | None = None,
     ) -> None:
-        """Let a fault happen: to each call that meets all of the conditions, hence without conditions to every one.
+        """Adds a fault for each call that meets all conditions; without conditions, for every call.
 
-        A call has one fault at most, that of the rule which was added first. Calls are counted by each rule from
-        when it is added: `at=1` is the next one.
+        A call has at most one fault, that of the first rule added. Each rule counts calls from when it is added:
+        `at=1` is the next one.
 
         Args:
-            fault: What happens; or a function that says so, call by call.
-            on: Which kinds of calls; None for all that the fault can happen to.
-            at: The numbers of calls, among those that `on` and `when` let through.
-            every: Each so many-th of these.
-            probability: How likely it is, from 0 to 1.
-            seed: Makes the draws repeat.
-            when: Which calls, by anything that a `Call` tells.
-            times: How often at most.
+            fault: The fault; or a function that returns it, or None, for each call.
+            on: Kinds of calls; None for all that the fault can happen to.
+            at: Numbers of calls, among those that pass `on` and `when`.
+            every: Every n-th of these calls.
+            probability: The probability for each call, from 0 to 1.
+            seed: Makes the draws reproducible.
+            when: A predicate of the call.
+            times: Injections at most.
 
         Raises:
-            TypeError: If the fault is none, nor a function; `Fault.error` is none until it is called.
-            ValueError: If the fault cannot happen to such calls, or a condition makes no sense.
+            TypeError: If the fault is neither a `Fault` nor a function; for example `Fault.error`, not called.
+            ValueError: If the fault cannot happen to such calls, or a condition is invalid.
         """
-        _refuse_what_is_none(fault)
+        _require_fault(fault)
         suited = SUITS[fault.kind] if isinstance(fault, Fault) else frozenset(CALL_KINDS)
         kinds = suited if on is None else _kinds(on)
         if not kinds or not kinds <= suited:
@@ -215,10 +215,10 @@ class Faults:
         self.rules.append(rule)
 
     def add_json(self, value: object) -> None:
-        """Do the same with the arguments as JSON: {"on": "create", "at": 1, "fault": {"kind": "reset"}}.
+        """Adds a rule from JSON: {"on": "create", "at": 1, "fault": {"kind": "reset"}}.
 
         Raises:
-            ValueError: If it makes no sense.
+            ValueError: If it is invalid.
         """
         if not isinstance(value, dict) or "fault" not in value or not value.keys() <= _RULE_MEMBERS:
             raise ValueError(f'a rule is an object with a "fault" and some of {", ".join(sorted(_RULE_MEMBERS))}')
@@ -228,15 +228,15 @@ class Faults:
             raise ValueError(str(error)) from error
 
     def clear(self) -> None:
-        """Let nothing go wrong from now on; the counts stay, and so do files that have changed."""
+        """Removes all rules; the counts remain, and so do changed files."""
         self.rules.clear()
 
     def fault_for(self, call: Call) -> Fault | None:
-        """Count a call, and give the fault that happens to it, if any.
+        """Counts a call, and returns the fault to inject, if any.
 
         Raises:
-            TypeError: If a function gave something else than a fault.
-            ValueError: If a function gave a fault that cannot happen to such a call.
+            TypeError: If a function returned something else than a fault.
+            ValueError: If a function returned a fault that cannot happen to such a call.
         """
         self.calls[call.kind] += 1
         call = attrs.evolve(call, number=self.calls[call.kind])
@@ -252,7 +252,7 @@ class Faults:
         return None
 
     def as_json(self) -> dict[str, Any]:
-        """Give rules and counts as plain JSON values."""
+        """Returns rules and counts as plain JSON values."""
         return {
             "rules": [rule.as_json() for rule in self.rules],
             "injected": {f"{call} {fault}": count for (call, fault), count in self.injected.items()},

@@ -1,1 +1,1 @@
-"""The page for people: what the account holds, in a browser."""
+"""The page at the root of the emulator: the state of the account in a browser."""

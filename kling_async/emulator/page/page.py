@@ -1,4 +1,4 @@
-"""A page at the emulator's root, for people: the account and its tasks as they go, kept up by a small script."""
+"""The page at the emulator's root: the account and its tasks, updated by a small script."""
 
 import functools
 import re
@@ -21,7 +21,7 @@ _SHOWN: Final = 60
 _NAME: Final = re.compile("[0-9a-f]{64}")
 _STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
-# What users sent is shown as text only; should that ever fail, the browser still runs and loads nothing from elsewhere.
+# Users' input is shown as text only; should that fail, the browser still neither runs nor loads anything foreign.
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -31,12 +31,12 @@ _HEADERS: Final = {
 
 
 class Page:
-    """Serves the page, what it is made of, and the state that it shows.
+    """Serves the page, its static files, and the state that it shows.
 
     Args:
         account: The account.
-        ledger: Its books; looking at the page leaves no trace in them.
-        images: The submitted images, None where none are kept.
+        ledger: Its ledger; viewing the page adds nothing to it.
+        images: The submitted images, None if they are not stored.
         clock: Seconds since the epoch.
         notice: A sentence for the top of the page, or "".
     """
@@ -57,7 +57,7 @@ class Page:
         self._notice = notice
 
     def add_to(self, router: web.UrlDispatcher) -> None:
-        """Add the routes."""
+        """Adds the routes."""
         router.add_get("/", self._document)
         router.add_get("/_emulator/{name:page[.](?:css|js)|icon[.]svg}", self._static)
         router.add_get("/_emulator/state", self._state)
@@ -84,7 +84,7 @@ class Page:
         return web.FileResponse(path, headers=headers)
 
     def state(self) -> dict[str, Any]:
-        """Give all that the page shows, as plain JSON values."""
+        """Returns the state that the page shows, as plain JSON values."""
         now = self._clock()
         account, ledger = self._account, self._ledger
         account.settle(now)

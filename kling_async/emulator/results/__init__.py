@@ -1,1 +1,1 @@
-"""Result files: placeholder videos from the core install, and where files are kept."""
+"""Result files: placeholders that need no extra, rendered files, and their storage."""

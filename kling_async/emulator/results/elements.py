@@ -1,4 +1,4 @@
-"""The result of endpoints that make elements: data, and the pictures that show one."""
+"""The result of endpoints that make elements: data and pictures."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -24,12 +24,12 @@ _TAGS: Final = {
 
 @attrs.frozen(kw_only=True)
 class View:
-    """One of the pictures that show an element.
+    """One of the pictures of an element.
 
     Attributes:
-        image: The member of the request that holds it, "" where there is none to be shown.
+        image: The member of the request that contains it, "" if there is no image to show.
         width: Pixels.
-        height: The same.
+        height: Pixels.
     """
 
     image: str
@@ -39,16 +39,16 @@ class View:
 
 @attrs.frozen(kw_only=True)
 class ElementResult:
-    """One element, whose id is that of the result, as a number.
+    """One element, whose id is the result's id as a number.
 
     Attributes:
-        name: What it is called.
-        description: What it is.
-        views: Its pictures, the one from the front first; empty if it is made of a video.
-        video_url: The video that it is made of, or "".
+        name: Its name.
+        description: Its description.
+        views: Its pictures, the frontal one first; empty if it is made from a video.
+        video_url: The video that it is made from, or "".
         voice: The voice bound to it, as pairs of members and values; empty if there is none.
         tags: Ids of its tags.
-        owner: Its maker.
+        owner: Its owner.
     """
 
     name: str
@@ -66,11 +66,11 @@ class ElementResult:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels of the first one."""
+        """Width and height in pixels of the first picture."""
         return (self.views[0].width, self.views[0].height) if self.views else (0, 0)
 
     def task_result(self, result_id: str, link: Link) -> dict[str, Any]:
-        """Give the element as answers have it. What is inside of its lists is not documented: it is as in requests."""
+        """Returns the element as in answers. The items of its lists are not documented: they are as in requests."""
         images: dict[str, Any] = {}
         if self.views:
             front, *others = (link(name) for name in self.files)
@@ -90,15 +90,15 @@ class ElementResult:
         return {"elements": [element]}
 
     def placeholder(self, name: str, label: str) -> PictureSpec:
-        """Give a card with the name."""
+        """Returns a card with the name."""
         return attrs.evolve(self._view(name), label=label, images=())
 
     def rendering(self, name: str, images: Mapping[str, str]) -> RenderedPicture:
-        """Give the submitted picture, with the name on it."""
+        """Returns the submitted picture, with the name on it."""
         return RenderedPicture(self._view(name).with_images(images))
 
     def revised(self, revision: int) -> "ElementResult":
-        """Give the same element with other pictures."""
+        """Returns the same element with other pictures."""
         return attrs.evolve(self, name=f"{revision} {self.name}")
 
     def _view(self, name: str) -> PictureSpec:

@@ -1,4 +1,4 @@
-"""The faces that were found in a video: data, and a picture of each."""
+"""The faces found in a video: data, and a picture of each."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +12,12 @@ from .result import Link
 
 @attrs.frozen(kw_only=True)
 class FacesResult:
-    """A session, whose id is that of the result, with the faces of a video.
+    """A session, whose id is the result's id, with the faces of a video.
 
     Attributes:
-        pictures: What the faces look like.
-        spans: When each is seen, first and last millisecond.
-        video: What the video is, as pairs of members and values.
+        pictures: The pictures of the faces.
+        spans: The period of each face in the video, first and last millisecond.
+        video: The members of the `ParentVideo`, as pairs of names and values.
     """
 
     pictures: PicturesResult
@@ -35,7 +35,7 @@ class FacesResult:
         return self.pictures.size
 
     def task_result(self, result_id: str, link: Link) -> dict[str, Any]:
-        """Give the session, with the faces as answers have them."""
+        """Returns the session, with the faces as in answers."""
         faces = [
             {"face_id": str(number), "face_image": link(name), "start_time": start, "end_time": end}
             for number, (name, (start, end)) in enumerate(zip(self.files, self.spans, strict=True))
@@ -43,13 +43,13 @@ class FacesResult:
         return {"sessions": [{"session_id": result_id, "video": dict(self.video), "face_data": faces}]}
 
     def placeholder(self, name: str, label: str) -> PictureSpec:
-        """Give a picture."""
+        """Returns a picture without rendering."""
         return self.pictures.placeholder(name, label)
 
     def rendering(self, name: str, images: Mapping[str, str]) -> RenderedPicture:
-        """Give the same one."""
+        """Returns a rendered picture."""
         return self.pictures.rendering(name, images)
 
     def revised(self, revision: int) -> "FacesResult":
-        """Give the same faces with other words on them."""
+        """Returns the same faces with another text on them."""
         return attrs.evolve(self, pictures=self.pictures.revised(revision))

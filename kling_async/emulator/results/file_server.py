@@ -1,4 +1,4 @@
-"""Result files over HTTP: as a CDN serves them, apart from the API and without its credentials."""
+"""Result files over HTTP, served like a CDN: separate from the API and without its credentials."""
 
 import asyncio
 import hashlib
@@ -28,21 +28,21 @@ _CONTENT_TYPES: Final = {".mp4": "video/mp4", ".png": "image/png", ".mp3": "audi
 _NO_SUCH_KEY: Final = "The specified key does not exist."
 
 Record = Callable[[int, int, int], None]
-"""Notes what went out: the first byte, the one after the last, the size of the whole file."""
+"""Records sent bytes: the first byte, the one after the last, the size of the whole file."""
 
 
 async def _no_sleep(_seconds: float) -> None:
-    """Wait for nothing."""
+    """Returns at once."""
 
 
 @attrs.frozen
 class _Sending:
-    """How a file is sent.
+    """Options of sending a file.
 
     Attributes:
-        record: Notes it.
-        modified_at: When the file was made, seconds since the epoch.
-        fault: What goes wrong.
+        record: Records the sent bytes.
+        modified_at: Time of the file's creation, seconds since the epoch.
+        fault: The fault, if any.
         sleep: Waits.
     """
 
@@ -57,11 +57,11 @@ class FileServer:
 
     Args:
         account: The account.
-        ledger: Its books.
+        ledger: Its ledger.
         links: Checks the links.
         results: Makes the files.
-        guard: Knows by which addresses the emulator is reached.
-        worker: Where files are compressed.
+        guard: Determines the address by which a request came.
+        worker: Compresses files.
         clock: Seconds since the epoch.
     """
 
@@ -87,12 +87,12 @@ class FileServer:
     async def handle(
         self, request: web.Request, fault: Fault | None, revision: int, sleep: Sleep
     ) -> web.StreamResponse:
-        """Serve a file, whole or in part, or refuse in XML as object stores do.
+        """Serves a file, whole or in part, or refuses in XML as object stores do.
 
         Args:
-            request: The call.
-            fault: What goes wrong with it, as far as headers and bytes go.
-            revision: How many times the file has changed.
+            request: The request.
+            fault: The fault to apply to headers and bytes, if any.
+            revision: Number of times the file has changed.
             sleep: Waits.
         """
         self._ledger.requests["file"] += 1
@@ -114,7 +114,7 @@ class FileServer:
         return await self._send(request, made, _Sending(record, task.finished_at + revision, fault, sleep))
 
     def _refusal(self, request: web.Request, fault: Fault | None) -> web.Response | None:
-        """Give what comes in place of a file: a link is not good, or a fault wants it so."""
+        """Returns the answer in place of a file, if the link is not valid or a fault requires it."""
         now, kind = self._clock(), None if fault is None else fault.kind
         detour = self._links.detour_problem(request.raw_path, now)
         problem = self._links.problem(request.path, request.query, now) if detour is None else detour
@@ -128,7 +128,7 @@ class FileServer:
         return None
 
     async def show(self, request: web.Request) -> web.StreamResponse:
-        """Serve a file to the emulator's own page: without a link that expires, and without an entry in the books."""
+        """Serves a file to the emulator's own page: without an expiring link, and without a record in the ledger."""
         name = request.match_info["file"]
         try:
             task = self._account.task(request.match_info["task_id"])
@@ -147,12 +147,12 @@ class FileServer:
             "Last-Modified": formatdate(sending.modified_at, usegmt=True),
             "Accept-Ranges": "bytes",
         }
-        asked = None if fault is not None and fault.kind == "no_ranges" else request.headers.get("Range")
+        range_header = None if fault is not None and fault.kind == "no_ranges" else request.headers.get("Range")
         same = {None, made.etag, headers["Last-Modified"]}
         if request.headers.get("If-Range") not in same and not ignores_if_range(fault):
-            asked = None  # the client's part is of another file
+            range_header = None  # the client's part is of another file
         try:
-            span = requested_range(asked, size)
+            span = requested_range(range_header, size)
         except ValueError:
             return _xml(
                 416, "InvalidRange", "The requested range is not satisfiable", {"Content-Range": f"bytes */{size}"}
@@ -178,20 +178,20 @@ class FileServer:
                     stop = min(piece + pace, end)
                     await response.write(file.read(stop - piece))
                     if stop == end:
-                        await response.write_eof()  # the last piece counts once the connection has taken it all
+                        await response.write_eof()  # the last piece counts once the connection has accepted all of it
                     elif pace < _PIECE:
                         await sending.sleep(1)
                     sent = stop
         except ConnectionError:
-            pass  # the client is gone; what it got so far may be resumed
+            pass  # the client has disconnected; it may resume from here
         finally:
             sending.record(start, sent, size)
         return response
 
 
 def _compressed(made: ResultFile, zeros: int) -> ResultFile:
-    """Compress a file, with zeros behind it. Its bytes are the same each time."""
-    # A real video does not shrink, so a placeholder must not either: it is stored, and only zeros behind it shrink.
+    """Compresses a file with appended zeros. The result is reproducible."""
+    # A real video does not shrink, so a placeholder must not either: it is stored, and only the zeros shrink.
     pack = zlib.compressobj(level=9 if zeros else 0, wbits=31)
     pieces = []
     with made.open() as file:

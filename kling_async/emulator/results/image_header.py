@@ -14,10 +14,10 @@ _JPEG_BARE_MARKERS: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
 def dimensions(data: bytes) -> tuple[int, int]:
-    """Give width and height of a PNG or JPEG as displayed, that is after EXIF rotation.
+    """Returns width and height of a PNG or JPEG as displayed, after EXIF rotation.
 
     Raises:
-        ValueError: If they are not there; IndexError or struct.error, if the data end before.
+        ValueError: If they are missing; IndexError or struct.error, if the data are incomplete.
     """
     return _png_size(data) if data.startswith(PNG_SIGNATURE) else _jpeg_size(data)
 
@@ -30,7 +30,7 @@ def _png_size(data: bytes) -> tuple[int, int]:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Walk the segments up to the frame header, minding an EXIF orientation on the way."""
+    """Reads the segments up to the frame header, with the EXIF orientation if there is one."""
     position = 2
     turned = False
     while True:
@@ -55,9 +55,9 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
 
 
 def orientation(data: bytes) -> int:
-    """Give the EXIF orientation of an image whose header was read: 1 (upright) to 8; 1 where there is none.
+    """Returns the EXIF orientation of an image whose header was read: 1 (upright) to 8; 1 if there is none.
 
-    Values of 5 to 8 swap width and height. Of a PNG it is not read, as by most decoders.
+    Values of 5 to 8 swap width and height. It is not read from a PNG, as by most decoders.
     """
     position = 2
     while data.startswith(b"\xff\xd8") and position + 4 <= len(data) and data[position] == 0xFF:
@@ -76,7 +76,7 @@ def orientation(data: bytes) -> int:
 
 
 def _orientation(segment: bytes) -> int:
-    """Give the orientation that an APP1 segment tells, 1 if it tells none."""
+    """Returns the orientation in an APP1 segment, 1 if it has none."""
     if not segment.startswith(b"Exif\0\0"):
         return 1
     tiff = segment[6:]

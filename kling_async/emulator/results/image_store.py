@@ -15,26 +15,26 @@ from . import image_header
 from .rendering.spec import BY_URL, TOO_LARGE
 
 DAMAGED_MESSAGE: Final = "Failed to decode the input image. Please check the image file."
-"""Why a task with a broken image fails; the emulator's own words, as no such answer of the service is on record."""
+"""Message of a task with a damaged image; the emulator's own, as no such answer of the service is on record."""
 
 _KEPT_BYTES: Final = 2**30
-_PIECE: Final = 256 * 1024  # a multiple of 4, so that each piece is base64 by itself
+_PIECE: Final = 256 * 1024  # a multiple of 4, so that each piece is valid base64
 
 Check = Callable[[bytes], object]
 """Decodes an image; raises ValueError if it is damaged."""
 
 
 class MissingImageError(Exception):
-    """An image was kept once, and had to make room for others."""
+    """An image is no longer stored, because newer images needed the space."""
 
 
 class ImageStore:
-    """Keeps images by their content, the latest ones up to a limit. For use by one thread; `load` by any.
+    """Stores images by their content, the latest up to a limit. For use by one thread, except `load`.
 
     Args:
-        directory: Where.
-        check: Decodes an image when it comes, None to look at no more than its header.
-        limit: Bytes of all of them.
+        directory: The directory of the files.
+        check: Decodes a new image, None to store images undecoded.
+        limit: Bytes of all images, at most.
     """
 
     def __init__(self, directory: Path, check: Check | None, limit: int = _KEPT_BYTES) -> None:
@@ -44,14 +44,14 @@ class ImageStore:
         self._sizes: OrderedDict[str, int] = OrderedDict()
 
     def take(self, pictures: Iterable[tuple[str, str]], request: AcceptedRequest) -> AcceptedRequest:
-        """Keep the images of a checked request.
+        """Stores the images of a checked request.
 
         Args:
-            pictures: URLs or base64, each with the name under which `AcceptedRequest.images` has it.
+            pictures: URLs or base64, each with its key in `AcceptedRequest.images`.
             request: The request.
 
         Returns:
-            The request with their names, and with the reason to fail if one of them is damaged.
+            The request with the images' names, and with the reason of its failure if one of them is damaged.
         """
         names: dict[str, str] = {}
         damage = ""
@@ -63,10 +63,10 @@ class ImageStore:
         return attrs.evolve(request, images=names, damage=request.damage or damage)
 
     def load(self, name: str) -> bytes:
-        """Give an image's bytes.
+        """Returns an image's bytes.
 
         Raises:
-            MissingImageError: If it is not kept any more.
+            MissingImageError: If it is no longer stored.
         """
         try:
             return self.path(name).read_bytes()
@@ -74,14 +74,14 @@ class ImageStore:
             raise MissingImageError(name) from None
 
     def path(self, name: str) -> Path:
-        """Give the file of an image; whether it is there is another question."""
+        """Returns the path of an image, which need not exist."""
         return self._directory / name
 
     def _keep(self, text: str) -> str:
-        """Keep one image.
+        """Stores one image.
 
         Returns:
-            Its name, or what stands for one that is not kept.
+            Its name, or the marker of an image that is not stored.
 
         Raises:
             ValueError: If it is damaged.

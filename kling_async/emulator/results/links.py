@@ -1,4 +1,4 @@
-"""Signed links to result files that expire, byte ranges, and what of a file went out: pure decisions."""
+"""Signed links to result files that expire, and byte ranges: pure decisions."""
 
 import base64
 import hashlib
@@ -12,11 +12,11 @@ from urllib.parse import parse_qs, quote, urlsplit
 from kling_async.emulator.account.task import EmulatedTask, LinkMaker
 
 RETENTION: Final = 30 * 86400.0
-"""Seconds for which the service keeps a result; then no link to it works any more."""
+"""Seconds for which the service keeps a result; later no link to it is valid."""
 
 SIGNATURE_PROBLEM: Final = "The request signature we calculated does not match the signature you provided."
 
-# What the query of a detour holds, and where its signature begins.
+# The query of a detour, and the start of its signature.
 _ODD: Final = "name=attachment%3B+name%3D%27a%2Fb%20c%27&scope=a/b:c@d,e;f!$*('~%7e')&empty=&%E4%BD%A0=1"
 _MARK: Final = "&Signature="
 
@@ -26,13 +26,13 @@ _RANGE: Final = re.compile(r"bytes=([0-9]*)-([0-9]*)", re.ASCII)
 class Links:
     """Makes and checks links.
 
-    A link stays the same over many queries, and is good for at least half of `lifetime` when it is handed out:
-    a client that asks for the task anew gets a link that works.
+    A link is the same in consecutive queries, and valid for at least half of `lifetime` when it is returned:
+    a client that queries the task again gets a valid link.
 
     Args:
         base_url: Scheme, host and port.
         key: Signing key.
-        lifetime: Seconds for which a link is good at most.
+        lifetime: Seconds for which a link is valid at most.
     """
 
     def __init__(self, base_url: str, key: bytes, lifetime: float) -> None:
@@ -41,7 +41,7 @@ class Links:
         self._lifetime = lifetime
 
     def make(self, task: EmulatedTask, name: str, now: float, address: str = "") -> str:
-        """Give the link to a file of a task that has succeeded; `address` in place of `base_url`, if any."""
+        """Returns the link to a file of a task that has succeeded; `address` replaces `base_url`, if given."""
         half = self._lifetime / 2
         windows = math.floor(max(now - task.finished_at, 0) / half) + 2
         expires = math.ceil(task.finished_at + min(windows * half, RETENTION))
@@ -50,25 +50,25 @@ class Links:
         return f"{address or self._base_url}{path}?expires={expires}&signature={self._sign(path, str(expires))}"
 
     def maker(self, now: float, address: str = "") -> LinkMaker:
-        """Give `make` for one time and address."""
+        """Returns `make`, bound to a time and an address."""
         return lambda task, name: self.make(task, name, now, address)
 
     def problem(self, path: str, query: Mapping[str, str], now: float) -> str:
-        """Tell what is wrong with a requested link, "" when nothing is."""
+        """Returns the error of a requested link, "" if it is valid."""
         expires, signature = query.get("expires", ""), query.get("signature", "")
         if not hmac.compare_digest(self._sign(path, expires).encode(), signature.encode(errors="replace")):
             return SIGNATURE_PROBLEM
         return "Request has expired" if now >= int(expires) else ""
 
     def file(self, url: str, now: float, address: str = "") -> tuple[str, str] | None:
-        """Give the id of the task and the name of the file to which a link leads, None if it is no good link of ours.
+        """Returns the task id and the file name of a link, None if it is not a valid link of this emulator.
 
         Args:
-            url: Anything.
+            url: Any text.
             now: Seconds since the epoch.
             address: Another scheme, host and port by which the files are reached, "" if there is none.
         """
-        # Another emulator may have the same key and the same ids, so that the address counts.
+        # Another emulator may have the same key and ids, so the address must match.
         if not any(url.startswith(f"{own}/files/") for own in (self._base_url, address) if own):
             return None
         parts = urlsplit(url)
@@ -79,22 +79,22 @@ class Links:
         return task_id, name
 
     def detour(self, path: str, expires: str, address: str = "") -> str:
-        """Give another link to a file, which is good to the letter only: what is signed is how it is spelled.
+        """Returns another link to a file, valid only in its exact spelling, which is signed.
 
-        It has all that a client might be tempted to tidy: quoted letters that need no quotes, quotes in small
-        letters, and signs that may stand in a query either way.
+        It contains everything that a client might normalize: unneeded percent-encoding, percent-encoding in lower case,
+        and characters that a query may contain encoded or not.
 
         Args:
-            path: Of a link that is good.
-            expires: The same.
-            address: In place of `base_url`, if any.
+            path: The path of a valid link.
+            expires: Its `expires`.
+            address: Replaces `base_url`, if given.
         """
         stem, _, kind = path.rpartition(".")
         target = f"{stem}~%7E+%2B'(%41)%20%c3%A9.{kind}?expires={expires}&{_ODD}"
         return f"{address or self._base_url}{target}{_MARK}{self._sign_target(target)}"
 
     def detour_problem(self, target: str, now: float) -> str | None:
-        """Tell what is wrong with the target of a request, as it came; None when it is no detour."""
+        """Returns the error of a request's raw target, "" if it is valid; None when it is not a detour."""
         signed, mark, signature = target.partition(_MARK)
         if not mark:
             return None
@@ -113,15 +113,15 @@ class Links:
 
 
 def requested_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """Give the first byte and the one after the last that a `Range` header asks for.
+    """Returns the first byte and the one after the last that a `Range` header requests.
 
     Args:
         header: Its value, None when it is missing.
         size: Bytes of the file, more than 0.
 
     Returns:
-        None when the whole file is asked for, or when the header is not understood (several ranges, another unit),
-        which RFC 9110 says to ignore.
+        None when the whole file is requested, or when the header is not supported (several ranges, another unit) and so
+        ignored, as in RFC 9110.
 
     Raises:
         ValueError: If the range is outside of the file.
@@ -142,7 +142,7 @@ def requested_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 def merged(pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join pieces (first byte, byte after the last) that overlap or touch."""
+    """Joins pieces (first byte, byte after the last) that overlap or touch."""
     joined: list[tuple[int, int]] = []
     for start, end in sorted(pieces):
         if joined and start <= joined[-1][1]:

@@ -1,4 +1,4 @@
-"""The result of endpoints that make pictures: one or several, each with a second file that has the watermark."""
+"""The result of endpoints that make pictures: one or several, each optionally with a watermarked second file."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ import attrs
 from .rendering.picture_spec import PictureSpec
 from .result import Link, Loader
 
-# Pixels from which on pictures are made one at a time: those of 4K take some 200 MB.
+# Pixels above which pictures are made one at a time: those of 4K take some 200 MB.
 _LARGE: Final = 5_000_000
 _WATERMARK: Final = "-watermark"
 
@@ -19,7 +19,7 @@ class RenderedPicture:
     """A picture with the submitted images in it.
 
     Attributes:
-        spec: What it looks like.
+        spec: Its appearance.
     """
 
     spec: PictureSpec
@@ -30,7 +30,7 @@ class RenderedPicture:
         return self.spec.width * self.spec.height > _LARGE
 
     def make(self, load: Loader, target: Path, stopped: Callable[[], bool]) -> None:  # noqa: ARG002 - it is quick
-        """Make it; without images it is the same card as without rendering."""
+        """Makes the file; without images it is the same card as without rendering."""
         if not self.spec.images:
             target.write_bytes(self.spec.make())
             return
@@ -44,11 +44,10 @@ class PicturesResult:
     """One picture or several.
 
     Attributes:
-        spec: What they look like, each with its number; the images called by the members of the request that hold
-            them.
-        count: How many there are.
+        spec: Their common appearance, to which a number is added; its images have the names of the request's members.
+        count: Number of pictures.
         watermark: Whether each has a second file.
-        result_type: "single" or "series" where answers say it, else "".
+        result_type: "single" or "series" if answers contain it, else "".
     """
 
     spec: PictureSpec
@@ -58,7 +57,7 @@ class PicturesResult:
 
     @property
     def files(self) -> Mapping[str, str]:
-        """The pictures, each before the one with the watermark if that was asked for."""
+        """The pictures, each followed by the one with the watermark if that was requested."""
         endings = ("", _WATERMARK) if self.watermark else ("",)
         return {f"image-{index}{ending}": ".png" for index in range(self.count) for ending in endings}
 
@@ -68,7 +67,7 @@ class PicturesResult:
         return self.spec.width, self.spec.height
 
     def task_result(self, result_id: str, link: Link) -> dict[str, Any]:  # noqa: ARG002 - pictures have no ids
-        """Give the pictures as answers have them."""
+        """Returns the pictures as in answers."""
         images = []
         for index in range(self.count):
             images.append({"index": index, "url": link(f"image-{index}")})
@@ -85,19 +84,19 @@ class PicturesResult:
         }
 
     def placeholder(self, name: str, label: str) -> PictureSpec:
-        """Give a card with the prompt."""
+        """Returns a card with the prompt."""
         return attrs.evolve(self._named(name), label=label)
 
     def rendering(self, name: str, images: Mapping[str, str]) -> RenderedPicture:
-        """Give the picture with its images, whose names are those in the store."""
+        """Returns the picture with the images' names in the store."""
         return RenderedPicture(self._named(name).with_images(images))
 
     def revised(self, revision: int) -> "PicturesResult":
-        """Give the same pictures with other words in them."""
+        """Returns the same pictures with another text in them."""
         return attrs.evolve(self, spec=attrs.evolve(self.spec, prompt=f"revision {revision} {self.spec.prompt}"))
 
     def _named(self, name: str) -> PictureSpec:
-        """Give a picture by the name of its file."""
+        """Returns a picture by the name of its file."""
         number = int(name.removesuffix(_WATERMARK).removeprefix("image-")) + 1
         title = f"{self.spec.title}  {number}/{self.count}".strip()
         return attrs.evolve(self.spec, title=title, watermark=name.endswith(_WATERMARK))

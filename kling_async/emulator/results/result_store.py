@@ -1,4 +1,4 @@
-"""Result files: who makes them, off the event loop, and which of them are kept."""
+"""The stores that make result files, off the event loop, and keep the latest."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ _log = logging.getLogger("kling_async.emulator")
 
 @attrs.frozen(kw_only=True, eq=False)
 class ResultFile:
-    """A result.
+    """A result file.
 
     Attributes:
         size: Bytes.
@@ -42,7 +42,7 @@ class ResultFile:
     source: bytes | Path = attrs.field(repr=False)
 
     def open(self) -> BinaryIO:
-        """Open it for reading; what is open stays readable when the file is removed."""
+        """Opens it for reading; an open file stays readable when it is removed."""
         return io.BytesIO(self.source) if isinstance(self.source, bytes) else self.source.open("rb")
 
 
@@ -50,35 +50,35 @@ class ResultStore(Protocol):
     """Makes the result files of tasks that have succeeded."""
 
     async def file(self, task: EmulatedTask, name: str) -> ResultFile:
-        """Give a result file, by its name."""
+        """Returns a result file, by its name."""
         ...
 
     async def close(self) -> None:
-        """Stop what is being made."""
+        """Stops making files."""
         ...
 
 
 class PlaceholderResults:
     """Makes small files without an encoder, one at a time, and keeps the latest few in memory.
 
-    One at a time, because Python code in several threads at once would make the event loop wait for its turn.
+    One at a time, because Python code in several threads at once would block the event loop for longer.
 
     Args:
-        worker: Where the work is done.
+        worker: Runs the work.
     """
 
     def __init__(self, worker: Executor) -> None:
         self._worker = worker
         self._turn = asyncio.Lock()
         self._cache: OrderedDict[Placeholder, ResultFile] = OrderedDict()
-        self._bytes = 0  # of all that are kept
+        self._bytes = 0  # of all kept files
 
     async def file(self, task: EmulatedTask, name: str) -> ResultFile:
-        """Give a result file; the same task gives the same bytes always."""
+        """Returns a result file, always with the same bytes for the same task."""
         return await self.made(task.request.result.placeholder(name, task.task_id))
 
     async def made(self, placeholder: Placeholder) -> ResultFile:
-        """Give the file of a placeholder."""
+        """Returns the file of a placeholder."""
         async with self._turn:
             made = self._cache.get(placeholder)
             if made is None:
@@ -91,19 +91,19 @@ class PlaceholderResults:
             return made
 
     async def close(self) -> None:
-        """Do nothing: what is being made is done in a moment."""
+        """Does nothing: a file takes only a moment to make."""
 
 
 class RenderedResults:
     """Renders the submitted images into files, a few at a time, and keeps the latest ones.
 
-    A result is made when it is first asked for. Tasks that ask for the same picture share it.
+    A result is made when it is first requested. Tasks with the same rendering share a file.
 
     Args:
-        directory: Where the files are.
-        images: The images.
-        placeholders: Makes what cannot be rendered.
-        limit: Bytes of all the files that are kept.
+        directory: The directory of the files.
+        images: The submitted images.
+        placeholders: Makes the files that cannot be rendered.
+        limit: Bytes of all kept files, at most.
     """
 
     def __init__(
@@ -120,17 +120,17 @@ class RenderedResults:
         self._jobs: dict[Rendering, asyncio.Task[ResultFile]] = {}
 
     async def file(self, task: EmulatedTask, name: str) -> ResultFile:
-        """Give a result file; a placeholder, with a line in the log, when rendering fails."""
+        """Returns a result file, or a placeholder, with a log record, when rendering fails."""
         try:
             return await self.rendered(task.request.result.rendering(name, task.request.images))
         except MissingImageError:
             _log.warning("task %s: its image is not kept any more, so its result is a placeholder", task.task_id)
-        except Exception:  # noqa: BLE001 - whatever an encoder may come up with, a task that has succeeded has a result
+        except Exception:  # noqa: BLE001 - whatever an encoder raises, a task that has succeeded has a result
             _log.exception("task %s: rendering failed, so its result is a placeholder", task.task_id)
         return await self._placeholders.file(task, name)
 
     async def rendered(self, rendering: Rendering) -> ResultFile:
-        """Give a rendered file; whoever asks for it while it is made waits for the same one."""
+        """Returns a rendered file; concurrent callers wait for the same one."""
         if (kept := self._kept.get(rendering)) is not None:
             self._kept.move_to_end(rendering)
             return kept
@@ -142,7 +142,7 @@ class RenderedResults:
         return await asyncio.shield(job)
 
     async def close(self) -> None:
-        """Stop rendering; takes as long as one frame does."""
+        """Stops rendering; takes as long as one frame."""
         self._closing.set()
         jobs = list(self._jobs.values())
         for job in jobs:
@@ -154,7 +154,7 @@ class RenderedResults:
         target = self._target(rendering)
         async with self._alone if rendering.is_large else contextlib.nullcontext():
             size = await asyncio.get_running_loop().run_in_executor(self._workers, self._work, rendering, target)
-        # Equal ones have the same bytes, so what it is does for a validator.
+        # Equal renderings have the same bytes, so a hash of the rendering is a strong validator.
         made = ResultFile(size=size, etag=f'"{target.stem}"', source=target)
         self._kept[rendering] = made
         while sum(each.size for each in self._kept.values()) > self._limit and len(self._kept) > 1:

@@ -10,42 +10,42 @@ from .result import Link, Placeholder, Rendering, Result
 
 @attrs.frozen
 class SeveralResults:
-    """Results that one task gives together.
+    """Several results of one task.
 
     Attributes:
-        parts: The results, no two with a file of the same name; the first one is the main one. Each has an id of its
-            own: that of the result, and the numbers after it.
+        parts: The results, no two with a file of the same name; the first is the main one. Their ids are that of the
+            result and the numbers after it.
     """
 
     parts: tuple[Result, ...]
 
     @property
     def files(self) -> Mapping[str, str]:
-        """The files of all of them."""
+        """The files of all parts."""
         return {name: suffix for part in self.parts for name, suffix in part.files.items()}
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels of the first one."""
+        """Width and height in pixels of the first part."""
         return self.parts[0].size
 
     def task_result(self, result_id: str, link: Link) -> dict[str, Any]:
-        """Give them as answers have them."""
+        """Returns the parts as in answers."""
         result: dict[str, Any] = {}
         for number, part in enumerate(self.parts):
             result |= part.task_result(str(int(result_id) + number), link)
         return result
 
     def placeholder(self, name: str, label: str) -> Placeholder:
-        """Give a file as it is without rendering."""
+        """Returns a file without rendering."""
         return self._part(name).placeholder(name, label)
 
     def rendering(self, name: str, images: Mapping[str, str]) -> Rendering:
-        """Give a file as it is rendered."""
+        """Returns a rendered file."""
         return self._part(name).rendering(name, images)
 
     def revised(self, revision: int) -> "SeveralResults":
-        """Give results whose files look different."""
+        """Returns results whose files look different."""
         return attrs.evolve(self, parts=tuple(part.revised(revision) for part in self.parts))
 
     def _part(self, name: str) -> Result:

@@ -15,10 +15,10 @@ class SoundSpec:
     """A sound.
 
     Attributes:
-        text: What it says: letters are notes.
-        milliseconds: How long it is; an MP3 is longer by up to two frames.
+        text: Its text, whose letters are played as notes.
+        milliseconds: Its length; an MP3 is longer by up to two frames.
         form: "mp3" or "wav".
-        label: Digits that make its file differ from others.
+        label: Digits that distinguish its file from others.
     """
 
     text: str
@@ -27,7 +27,7 @@ class SoundSpec:
     label: str = ""
 
     def make(self) -> bytes:
-        """Make the file: a WAV that is heard, or an MP3 that is silent."""
+        """Makes the file: an audible WAV, or a silent MP3."""
         if self.form == "wav":
             return sound.wav(self.text, self.label, self.milliseconds)
         return sound.silent_mp3(f"{self.label} {self.text}", self.milliseconds)
@@ -35,21 +35,21 @@ class SoundSpec:
 
 @attrs.frozen
 class RenderedSound:
-    """A sound that is heard in both forms.
+    """A sound that is audible in both forms.
 
     Attributes:
-        spec: What it is.
+        spec: The sound.
     """
 
     spec: SoundSpec
 
     @property
     def is_large(self) -> bool:
-        """Sounds are small."""
+        """False: sounds are small."""
         return False
 
     def make(self, load: Loader, target: Path, stopped: Callable[[], bool]) -> None:  # noqa: ARG002 - no images
-        """Make it."""
+        """Makes the file."""
         if self.spec.form == "wav":
             target.write_bytes(self.spec.make())
             return
@@ -64,8 +64,8 @@ class SoundResult:
     """One sound as two files, MP3 and WAV.
 
     Attributes:
-        text: What it says.
-        milliseconds: How long it is.
+        text: Its text.
+        milliseconds: Its length.
     """
 
     text: str
@@ -78,11 +78,11 @@ class SoundResult:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Nothing is seen."""
+        """(0, 0): it is not visible."""
         return 0, 0
 
     def task_result(self, result_id: str, link: Link) -> dict[str, Any]:
-        """Give the sound as answers have it."""
+        """Returns the sound as in answers."""
         audio = {
             "id": result_id,
             "url_mp3": link("mp3"),
@@ -93,15 +93,15 @@ class SoundResult:
         return {"audios": [audio]}
 
     def placeholder(self, name: str, label: str) -> SoundSpec:
-        """Give a file as it is made without an encoder."""
+        """Returns a file made without an encoder."""
         return attrs.evolve(self._named(name), label=label)
 
     def rendering(self, name: str, images: Mapping[str, str]) -> RenderedSound:  # noqa: ARG002 - it shows none
-        """Give a file as it is made with one."""
+        """Returns a file made with an encoder."""
         return RenderedSound(self._named(name))
 
     def revised(self, revision: int) -> Self:
-        """Give another melody of the same length."""
+        """Returns another melody of the same length."""
         return attrs.evolve(self, text=f"{revision} {self.text}")
 
     def _named(self, name: str) -> SoundSpec:
@@ -110,7 +110,7 @@ class SoundResult:
 
 @attrs.frozen(kw_only=True)
 class SpeechResult(SoundResult):
-    """A sound as one MP3: what text that is read out gives."""
+    """A sound as one MP3: a text read aloud."""
 
     @property
     def files(self) -> Mapping[str, str]:
@@ -118,6 +118,6 @@ class SpeechResult(SoundResult):
         return {"mp3": ".mp3"}
 
     def task_result(self, result_id: str, link: Link) -> dict[str, Any]:
-        """Give the sound as answers have it: other members than those of `SoundResult`."""
+        """Returns the sound as in answers, with other members than `SoundResult`."""
         seconds = sound.mp3_milliseconds(self.milliseconds) / 1000
         return {"audios": [{"id": result_id, "url": link("mp3"), "duration": f"{seconds:.1f}"}]}

@@ -1,4 +1,4 @@
-"""The result of endpoints that make one video, with or without a second file that has the watermark."""
+"""The result of endpoints that make one video, optionally with a watermarked second file."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from .placeholder.video import VideoSpec
 from .rendering.spec import RenderSpec
 from .result import Link, Loader
 
-# Pixels of a frame from which on clips are rendered one at a time: 4K takes some 300 MB.
+# Pixels of a frame above which clips are rendered one at a time: 4K takes some 300 MB.
 _LARGE: Final = 5_000_000
 
 
@@ -19,7 +19,7 @@ class RenderedVideo:
     """A clip to render.
 
     Attributes:
-        spec: What it looks like.
+        spec: Its appearance.
     """
 
     spec: RenderSpec
@@ -30,7 +30,7 @@ class RenderedVideo:
         return self.spec.width * self.spec.height > _LARGE
 
     def make(self, load: Loader, target: Path, stopped: Callable[[], bool]) -> None:
-        """Render it."""
+        """Renders the clip."""
         from .rendering.render import render  # noqa: PLC0415 - imports PyAV, which is an extra
 
         render(self.spec, load, target, stopped)
@@ -41,9 +41,9 @@ class VideoResult:
     """One video.
 
     Attributes:
-        spec: What it looks like, its images called by the members of the request that hold them.
+        spec: Its appearance; its images have the names of the request's members.
         watermark: Whether there is a second file.
-        surplus_frames: Frames by which the length in answers exceeds what was asked for, at least 1.
+        surplus_frames: Frames by which the length in answers exceeds the requested one, at least 1.
     """
 
     spec: RenderSpec
@@ -52,7 +52,7 @@ class VideoResult:
 
     @property
     def files(self) -> Mapping[str, str]:
-        """The video, and the one with the watermark if it was asked for."""
+        """The video, and the one with the watermark if it was requested."""
         return {"plain": ".mp4"} | ({"watermark": ".mp4"} if self.watermark else {})
 
     @property
@@ -61,7 +61,7 @@ class VideoResult:
         return self.spec.width, self.spec.height
 
     def task_result(self, result_id: str, link: Link) -> dict[str, Any]:
-        """Give the video as answers have it."""
+        """Returns the video as in answers."""
         video = {"id": result_id, "url": link("plain")}
         if self.watermark:
             video["watermark_url"] = link("watermark")
@@ -69,7 +69,7 @@ class VideoResult:
         return {"videos": [video | {"duration": f"{milliseconds / 1000:g}"}]}
 
     def placeholder(self, name: str, label: str) -> VideoSpec:
-        """Give a still picture of the same size and length."""
+        """Returns a still picture as a video of the same size and length."""
         spec = self.spec
         return VideoSpec(
             width=spec.width,
@@ -81,10 +81,10 @@ class VideoResult:
         )
 
     def rendering(self, name: str, images: Mapping[str, str]) -> RenderedVideo:
-        """Give the clip with its images, whose names are those in the store."""
+        """Returns the clip with the images' names in the store."""
         return RenderedVideo(attrs.evolve(self.spec.with_images(images), watermark=name == "watermark"))
 
     def revised(self, revision: int) -> Self:
-        """Give the same video with another caption."""
+        """Returns the same video with another caption."""
         prompt = f"revision {revision} {self.spec.prompt}"
         return attrs.evolve(self, spec=attrs.evolve(self.spec, prompt=prompt))

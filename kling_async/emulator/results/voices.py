@@ -1,4 +1,4 @@
-"""The result of endpoints that make voices: data, and a trial that can be heard."""
+"""The result of endpoints that make voices: data, and an audible trial."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,18 +9,18 @@ from .result import Link
 from .sounds import RenderedSound, SoundSpec
 
 OWNER: Final = "1000001"
-"""Number of the emulated account; what is not its own is owned by "kling"."""
+"""Number of the emulated account, which owns its own voices and elements; "kling" owns the presets."""
 
 _TRIAL_MILLISECONDS: Final = 3000
 
 
 @attrs.frozen(kw_only=True)
 class VoiceResult:
-    """One voice, whose id is that of the result.
+    """One voice, whose id is the result's id.
 
     Attributes:
-        name: What it is called.
-        owner: Its maker.
+        name: Its name.
+        owner: Its owner.
     """
 
     name: str
@@ -33,27 +33,27 @@ class VoiceResult:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Nothing is seen."""
+        """(0, 0): it is not visible."""
         return 0, 0
 
     def task_result(self, result_id: str, link: Link) -> dict[str, Any]:
-        """Give the voice as answers have it."""
+        """Returns the voice as in answers."""
         return {"voices": [self.voice(result_id, link) | {"status": "succeed"}]}
 
     def voice(self, voice_id: str, link: Link) -> dict[str, str]:
-        """Give the voice as it is described elsewhere, too: in an element that it is bound to."""
+        """Returns the members of the voice that are also in an element to which it is bound."""
         return {"voice_id": voice_id, "voice_name": self.name, "trial_url": link("trial"), "owned_by": self.owner}
 
     def placeholder(self, name: str, label: str) -> SoundSpec:  # noqa: ARG002 - there is one file
-        """Give the trial: its melody depends on the name."""
+        """Returns the trial, whose melody depends on the name."""
         return attrs.evolve(self._trial(), label=label)
 
     def rendering(self, name: str, images: Mapping[str, str]) -> RenderedSound:  # noqa: ARG002 - there is one file
-        """Give the trial, the same."""
+        """Returns the trial, whose melody depends on the name."""
         return RenderedSound(self._trial())
 
     def revised(self, revision: int) -> "VoiceResult":
-        """Give the same voice with another trial."""
+        """Returns the same voice with another trial."""
         return attrs.evolve(self, name=f"{revision} {self.name}")
 
     def _trial(self) -> SoundSpec:

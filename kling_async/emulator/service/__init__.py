@@ -1,1 +1,1 @@
-"""The service's own side: the account, its tasks, and the calls that reach it."""
+"""The service: its endpoints with their checks and answers, and the HTTP application."""

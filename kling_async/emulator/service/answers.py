@@ -1,4 +1,4 @@
-"""Answers as they are on the wire, in the shapes of the recorded bodies."""
+"""Answers as sent on the wire, in the shapes of the recorded bodies."""
 
 from collections.abc import Container
 from decimal import Decimal
@@ -10,7 +10,7 @@ from kling_async.emulator.results.result import ID_MEMBERS
 
 
 def created(task: EmulatedTask, skew: float = 0.0) -> dict[str, Any]:
-    """Give the `data` that answers a create; `skew` as of `queried`."""
+    """Returns the `data` that answers a create; `skew` as in `queried`."""
     moment = milliseconds(task.created_at + skew)
     return {
         "task_id": task.task_id,
@@ -23,7 +23,7 @@ def created(task: EmulatedTask, skew: float = 0.0) -> dict[str, Any]:
 
 
 def queried(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) -> dict[str, Any]:
-    """Give the `data` that answers a query, which is also an item of the list.
+    """Returns the `data` that answers a query; items of a list are the same.
 
     Args:
         task: The task.
@@ -52,7 +52,7 @@ def queried(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) 
 
 
 def called_back(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0.0) -> dict[str, Any]:
-    """Give the body that is posted to `callback_url`: a bare object without watermark and deductions, as captured."""
+    """Returns the body posted to `callback_url`: a bare object without watermark and deductions, as captured."""
     body = queried(task, now, link, skew)
     for name in ("watermark_info", "final_unit_deduction", "final_balance_deduction"):
         body.pop(name, None)
@@ -64,7 +64,7 @@ def called_back(task: EmulatedTask, now: float, link: LinkMaker, skew: float = 0
 
 
 def deletions_marked(data: dict[str, Any], deleted: Container[tuple[str, str]]) -> dict[str, Any]:
-    """Give the `data` of a query with another status of what was deleted, which had one."""
+    """Sets the status of deleted results in the `data` of a query to "deleted", where they have a status."""
     for kind, several in data["task_result"].items():
         for each in several if isinstance(several, list) else ():
             if "status" in each and any((kind, str(each.get(name))) in deleted for name in ID_MEMBERS):
@@ -73,12 +73,12 @@ def deletions_marked(data: dict[str, Any], deleted: Container[tuple[str, str]]) 
 
 
 def decimal_text(value: Decimal) -> str:
-    """Write a number of units as the service does: "1.5", "3", never "1.50" or "3E+1"."""
+    """Formats a number of units as the service does: "1.5", "3", never "1.50" or "3E+1"."""
     return f"{value.normalize():f}"
 
 
 def _deductions(task: EmulatedTask, now: float) -> dict[str, Any]:
-    """Give what a task that is over has cost."""
+    """Returns the cost of a finished task."""
     units, amount = decimal_text(task.paid(now)), "0"
     if task.paid_in != "unit":
         units, amount = amount, units
@@ -90,7 +90,7 @@ def _own_id(task: EmulatedTask) -> dict[str, Any]:
 
 
 def _parent(task: EmulatedTask, link: LinkMaker) -> dict[str, Any]:
-    """Give the video that a task works on; its main file is the first one."""
+    """Returns a task's input video; its main file is the first one."""
     video, maker = task.request.parent, task.parent
     if video is None:
         return {}
@@ -99,5 +99,5 @@ def _parent(task: EmulatedTask, link: LinkMaker) -> dict[str, Any]:
 
 
 def milliseconds(seconds: float) -> int:
-    """Write a time as the service does."""
+    """Converts a time to the milliseconds of the service."""
     return int(seconds * 1000)

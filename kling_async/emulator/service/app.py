@@ -1,4 +1,4 @@
-"""The aiohttp.web application over the account: routes, envelopes, and nothing that decides."""
+"""The aiohttp.web application over the account: routes and envelopes, without any decisions."""
 
 import random
 import uuid
@@ -10,7 +10,7 @@ from aiohttp import web
 
 from kling_async.emulator.account.account_model import AccountModel
 from kling_async.emulator.account.ledger import Ledger
-from kling_async.emulator.faults.injection import Injector, finish_headers, take_the_rest
+from kling_async.emulator.faults.injection import Injector, drain_body, finish_headers
 from kling_async.emulator.faults.kinds import CallKind
 from kling_async.emulator.faults.rules import Faults
 from kling_async.emulator.page.page import Page
@@ -28,16 +28,16 @@ from .guard import Guard
 from .synchronous import CallEndpoint
 from .webhooks import Webhooks
 
-# A trailing slash is harmless, as at the service.
+# A trailing slash is accepted, as at the service.
 _SLASH: Final = "{slash:/?}"
 
-# Where tasks of all endpoints are asked for.
+# The path that queries and lists tasks of all endpoints.
 _TASKS: Final = "/tasks"
 
-# What the host answers that serves the legacy generation only.
+# The answer of the host that serves the legacy generation only.
 _NO_SUCH_PAGE: Final = "<!doctype html><html><head><title>404</title></head><body>Not Found</body></html>"
 
-# What asks for no credentials, whatever is there.
+# Paths that need no credentials, whether they exist or not.
 _NOT_OF_THE_SERVICE: Final = ("/_emulator", "/files/")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -45,19 +45,19 @@ Effect = Callable[[web.Request], Awaitable[Any]]
 
 
 class Api:
-    """The calls of the API: routes, credentials and envelopes around what they do.
+    """The calls of the API: routes, credentials and envelopes around `Calls`.
 
     Args:
-        calls: What calls do.
+        calls: Applies the calls.
         account: The account.
-        ledger: Its books.
-        credentials: What `Authorization` is checked against.
+        ledger: Its ledger.
+        credentials: The accepted credentials.
         callbacks: Posts status changes.
         clock: Seconds since the epoch.
-        guard: Knows which sites are answered.
-        rng: Where request ids are drawn from; not the account's, so that polling does not change what happens.
-        faults: What goes wrong.
-        injector: Makes it happen.
+        guard: Refuses requests of other sites.
+        rng: Generates request ids; not the account's generator, so that polling does not change later tasks.
+        faults: The rules for faults.
+        injector: Injects the faults.
         webhooks: The secrets that sign callbacks.
     """
 
@@ -89,7 +89,7 @@ class Api:
         self._webhooks = webhooks
 
     def application(self, files: FileServer, page: Page) -> web.Application:
-        """Make the application, which serves result files and the page for people too."""
+        """Creates the application, which also serves result files and the page."""
         app = web.Application(middlewares=[self._answer_unknown, self._guard.middleware])
         app.on_response_prepare.append(self._finish_headers)
         app.on_shutdown.append(self._injector.close)
@@ -104,7 +104,7 @@ class Api:
         return app
 
     def _add(self, router: web.UrlDispatcher, found: Emulated) -> None:
-        """Add the routes of what the folder of endpoints has."""
+        """Adds the routes of an endpoint."""
         path = found.path
         if isinstance(found, NotEmulated):
             handler = self._refusing(Refusal(1203, f"this emulator does not emulate {path}, nor what is below it"))
@@ -126,7 +126,7 @@ class Api:
             router.add_get(path + "/{key:[^/]+}" + _SLASH, self._call("query", name, partial(calls.query, found)))
 
     def _add_current(self, router: web.UrlDispatcher) -> None:
-        """Add where tasks of the current generation are asked for, and what refuses models that are none."""
+        """Adds the routes that query and list tasks of the current generation, and those that refuse unknown models."""
         router.add_get(_TASKS + _SLASH, self._call("query", _TASKS[1:], self._calls.tasks, current=True))
         router.add_post(_TASKS + _SLASH, self._call("list", _TASKS[1:], self._calls.task_page, current=True))
         for path in {each.path.rpartition("/")[0] for each in CURRENT}:
@@ -134,24 +134,24 @@ class Api:
             router.add_post(path + "/{model:[^/]+}" + _SLASH, handler)
 
     def _call(self, kind: CallKind, name: str, effect: Effect, *, current: bool = False) -> Handler:
-        """Put together what each call goes through: count, authorise, take effect, answer, unless a fault strikes.
+        """Returns the handler of a call: it counts, authorises, takes effect and answers, unless a fault strikes.
 
         Args:
-            kind: What it is for.
-            name: Of the endpoint.
-            effect: Gives the `data` of the answer.
-            current: Whether it is one of the current generation.
+            kind: The kind of the call.
+            name: The name of the endpoint.
+            effect: Takes effect, and returns the `data` of the answer.
+            current: Whether the call is of the current generation.
         """
 
         async def answer(request: web.Request) -> web.Response:
             if current and self._account.conditions.legacy_only:
-                await take_the_rest(request, request_body.MAX_BODY_BYTES)
+                await drain_body(request, request_body.MAX_BODY_BYTES)
                 return web.Response(text=_NO_SUCH_PAGE, status=404, content_type="text/html")
             try:
                 self._authorize(request, current=current)
                 data = await effect(request)
             except Refusal as refusal:
-                await take_the_rest(request, request_body.MAX_BODY_BYTES)
+                await drain_body(request, request_body.MAX_BODY_BYTES)
                 return self._refuse(refusal)
             return web.json_response(self._envelope(0, "SUCCEED") | {"data": data})
 
@@ -169,7 +169,7 @@ class Api:
             check_authorization(header, self._credentials, self._wire_time())
 
     def _refusing(self, refusal: Refusal) -> Handler:
-        """Refuse an unknown path, after the credentials are checked."""
+        """Returns a handler that refuses a path, after checking the credentials."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             self._ledger.requests["unknown"] += 1
@@ -189,7 +189,7 @@ class Api:
         return handle
 
     def _wire_time(self) -> float:
-        """Give the time that the service believes it is."""
+        """Returns the time of the service's clock."""
         return self._clock() + self._account.conditions.clock_skew
 
     def _envelope(self, code: int, message: str) -> dict[str, Any]:
@@ -205,7 +205,7 @@ class Api:
 
     @web.middleware
     async def _answer_unknown(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Word what the router refuses as the error table does: both are 404."""
+        """Answers unknown paths and methods as in the error table: both are 404."""
         try:
             return await handler(request)
         except web.HTTPNotFound:

@@ -1,4 +1,4 @@
-"""The check of the `Authorization` header: a JWT made of access and secret key, or a plain API key."""
+"""The check of the `Authorization` header: a JWT made from access key and secret key, or a plain API key."""
 
 import hmac
 from typing import Any, TypeGuard
@@ -20,11 +20,11 @@ class Credentials:
 
 
 def check_authorization(header: str | None, credentials: Credentials, now: float) -> None:
-    """Let a call pass or refuse it, with the messages that were recorded on the legacy paths.
+    """Checks the credentials of a call, with the messages recorded on the legacy paths.
 
     Args:
         header: The header's value, None when it is missing.
-        credentials: What is accepted.
+        credentials: The accepted credentials.
         now: Seconds since the epoch, for `exp` and `nbf`; there is no leeway.
 
     Raises:
@@ -41,14 +41,14 @@ def check_authorization(header: str | None, credentials: Credentials, now: float
     if token.startswith("api-key-"):
         raise Refusal(1002, "api key not found", anonymous=True)
     if token.count(".") != 2:
-        # The service counts no part at all where there is no dot.
+        # Without a dot, the service counts 0 parts.
         parts = {0: "0", 1: "2"}.get(token.count("."), "> 3")
         raise Refusal(1002, f"The token was expected to have 3 parts, but got {parts}")
     _check_claims(_claims(token, credentials), credentials, now)
 
 
 def check_api_key(header: str | None, credentials: Credentials) -> None:
-    """Do the same where only an API key will do, and a token is not even looked into.
+    """Checks the credentials of a call that accepts an API key only; tokens are refused unread.
 
     Raises:
         Refusal: 1001 or 1002.
@@ -67,7 +67,7 @@ def check_api_key(header: str | None, credentials: Credentials) -> None:
 
 
 def _claims(token: str, credentials: Credentials) -> dict[str, Any]:
-    # Times are checked apart, because PyJWT looks at the machine's clock.
+    # Times are checked separately, because PyJWT uses the machine's clock.
     options: jwt.types.Options = {
         "verify_exp": False,
         "verify_nbf": False,

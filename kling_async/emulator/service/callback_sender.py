@@ -1,4 +1,4 @@
-"""Posts status changes to `callback_url` when their time comes."""
+"""Posts status changes to `callback_url` at their time."""
 
 import asyncio
 import heapq
@@ -23,7 +23,7 @@ from .webhooks import Webhooks
 
 _HEADERS: Final = {"Content-Type": "application/json; charset=utf-8"}
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0)
-# The clock may be a test's, which jumps; so no wait is longer than this many real seconds.
+# The clock may be a test's, which jumps; so no wait is longer than this, in real seconds.
 _LONGEST_WAIT: Final = 0.05
 _TEST_SECONDS: Final = 6.0
 
@@ -31,16 +31,16 @@ _TEST_SECONDS: Final = 6.0
 class CallbackSender:
     """Posts each change of a task's status after `submitted`, once, in the background; signed, if there are secrets.
 
-    The body is the bare task without an envelope. Retries, time limits and order are not documented: here there is
+    The body is the bare task without an envelope. Retries, timeouts and order are not documented: the emulator makes
     one attempt of at most 5 s, and slow receivers may see two changes out of order.
 
     Args:
         account: The account.
-        ledger: Where attempts are noted.
+        ledger: Records the attempts.
         links: Makes links to result files.
         clock: Seconds since the epoch.
-        faults: What goes wrong.
-        webhooks: Signs.
+        faults: The rules for faults.
+        webhooks: Signs the callbacks.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class CallbackSender:
         self._posts: set[asyncio.Task[None]] = set()
 
     def watch(self, task: EmulatedTask) -> None:
-        """Post the changes of a new task, if it asks for that."""
+        """Posts the changes of a new task, if it has a `callback_url`."""
         if not task.request.callback_url:
             return
         for moment in (task.started_at, task.finished_at):
@@ -77,7 +77,7 @@ class CallbackSender:
             self._rounds = asyncio.create_task(self._go(), name="emulator callbacks")
 
     async def close(self) -> None:
-        """Forget what was not posted yet."""
+        """Drops all callbacks that have not been posted."""
         self._due.clear()
         running = [*self._posts, *([] if self._rounds is None else [self._rounds])]
         for job in running:
@@ -98,7 +98,7 @@ class CallbackSender:
             post.add_done_callback(self._posts.discard)
 
     async def _post(self, task: EmulatedTask, moment: float) -> None:
-        """Post a change as often, as late, and after as many others as the faults want."""
+        """Posts a change, as often, as late and in the order that its fault requires."""
         call = Call(
             kind="callback",
             endpoint=task.endpoint.name,
@@ -115,14 +115,14 @@ class CallbackSender:
             self._held[task.task_id] = moment
         if kind in {"reordered", "lost"}:
             return
-        await self._tell(task, moment)
+        await self._deliver(task, moment)
         if kind == "doubled":
-            await self._tell(task, moment)
+            await self._deliver(task, moment)
         if (held := self._held.pop(task.task_id, None)) is not None:
-            await self._tell(task, held)
+            await self._deliver(task, held)
 
     async def test(self, url: str) -> Callback:
-        """Post the console's test callback, of the new generation: a task that is nobody's, just submitted.
+        """Posts the console's test callback, of the current generation: a task that does not exist, just submitted.
 
         Raises:
             ValueError: If the last one was posted less than 6 s ago.
@@ -135,7 +135,7 @@ class CallbackSender:
         body = {"id": task_id, "status": "submitted", "outputs": [], "message": ""}
         return await self._send(task_id, "submitted", url, body | {"create_time": moment, "update_time": moment})
 
-    async def _tell(self, task: EmulatedTask, moment: float) -> None:
+    async def _deliver(self, task: EmulatedTask, moment: float) -> None:
         conditions, link = self._account.conditions, self._links.maker(self._clock())
         if isinstance(task.endpoint, CurrentEndpoint):
             body = answers.shown(task, moment, link, conditions.clock_skew, mixed_words=conditions.mixed_words)

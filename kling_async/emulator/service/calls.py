@@ -1,4 +1,4 @@
-"""What calls of the API do to the account, and the `data` that answers them; routes and envelopes are elsewhere."""
+"""The effect of each API call on the account, and the `data` of their answers; routes and envelopes are elsewhere."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from . import request_body
 from .answers import created, deletions_marked, queried
 from .callback_sender import CallbackSender
 from .checks import members
-from .checks.paging import page_asked_for
+from .checks.paging import requested_page
 from .current import answers, reading
 from .endpoint import Body, CurrentEndpoint, Earlier, Endpoint, Origin, TaskEndpoint
 from .errors import invalid
@@ -30,21 +30,21 @@ from .synchronous import CallContext, CallEndpoint
 
 
 class Calls:
-    """What each call does. It returns the `data` of the answer, or raises `Refusal` and does nothing.
+    """Applies calls. Each method returns the `data` of the answer, or raises `Refusal` and has no effect.
 
     Args:
         account: The account.
-        ledger: Its books.
+        ledger: Its ledger.
         links: Makes links to result files.
         callbacks: Posts status changes.
-        worker: Where large bodies are read, off the event loop.
-        images: Where images are kept, None to keep none.
-        own_files: Knows where the emulator's own links lead.
+        worker: Parses large bodies, off the event loop.
+        images: Stores submitted images, None to store none.
+        own_files: Resolves the emulator's own links.
         clock: Seconds since the epoch.
-        guard: Knows which sites are answered.
-        strict: Whether what the documentation does not know, or forbids, is refused.
+        guard: Determines the address by which a request came.
+        strict: Whether members that are not documented, and forbidden values, are refused.
         strict_types: Whether values in requests must have the documented JSON types.
-        injector: Makes faults happen.
+        injector: Injects the faults.
     """
 
     def __init__(
@@ -78,11 +78,11 @@ class Calls:
         self._opened_at = clock()
 
     def add_presets(self, endpoint: CallEndpoint) -> None:
-        """Give the account what every account has."""
+        """Adds an endpoint's presets to the account."""
         endpoint.add_presets(self._account, self._opened_at)
 
     async def create(self, endpoint: TaskEndpoint, request: web.Request) -> dict[str, Any]:
-        """Make a task."""
+        """Creates a task."""
         conditions = self._account.conditions
         self._account.require_balance(self._clock(), endpoint.pack)
         conditions.require_service(endpoint.name)
@@ -112,12 +112,12 @@ class Calls:
         return created(task, conditions.clock_skew)
 
     async def no_model(self, _request: web.Request) -> None:
-        """Refuse a create whose model is none."""
+        """Refuses a create with an unknown model."""
         self._account.require_balance(self._clock(), "video")
         raise invalid("model is not supported")
 
     async def direct(self, endpoint: CallEndpoint, request: web.Request) -> Any:
-        """Let a call take effect that answers at once."""
+        """Applies a call that answers at once."""
         if endpoint.units:
             self._account.require_balance(self._clock(), endpoint.pack, endpoint.units)
         self._account.conditions.require_service(endpoint.name)
@@ -141,26 +141,26 @@ class Calls:
         return data
 
     async def query(self, endpoint: Endpoint, request: web.Request) -> dict[str, Any]:
-        """Show a task of the legacy generation."""
+        """Returns a task of the legacy generation."""
         now = self._clock()
         task = self._account.find(endpoint, request.match_info["key"], now)
         return self._shown(task, now, self._link_maker(request, now))
 
     async def page(self, endpoint: Endpoint, request: web.Request) -> list[dict[str, Any]]:
-        """Show a page of the tasks of one legacy endpoint."""
-        number, size = page_asked_for(request.query, endpoint.page_maximum)
+        """Returns a page of the tasks of one legacy endpoint."""
+        number, size = requested_page(request.query, endpoint.page_maximum)
         now = self._clock()
         link = self._link_maker(request, now)
         return [self._shown(task, now, link) for task in self._account.page(endpoint, number, size, now)]
 
     async def tasks(self, request: web.Request) -> list[dict[str, Any]]:
-        """Show tasks of both generations, by their ids."""
+        """Returns tasks of both generations, by their ids."""
         now = self._clock()
         tasks = reading.by_ids(self._account, request.query, now, strict=self._strict)
         return self._all_shown(tasks, request, now)
 
     async def task_page(self, request: web.Request) -> dict[str, Any]:
-        """Show a page of the tasks of both generations."""
+        """Returns a page of the tasks of both generations."""
         body = await self._read(reading.LIST, request)
         now = self._clock()
         tasks, cursor = reading.page(self._account, body, now)
@@ -184,11 +184,11 @@ class Calls:
         return deletions_marked(data, self._account.deleted)
 
     def _link_maker(self, request: web.Request, now: float) -> LinkMaker:
-        # Whoever reaches the API by a name reaches the files by it, too, from another machine or container as well.
+        # A client on another machine or in another container reaches the files by the same name as the API.
         return self._links.maker(now, self._guard.address(request))
 
     async def _read(self, origin: Origin, request: web.Request) -> Body:
-        """Receive the body of a POST, and give its documented members."""
+        """Receives the body of a POST, and returns its documented members."""
         pieces = await request_body.receive(request)
         parse = partial(request_body.parse, pieces, origin.members, strict=self._strict_types, only_known=self._strict)
         return await asyncio.get_running_loop().run_in_executor(self._worker, parse)

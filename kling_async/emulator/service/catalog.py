@@ -1,4 +1,4 @@
-"""All the emulated endpoints, found by looking through their package."""
+"""All emulated endpoints, collected from the modules of their package."""
 
 import importlib
 import pkgutil
@@ -19,26 +19,26 @@ def _found() -> Iterator[Emulated]:
 
 
 FOUND: Final[tuple[Emulated, ...]] = tuple(_found())
-"""All that their modules have, in the order of the modules' names."""
+"""All endpoints, in the order of their modules' names."""
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(each for each in FOUND if isinstance(each, Endpoint))
-"""Those of the legacy generation that have tasks."""
+"""Endpoints of the legacy generation that create tasks."""
 
 CURRENT: Final[tuple[CurrentEndpoint, ...]] = tuple(each for each in FOUND if isinstance(each, CurrentEndpoint))
-"""Those of the current generation."""
+"""Endpoints of the current generation that create tasks."""
 
 CALLS: Final[tuple[CallEndpoint, ...]] = tuple(each for each in FOUND if isinstance(each, CallEndpoint))
-"""Those that answer at once."""
+"""Endpoints that answer at once."""
 
 
 def mean_generation_seconds(path: str, body: Mapping[str, Any]) -> float | None:
-    """Give the mean time from submitted to succeed that the emulator draws a task's time around, at a speed of 1.
+    """Returns the mean of the times that the emulator draws for a task, from submitted to succeed, at a speed of 1.
 
     Args:
-        path: Of the endpoint, where its tasks are created.
-        body: A request to it, as on the wire; what it leaves out is the service's default.
+        path: The endpoint's path, where its tasks are created.
+        body: A request to it, as on the wire; omitted members have the service's defaults.
 
     Returns:
-        Seconds; None where there is no such endpoint, or it does not know the model or the mode.
+        Seconds; None if there is no such endpoint, or if it does not have the model or the mode.
     """
     return next((each.generation_seconds(body) for each in (*ENDPOINTS, *CURRENT) if each.path == path), None)

@@ -1,8 +1,8 @@
-"""Faults and settings over HTTP, for those who have the emulator in another process; no credentials are asked for.
+"""Faults and settings over HTTP, for an emulator in another process; without credentials.
 
 `/_emulator/faults`:
 
-    POST {"on": "create", "at": 1, "fault": {"kind": "reset", "after_effect": true}}    adds one
+    POST {"on": "create", "at": 1, "fault": {"kind": "reset", "after_effect": true}}    adds a rule
     POST {"on": "query", "every": 3, "fault": {"kind": "error", "code": 1302}}
     POST {"on": ["query", "list"], "probability": 0.2, "seed": 7, "fault": {"kind": "gateway", "status": 504}}
     POST {"on": "query", "fault": {"kind": "foreign", "body": {"detail": "no"}, "status": 404}}
@@ -10,9 +10,9 @@
     GET                                                                                 shows rules and counts
     DELETE                                                                              removes all of them
 
-The members are the arguments of `Faults.add`; those of `fault` are the arguments of the class method of `Fault` that
-its kind names. With any of them may come `wait`, the seconds before it strikes, and `headers`, which the answer has in
-place of its own: {"kind": "truncated", "headers": {"ETag": null}}.
+The members are the arguments of `Faults.add`; those of `fault` are the arguments of the class method of `Fault` named
+by its kind. Any kind also accepts `wait`, the seconds before the fault strikes, and `headers`, which replace the
+answer's own: {"kind": "truncated", "headers": {"ETag": null}}.
 
 `/_emulator/account`:
 
@@ -21,20 +21,20 @@ place of its own: {"kind": "truncated", "headers": {"ETag": null}}.
     POST {"retired": {"ENDPOINT": ["kling-v1"]}}
     POST {"forgetful": ["*"], "opened": ["MODEL"]}
     GET                                                     shows them
-    DELETE                                                  makes the account again what it was told to be
+    DELETE                                                  restores the defaults
 
 `/_emulator/webhooks`:
 
-    POST {"secrets": ["whsec_...", "whsec_..."]}            sign callbacks, with all of them; two while they rotate
-    POST {"secrets": []}                                    does not sign them
-    GET                                                     shows how many secrets there are
+    POST {"secrets": ["whsec_...", "whsec_..."]}            signs callbacks with all of them; two during a rotation
+    POST {"secrets": []}                                    stops signing
+    GET                                                     shows the number of secrets
 
 `/_emulator/webhooks/test`:
 
     POST {"url": "http://127.0.0.1:8000/kling"}             posts the console's test callback, once in 6 s
 
-What is posted is JSON, and says so: `Content-Type: application/json`, which no web page of another site can send.
-Each answers with what GET answers; or with 400, 413 or 415 and {"error": "why"}, and nothing is changed.
+Bodies are JSON, with `Content-Type: application/json`, which no web page of another site can send. Each request is
+answered like a GET; or with 400, 413 or 415 and {"error": "why"}, and changes nothing.
 """
 
 import json
@@ -57,13 +57,13 @@ _WEBHOOKS = "/_emulator/webhooks"
 def add_control_api(
     router: web.UrlDispatcher, faults: Faults, account: Account, webhooks: Webhooks, callbacks: CallbackSender
 ) -> None:
-    """Add the routes.
+    """Adds the routes.
 
     Args:
-        router: Of the application.
-        faults: What the first of them switches.
-        account: What the second one switches.
-        webhooks: The secrets.
+        router: The application's router.
+        faults: Changed by `/_emulator/faults`.
+        account: Changed by `/_emulator/account`.
+        webhooks: The secrets, changed by `/_emulator/webhooks`.
         callbacks: Posts the test callback.
     """
 
@@ -118,7 +118,7 @@ def _changing(
             return web.json_response({"error": "Content-Type must be application/json"}, status=415)
         try:
             change(json.loads(await request.read()))
-        except (ValueError, RecursionError) as error:  # of JSON, too
+        except (ValueError, RecursionError) as error:  # also raised by the JSON parser
             return web.json_response({"error": str(error)}, status=400)
         except (ConnectionError, web.RequestPayloadError):
             return web.json_response({"error": "the body is incomplete"}, status=400)

@@ -1,4 +1,4 @@
-"""What an emulated endpoint is made of, and what is left of a request that it accepts."""
+"""The parts of an emulated endpoint, and the accepted requests that it returns."""
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
@@ -9,7 +9,7 @@ import attrs
 from kling_async.emulator.results.result import Result
 
 Pack = Literal["video", "image", "try-on"]
-"""What a task is paid from. Packs have slots of their own, too."""
+"""The kind of resource pack that pays for a task. Each kind has its own slots."""
 
 PACKS: Final[tuple[Pack, ...]] = get_args(Pack)
 
@@ -19,12 +19,12 @@ Body = dict[str, Any]
 
 @attrs.frozen(kw_only=True)
 class ParentVideo:
-    """The video that a task works on, as the `task_info` of its answers has it.
+    """A task's input video, as in the `task_info` of its answers.
 
     Attributes:
         duration: Its length in seconds, as text.
-        video_id: Its id, if the account has made it: then the link to it is signed anew each time.
-        url: Where it is, if not.
+        video_id: Its id, if the account has made it; then each answer contains a newly signed link.
+        url: Its URL, if the account has not made it.
     """
 
     duration: str
@@ -34,24 +34,24 @@ class ParentVideo:
 
 @attrs.frozen(kw_only=True)
 class AcceptedRequest:
-    """A request that may become a task, reduced to what the emulator goes by.
+    """A checked request that may become a task, reduced to what the emulator uses.
 
     Attributes:
         model_name: The model, "" where the endpoint has none.
-        mode: The mode, "" likewise.
-        duration: Asked seconds, 0 likewise.
+        mode: The mode, "" where the endpoint has none.
+        duration: Requested seconds, 0 where the endpoint has none.
         units: Price.
-        prompt: All that is asked for in words.
-        watermark: Whether results with a watermark are asked for, too.
-        external_task_id: The caller's own id, "" when there is none.
-        callback_url: Where status changes are posted, "" when nowhere.
-        parameters: What is documented of the request, with a short description in place of each image's data.
-        result: What it gives.
-        slots: How many of its line's slots the task takes.
-        images: Where the images are kept, by member ("dynamic_masks.0" is the first mask); empty if they are not.
-        damage: Why the task will fail, as far as the request shows it, or "".
-        parent: The video that it works on, if answers have one.
-        sound: What the bill says of a clip's sound: "native", "original", "off"; "" where nothing is known of it.
+        prompt: All text of the request that describes the result.
+        watermark: Whether results with a watermark are also requested.
+        external_task_id: The caller's own id, or "".
+        callback_url: The URL to which status changes are posted, or "".
+        parameters: The documented members of the request, with a short description in place of each image's data.
+        result: The result of the task.
+        slots: Slots of its line that the task takes.
+        images: Names of the stored images, by member ("dynamic_masks.0" is the first mask); empty if not stored.
+        damage: Why the task will fail, as far as the request determines it, or "".
+        parent: The input video, if answers contain one.
+        sound: The clip's sound on the bill: "native", "original", "off"; "" where it is not known.
     """
 
     model_name: str = ""
@@ -73,12 +73,12 @@ class AcceptedRequest:
 
 @attrs.frozen(kw_only=True)
 class EarlierResult:
-    """One of the things that the account has made: a video, an audio, a voice, an element.
+    """An earlier result of the account: a video, an audio, a voice, an element.
 
     Attributes:
-        facts: What answers say of it; its links are empty.
+        facts: Its members in answers.
         age: Seconds since it was made.
-        request: What it was made for.
+        request: The request that it was made for.
     """
 
     facts: Mapping[str, Any]
@@ -87,8 +87,8 @@ class EarlierResult:
 
 
 Earlier = Callable[[str, str], EarlierResult | None]
-"""Gives what the account has made, or what every account has, None if there is no such thing: by its list in answers
-("videos"), and its id or a link to its file that is still good."""
+"""Returns an earlier result or a preset, None if there is none: by the name of its list in answers ("videos"), and its
+id or a valid link to its file."""
 
 
 def _no_pictures(_body: Body) -> Iterable[tuple[str, str]]:
@@ -101,12 +101,12 @@ def _as_it_is(request: AcceptedRequest, _earlier: Earlier) -> AcceptedRequest:
 
 @attrs.frozen(kw_only=True)
 class Origin:
-    """A path where something is made.
+    """A path that makes results.
 
     Attributes:
-        path: Where it is.
-        members: Documented members of a request's body and their JSON types, as `checks.members` has them.
-        pack: What is paid from, and which slots are taken.
+        path: The path.
+        members: Documented members of a request's body and their JSON types, as in `checks.members`.
+        pack: The kind of pack that pays, and whose slots are taken.
     """
 
     path: str
@@ -115,27 +115,27 @@ class Origin:
 
     @property
     def name(self) -> str:
-        """The path without what most of them begin with."""
+        """The path without the common prefixes."""
         return self.path.removeprefix("/").removeprefix("v1/").removeprefix("videos/")
 
     def line(self, request: AcceptedRequest) -> str:
-        """Give what a request's slots are counted for: its model, apart from that of another kind of pack."""
+        """Returns the line whose slots a request takes: its model, with the pack if that is not the video pack."""
         name = request.model_name or self.name
         return name if self.pack == "video" else f"{name} ({self.pack})"
 
 
 @attrs.frozen(kw_only=True)
 class TaskEndpoint(Origin):
-    """A path where tasks are created.
+    """A path that creates tasks.
 
     Attributes:
-        accept: Checks a request that has these members only; raises `Refusal`.
-        estimate: Gives the price of a request that was not checked yet, 0 where it makes no sense.
-        generation_seconds: Gives the mean time from submitted to succeed of a request that need not have been checked,
-            None where it makes no sense.
-        pictures: Gives the pictures of a checked request, each with the name under which `AcceptedRequest.images` has
-            it: URLs or base64.
-        complete: Checks the ids of earlier results in an accepted request, and completes it by what they stand for;
+        accept: Checks a request, which has the documented members only; raises `Refusal`.
+        estimate: Returns the price of an unchecked request, 0 if it is invalid.
+        generation_seconds: Returns the mean time from submitted to succeed of an unchecked request, None if it is
+            invalid.
+        pictures: Yields the pictures of a checked request, each with its key in `AcceptedRequest.images`: URLs or
+            base64.
+        complete: Checks the ids of earlier results in an accepted request, and completes it with the results' data;
             raises `Refusal`.
     """
 
@@ -148,11 +148,11 @@ class TaskEndpoint(Origin):
 
 @attrs.frozen(kw_only=True)
 class Endpoint(TaskEndpoint):
-    """A path of the legacy generation, where tasks are asked for and listed, too.
+    """A path of the legacy generation, which also queries and lists its tasks.
 
     Attributes:
-        finds_by_external_id: Whether a query takes the caller's own id, too.
-        page_maximum: Tasks on a page of the list, at most.
+        finds_by_external_id: Whether a query also accepts the caller's own id.
+        page_maximum: Tasks per page of the list, at most.
     """
 
     finds_by_external_id: bool = False
@@ -165,13 +165,13 @@ def _nothing_more(_body: Body) -> None:
 
 @attrs.frozen(kw_only=True)
 class CurrentEndpoint(TaskEndpoint):
-    """A path of the current generation: its last segment is the model; its tasks are asked for elsewhere.
+    """A path of the current generation: its last segment is the model; its tasks are queried elsewhere.
 
     Attributes:
         model: The last segment.
-        alias: Another spelling of the path that the service takes, or "".
-        check: Refuses what the documentation forbids although the service was seen to take it: for those who want the
-            emulator strict. It gets a request that has these members only.
+        alias: Another spelling of the path that the service accepts, or "".
+        check: Refuses, in a strict emulator, requests that the documentation forbids although the service was
+            observed to accept them. The request has the documented members only.
         is_documented: Whether a page of the service documents it; if not, `Account.opened` has to name the model.
     """
 
@@ -183,10 +183,10 @@ class CurrentEndpoint(TaskEndpoint):
 
 @attrs.frozen
 class NotEmulated:
-    """Documented paths that the emulator does not serve, and says so.
+    """Documented paths that the emulator refuses because it does not emulate them.
 
     Attributes:
-        path: The first of them; all below it are meant, too.
+        path: The path; all paths below it are included.
     """
 
     path: str

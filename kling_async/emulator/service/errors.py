@@ -1,4 +1,4 @@
-"""The service's error codes, and the one exception by which the emulator refuses a call."""
+"""The service's error codes, and the exception with which the emulator refuses a call."""
 
 from typing import Final
 
@@ -29,12 +29,12 @@ HTTP_STATUS: Final[dict[int, int]] = {
 
 
 class Refusal(Exception):
-    """The service answers a call with an error body, and the call has had no effect.
+    """A call is refused with an error body, and has no effect.
 
     Args:
         code: A business code of the error table.
         message: The text of the body's `message`.
-        anonymous: Whether the body lacks a `request_id`; seen on some refusals of the gateway, which come
+        anonymous: Whether the body lacks a `request_id`; observed on some refusals of the gateway, made
             before a request gets its id.
     """
 
@@ -51,5 +51,5 @@ class Refusal(Exception):
 
 
 def invalid(message: str) -> Refusal:
-    """Give the refusal of a bad value: code 1201, which also means "not found" and "already exists"."""
+    """Returns the refusal of an invalid value: code 1201, which also means "not found" and "already exists"."""
     return Refusal(1201, message)

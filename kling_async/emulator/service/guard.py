@@ -1,4 +1,4 @@
-"""Which sites the emulator's page and its switches answer to: no other than its own."""
+"""Restricts the emulator's page and its control API to requests of its own site."""
 
 import ipaddress
 import re
@@ -14,22 +14,22 @@ _NO_ANSWER: Final = {"X-Content-Type-Options": "nosniff"}
 
 
 class Guard:
-    """Refuses what a web page of another site makes a browser send to this machine.
+    """Refuses requests that a web page of another site makes a browser send to this machine.
 
-    Guarded are the page at `/` and all of `/_emulator`, which ask for no credentials. A name that was made to point
-    here (DNS rebinding) shows in `Host`, a request that another page sends in `Origin` and `Sec-Fetch-Site`. The API is
-    open to any name, because without credentials it does nothing.
+    It guards the page at `/` and all of `/_emulator`, which need no credentials. DNS rebinding shows in `Host`, a
+    request of another page in `Origin` and `Sec-Fetch-Site`. The API is open to any name, because it does nothing
+    without credentials.
 
     Args:
-        host: What the emulator listens on.
-        others: More names and addresses by which it is known, for example that of a compose service.
+        host: The address that the emulator listens on.
+        others: Further names and addresses of the emulator, for example the name of a compose service.
     """
 
     def __init__(self, host: str, others: Iterable[str]) -> None:
         self._names = {_plain(name) for name in (host, "localhost", *others)}
 
-    def knows(self, host: str) -> bool:
-        """Tell whether a `Host` header names the emulator; the port does not matter, as it may be mapped."""
+    def accepts_host(self, host: str) -> bool:
+        """Whether a `Host` header names the emulator; any port is accepted, as it may be mapped."""
         match = _HOST.fullmatch(host)
         if match is None:
             return False
@@ -40,16 +40,16 @@ class Guard:
             return False
 
     def address(self, request: web.Request) -> str:
-        """Give scheme, host and port by which a request reached the emulator, "" when its `Host` is not known."""
+        """Returns scheme, host and port by which a request reached the emulator, "" when its `Host` is not known."""
         host = request.headers.get("Host", "")
-        return f"http://{host}" if self.knows(host) else ""
+        return f"http://{host}" if self.accepts_host(host) else ""
 
     def problem(self, request: web.Request) -> str:
-        """Tell why a request is not answered, "" if it is."""
+        """Returns why a request is refused, "" if it is not."""
         if request.path != "/" and not request.path.startswith("/_emulator"):
             return ""
         hosts = request.headers.getall("Host", [])
-        if len(hosts) != 1 or not self.knows(hosts[0]):
+        if len(hosts) != 1 or not self.accepts_host(hosts[0]):
             return (
                 f"this emulator does not answer to the Host {', '.join(hosts)!r}: start it with --allow-host NAME, or "
                 "make it with Emulator(allow_hosts=[NAME])"
@@ -65,14 +65,14 @@ class Guard:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer a request, or refuse it with 403."""
+        """Answers a request, or refuses it with 403."""
         if problem := self.problem(request):
             return web.json_response({"error": problem}, status=403, headers=_NO_ANSWER)
         return await handler(request)
 
 
 def _plain(name: str) -> str:
-    """Give a name or an address in the one way of writing it."""
+    """Normalizes a name or an address."""
     name = name.strip("[]").removesuffix(".").lower()
     try:
         return str(ipaddress.ip_address(name))

@@ -1,4 +1,4 @@
-"""Links of this emulator in requests: the files that they lead to are known, and need not be fetched."""
+"""The emulator's own links in requests, resolved to their files without fetching them."""
 
 import asyncio
 import base64
@@ -8,15 +8,15 @@ from typing import Any, Final
 import attrs
 
 from kling_async.emulator.account.account_model import AccountModel
-from kling_async.emulator.account.task import EmulatedTask, LinkMaker, things
+from kling_async.emulator.account.task import EmulatedTask, LinkMaker, items_by_id
 from kling_async.emulator.results.links import Links
 from kling_async.emulator.results.result_store import ResultFile, ResultStore
 
 from .checks import members
 from .endpoint import Body, EarlierResult, Origin
 
-# Whether the documentation takes base64 shows in a member's name: of one for a sound only in this one, and of one for
-# a picture in these words; in the current generation each material's is called alike.
+# Members that accept base64: for sounds only `sound_file`, for pictures all whose names contain one of these words; in
+# the current generation every material has the member `url`.
 _SOUND: Final = "sound_file"
 _MATERIAL: Final = "url"
 _PICTURE_WORDS: Final = ("image", "mask")
@@ -26,13 +26,13 @@ _PICTURES: Final = (".png",)
 
 @attrs.frozen
 class OwnFiles:
-    """Knows what the account has made by its links, while they are good.
+    """Finds results of the account by their links, while these are valid.
 
     Attributes:
         account: The account.
         links: Checks the links.
         results: Makes the files.
-        worker: Where files are read.
+        worker: Reads the files.
     """
 
     account: AccountModel
@@ -41,11 +41,11 @@ class OwnFiles:
     worker: Executor
 
     async def submitted(self, body: Body, origin: Origin, now: float, address: str) -> Body:
-        """Give a request as if the pictures and sounds to which its links lead had been submitted in base64.
+        """Returns a request with base64 in place of the emulator's own links to pictures and sounds.
 
         Args:
             body: Its documented members, unchecked.
-            origin: Where it came.
+            origin: Its endpoint.
             now: Seconds since the epoch.
             address: Scheme, host and port by which it came, "" if it is not known.
         """
@@ -62,31 +62,31 @@ class OwnFiles:
         return given
 
     def earlier(self, kind: str, key: str, *, now: float, address: str, link: LinkMaker) -> EarlierResult | None:
-        """Give what there is, as the account does, by its id or by the link to its file."""
+        """Returns an earlier result or a preset, like `AccountModel.earlier`, by its id or a link to its file."""
         found = self._found(key, now, address)
         if found is not None:
             key = _id_of(kind, *found)
         return self.account.earlier(kind, key, now=now, link=link)
 
     def _found(self, url: str, now: float, address: str) -> tuple[EmulatedTask, str] | None:
-        """Give the task and the name of the file to which a link leads, None if it is no good link of the emulator."""
+        """Returns the task and the file name of a link, None if it is not a valid link of this emulator."""
         found = self.links.file(url, now, address)
         try:
             return None if found is None else (self.account.task(found[0]), found[1])
-        except KeyError:  # it was made before the emulator was started anew
+        except KeyError:  # created before the emulator was restarted
             return None
 
 
 def _takes(member: str, suffix: str) -> bool:
-    """Tell whether a member may hold the content of a file."""
+    """Whether a member may hold the content of a file with a suffix."""
     if suffix in _SOUNDS:
         return member == _SOUND
     return suffix in _PICTURES and (member == _MATERIAL or any(word in member for word in _PICTURE_WORDS))
 
 
 def _id_of(kind: str, task: EmulatedTask, name: str) -> str:
-    """Give the id of that of a task's results to which a file belongs, "" if it is of another kind."""
-    made: dict[tuple[str, str], Any] = things(task, lambda each: each)
+    """Returns the id of the result of a task to which a file belongs, "" if that is of another kind."""
+    made: dict[tuple[str, str], Any] = items_by_id(task, lambda each: each)
     return next((key for (each, key), facts in made.items() if each == kind and name in facts.values()), "")
 
 

@@ -1,4 +1,4 @@
-"""The body of a request, from bytes to documented members."""
+"""Parses the body of a request into its documented members."""
 
 import json
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from .checks import members
 from .errors import Refusal, invalid
 
 MAX_BODY_BYTES: Final = 100 * 2**20
-"""A request's body; well above what the documented images can add up to."""
+"""Limit of a request's body; well above the documented maximum of all images."""
 
 
 async def receive(request: web.Request) -> list[bytes]:
-    """Receive the body of a POST in pieces, which are put together off the event loop.
+    """Receives the body of a POST in pieces, which `parse` joins off the event loop.
 
     Raises:
-        Refusal: 1200, when it is no JSON, is too large, or ends too early.
+        Refusal: 1200, when it is not JSON, too large, or incomplete.
     """
     if request.content_type != "application/json":
         raise Refusal(1200, "Content-Type must be application/json")
@@ -40,14 +40,14 @@ async def receive(request: web.Request) -> list[bytes]:
 def parse(
     pieces: list[bytes], documented: Mapping[str, Any], *, strict: bool, only_known: bool = False
 ) -> dict[str, Any]:
-    """Read the body of a request, received in pieces. The list is emptied, to have few copies at once.
+    """Parses the body of a request, received in pieces. The list is emptied, to hold few copies at once.
 
-    Unknown members are ignored, as the service does; the old name `model` is one of them, so that such a request
-    is one for the default model.
+    Unknown members are ignored, as by the service; the old name `model` is one of them, so that such a request
+    gets the default model.
 
     Args:
         pieces: Its bytes.
-        documented: What is documented of it, as `checks.members` has it.
+        documented: Its documented members, as in `checks.members`.
         strict: Whether values must have the documented JSON types.
         only_known: Whether unknown members are refused.
 
@@ -55,7 +55,7 @@ def parse(
         Its documented members, unchecked.
 
     Raises:
-        Refusal: 1200, when it is no JSON object; 1201, when it has a member that is not known, and must not.
+        Refusal: 1200, when it is not a JSON object; 1201, when it has an unknown member and `only_known` is set.
     """
     try:
         raw = b"".join(pieces)

@@ -1,4 +1,4 @@
-"""Endpoints without tasks: a call takes effect and answers at once, and there is nothing to ask for later."""
+"""Endpoints without tasks: a call takes effect and answers at once, and nothing can be queried later."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -12,7 +12,7 @@ from kling_async.emulator.faults.kinds import CallKind
 from kling_async.emulator.results.result import Result
 
 from .answers import queried
-from .checks.paging import page_asked_for
+from .checks.paging import requested_page
 from .endpoint import AcceptedRequest, Body, Earlier, Origin
 
 NOT_OF_PRESETS: Final = ("task_info", "final_unit_deduction", "final_balance_deduction")
@@ -21,16 +21,16 @@ NOT_OF_PRESETS: Final = ("task_info", "final_unit_deduction", "final_balance_ded
 
 @attrs.frozen(kw_only=True)
 class CallContext:
-    """What such a call may look at and do.
+    """The context of such a call.
 
     Attributes:
         account: The account, settled.
         origin: The endpoint.
-        now: When the call takes effect, seconds since the epoch.
-        opened_at: When the account began, the same.
+        now: Time of the call's effect, seconds since the epoch.
+        opened_at: Time of the account's creation, seconds since the epoch.
         skew: Seconds by which the service's clock is ahead.
         link: Makes links to files.
-        earlier: Gives what the account has made, or what every account has.
+        earlier: Returns earlier results and presets.
     """
 
     account: AccountModel
@@ -42,21 +42,21 @@ class CallContext:
     earlier: Earlier
 
     def make(self, request: AcceptedRequest) -> dict[str, Any]:
-        """Make a result, charge for it, and give what a query would say, if there was one; its files are served."""
+        """Makes a result, charges for it, and returns it in the form of a query's answer; its files are served."""
         return self.shown(self.account.make_at_once(self.now, self.origin, request))
 
     def shown(self, task: EmulatedTask) -> dict[str, Any]:
-        """Give what a query says of a task."""
+        """Returns a task in the form of a query's answer."""
         return queried(task, self.now, self.link, self.skew)
 
     def page(self, query: Mapping[str, str], page_maximum: int) -> list[dict[str, Any]]:
-        """Give a page of the presets of this endpoint."""
-        number, size = page_asked_for(query, page_maximum)
+        """Returns a page of the presets of this endpoint."""
+        number, size = requested_page(query, page_maximum)
         tasks = self.account.presets(self.origin)[(number - 1) * size : number * size]
         return [without(self.shown(task), *NOT_OF_PRESETS) for task in tasks]
 
     def delete(self, kind: str, key: str) -> dict[str, Any]:
-        """Delete what the account has made, and give what answers say of that."""
+        """Deletes a result of the account, and returns the answer."""
         task = self.account.delete(kind, key, self.now)
         return {"task_id": task.task_id, "task_status": "succeed"}
 
@@ -66,11 +66,11 @@ class CallEndpoint(Origin):
     """An endpoint whose calls answer at once.
 
     Attributes:
-        answer: Checks a call, takes effect, and gives the `data` of the answer; raises `Refusal`, without an effect.
-            What it gets is the body of a POST, its documented members only, or the query of a GET, all of it text.
-        units: Price of a call, from its `pack`; 0: it is free, and needs no pack.
-        presets: What every account has, by its id.
-        kind: What faults and ledger take it for. A "call" is a POST, the others are GETs.
+        answer: Checks a call, takes effect, and returns the `data` of the answer; raises `Refusal`, without an effect.
+            Its input is the body of a POST, with the documented members only, or the query of a GET, all strings.
+        units: Price of a call, paid from its `pack`; 0: it is free, and needs no pack.
+        presets: Results that every account has, by id.
+        kind: Its kind for faults and ledger. A "call" is a POST, the others are GETs.
         is_current: Whether it is of the current generation: a POST, and for API keys only.
     """
 
@@ -81,18 +81,18 @@ class CallEndpoint(Origin):
     is_current: bool = False
 
     def add_presets(self, account: AccountModel, now: float) -> None:
-        """Give an account the presets."""
+        """Adds the presets to an account."""
         for key, result in self.presets.items():
             account.add_preset(now, self, key, free(result))
 
     @property
     def method(self) -> Literal["GET", "POST"]:
-        """Of HTTP."""
+        """The HTTP method."""
         return "POST" if self.kind == "call" or self.is_current else "GET"
 
 
 def free(result: Result) -> AcceptedRequest:
-    """Give the request of a result that is free, and no task."""
+    """Returns the request of a free result without a task."""
     return AcceptedRequest(
         units=Decimal(0),
         prompt="",
@@ -105,5 +105,5 @@ def free(result: Result) -> AcceptedRequest:
 
 
 def without(data: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Give an answer without some of its members."""
+    """Returns an answer without some of its members."""
     return {name: value for name, value in data.items() if name not in names}

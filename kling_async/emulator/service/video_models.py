@@ -1,4 +1,4 @@
-"""What the models of an endpoint that makes videos have in common: sizes, prices, how long they take."""
+"""Common properties of the models that make videos: sizes, prices, generation times."""
 
 import re
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ from .checks import fields
 from .errors import invalid
 
 SHORT_SIDE: Final[dict[str, int]] = {"std": 720, "pro": 1080, "4k": 2160}
-"""Pixels of the shorter side of a video, by mode, unless the model says otherwise."""
+"""Pixels of the shorter side of a video, by mode, unless the model has its own."""
 
 ASPECT_RATIOS: Final = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1)}
-"""What a video that has no picture's ratio may be asked for."""
+"""Aspect ratios of videos that do not take the ratio of a picture."""
 
 _EFFORT: Final = {"std": 0.65, "pro": 1.0, "4k": 2.0}
 
 FIVE_OR_TEN: Final = range(5, 11, 5)
-"""Seconds that most models may be asked for."""
+"""Durations of most models, in seconds."""
 
 
 @attrs.frozen(kw_only=True)
@@ -29,13 +29,13 @@ class Model:
     Attributes:
         fps: Frames per second of its videos.
         units: Price in units per second of video, silent, by mode.
-        units_sound: The same with `sound` on; empty where there is no sound.
-        units_voice: The same with a `voice_list`.
-        units_video: The same with a video in the request; empty where it does not matter.
-        durations: Whole seconds that it may be asked for.
-        short_side: Shorter side in pixels whatever the mode, or None to go by the mode.
-        pace: Generation time compared with other models.
-        surplus_frames: Frames by which the length in answers exceeds what was asked for.
+        units_sound: Price with `sound` on; empty if the model has no sound.
+        units_voice: Price with a `voice_list`.
+        units_video: Price with a video in the request; empty if it is the same.
+        durations: Durations in whole seconds.
+        short_side: Shorter side in pixels in every mode, or None if it depends on the mode.
+        pace: Generation time relative to other models.
+        surplus_frames: Frames by which the length in answers exceeds the requested one.
     """
 
     fps: int
@@ -50,7 +50,7 @@ class Model:
 
 
 def per_second(std: str, pro: str, four_k: str | None = None) -> dict[str, Decimal]:
-    """Give prices by mode."""
+    """Returns prices by mode."""
     prices = {"std": Decimal(std), "pro": Decimal(pro)}
     return prices if four_k is None else prices | {"4k": Decimal(four_k)}
 
@@ -62,8 +62,8 @@ class VideoModels:
     Attributes:
         models: By name.
         typical_seconds: Mean time from submitted to succeed of 5 s in pro, by a model of pace 1.
-        default: The model of a request that names none.
-        default_mode: The mode of such a request, "" where it has to name one.
+        default: The model of a request without one.
+        default_mode: The mode of a request without one, "" if it is required.
     """
 
     models: Mapping[str, Model]
@@ -77,7 +77,7 @@ class VideoModels:
         return {name: model.units for name, model in self.models.items()}
 
     def read(self, body: Mapping[str, Any]) -> tuple[str, str, int]:
-        """Check model, mode and duration, each on its own, and give them."""
+        """Checks model, mode and duration, each separately, and returns them."""
         name = fields.text(body, "model_name") or self.default
         if name not in self.models:
             raise invalid("model is not supported")
@@ -90,15 +90,15 @@ class VideoModels:
         return name, mode, int(duration)
 
     def price(self, body: Mapping[str, Any]) -> Decimal:
-        """Give the price of a clip in units, of a request that need not have been checked: 0 where it makes no sense.
+        """Returns the price in units of an unchecked request, 0 if it is invalid.
 
-        It is the asked whole seconds times the price of one. A combination that has no price of its own costs what the
-        silent clip costs.
+        It is the requested whole seconds times the price of one. A combination without a price costs as much as the
+        silent clip.
         """
-        asked = self._asked(body)
-        if asked is None:
+        choice = self._unchecked(body)
+        if choice is None:
             return Decimal(0)
-        name, mode, seconds = asked
+        name, mode, seconds = choice
         model = self.models[name]
         units = model.units.get(mode, Decimal(0))
         if body.get("sound") == "on":
@@ -110,29 +110,29 @@ class VideoModels:
         return units * seconds
 
     def generation_seconds(self, body: Mapping[str, Any]) -> float | None:
-        """Give the mean time from submitted to succeed in real seconds, None where the request makes no sense.
+        """Returns the mean time from submitted to succeed in real seconds, None if the request is invalid.
 
         Public clients measured means by endpoint, 100 to 250 s for 5 s in pro, 3 to 5 minutes for 15 s of kling-v3 pro;
-        the rest is between these.
+        the rest is interpolated.
         """
-        asked = self._asked(body)
-        if asked is None or asked[1] not in _EFFORT:
+        choice = self._unchecked(body)
+        if choice is None or choice[1] not in _EFFORT:
             return None
-        name, mode, seconds = asked
+        name, mode, seconds = choice
         return self.typical_seconds * _EFFORT[mode] * self.models[name].pace * (0.6 + 0.08 * seconds)
 
     def size(self, name: str, mode: str, ratio: tuple[int, int]) -> tuple[int, int]:
-        """Give the size in pixels of a video, whose shorter side comes from model and mode.
+        """Returns the size of a video in pixels; model and mode determine the shorter side.
 
         Args:
             name: A known model.
             mode: A known mode.
-            ratio: Width and height of what has the same ratio.
+            ratio: Width and height, of any size with the same ratio.
         """
         return frame_size(self.models[name].short_side or SHORT_SIDE[mode], ratio)
 
-    def _asked(self, body: Mapping[str, Any]) -> tuple[str, str, int] | None:
-        """Give model, mode and seconds of a request that was not checked, as far as they make sense."""
+    def _unchecked(self, body: Mapping[str, Any]) -> tuple[str, str, int] | None:
+        """Returns model, mode and seconds of an unchecked request, None if one of them is invalid."""
         name = body.get("model_name") or self.default
         mode = body.get("mode") or self.default_mode
         duration = body.get("duration") or "5"
@@ -144,7 +144,7 @@ class VideoModels:
 
 
 def frame_size(short: int, ratio: tuple[int, int]) -> tuple[int, int]:
-    """Give width and height in pixels: the longer side keeps the ratio, rounded to an even number."""
+    """Returns width and height in pixels: the longer side keeps the ratio, rounded to an even number."""
     width, height = ratio
     if width >= height:
         return _even(short * width / height), short

@@ -1,4 +1,4 @@
-"""The account's webhook secrets, and the headers by which they sign, from the documentation."""
+"""The account's webhook secrets, and the signature headers, as documented."""
 
 import base64
 import binascii
@@ -9,13 +9,13 @@ from typing import Any
 
 
 class Webhooks:
-    """The secrets that sign callbacks, all at once: two while they rotate, none where callbacks are unsigned.
+    """The secrets that sign callbacks, all at once: two during a rotation, none if callbacks are unsigned.
 
     Args:
         secrets: `whsec_` and base64 of the key.
 
     Raises:
-        ValueError: If one of them is none.
+        ValueError: If one of them is malformed.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -24,7 +24,7 @@ class Webhooks:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The secrets in use; may be set anew at any time, for what is posted from then on."""
+        """The secrets in use; may be changed at any time, for callbacks posted from then on."""
         return tuple(self._keys)
 
     @secrets.setter
@@ -32,26 +32,26 @@ class Webhooks:
         self._keys = {secret: _key(secret) for secret in secrets}
 
     def change(self, value: object) -> None:
-        """Take the secrets from JSON: {"secrets": ["whsec_..."]}.
+        """Sets the secrets from JSON: {"secrets": ["whsec_..."]}.
 
         Raises:
-            ValueError: If it is something else; nothing is changed.
+            ValueError: If it is anything else; nothing is changed.
         """
         secrets = value.get("secrets") if isinstance(value, dict) and set(value) == {"secrets"} else None
         if not isinstance(secrets, list):
-            raise ValueError('expected {"secrets": ["whsec_...", ...]}')  # noqa: TRY004 - of JSON, not of Python
+            raise ValueError('expected {"secrets": ["whsec_...", ...]}')  # noqa: TRY004 - a JSON type, not a Python one
         self.secrets = secrets
 
     def as_json(self) -> dict[str, Any]:
-        """Give the number of secrets, which are shown to nobody."""
+        """Returns the number of secrets; the secrets themselves are never shown."""
         return {"secrets": len(self._keys)}
 
     def headers(self, message: str, body: bytes, now: float) -> dict[str, str]:
-        """Give the headers of a message; none where there are no secrets.
+        """Returns the signature headers of a message, none if there are no secrets.
 
         Args:
-            message: What tells it from all others; the same when it is posted again.
-            body: As it is posted.
+            message: Identifies the message; the same when it is posted again.
+            body: The posted bytes.
             now: Seconds since the epoch.
         """
         if not self._keys:

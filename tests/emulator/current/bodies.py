@@ -1,4 +1,4 @@
-"""Requests of the current generation, as they were recorded, and as tests change them."""
+"""Requests of the current generation, as recorded and as changed by tests."""
 
 import json
 import re
@@ -29,7 +29,7 @@ CLIP = "https://files.example.com/v.mp4"
 
 
 def path_of(name: str) -> str:
-    """Give where a recorded request is sent."""
+    """Returns the path of a recorded request."""
     found = re.search(r"POST (/[^ ;]+)", OTHERS[name]["_meta"]["source"])
     assert found is not None
     return found[1]
@@ -44,13 +44,13 @@ REQUESTS: dict[str, tuple[str, Body]] = {
 
 
 def reachable(body: Body) -> Body:
-    """Copy a request with addresses that can be reached."""
+    """Copies a request with reachable addresses."""
     copied: Body = json.loads(json.dumps(body).replace(".example.invalid", ".example.com"))
     return copied
 
 
 def item(kind: str, value: str = "", **more: Any) -> Body:
-    """Give one of the contents."""
+    """Returns an item of the contents."""
     if kind == "prompt":
         return {"type": kind, "text": value or "a cat"} | more
     if kind in {"element", "voice"}:
@@ -59,18 +59,18 @@ def item(kind: str, value: str = "", **more: Any) -> Body:
 
 
 def named(kind: str, name: str) -> Body:
-    """Give one that the prompt can call."""
+    """Returns an item to which the prompt can refer."""
     return item(kind, id=name)
 
 
 def of(*contents: Body | str, **settings: Any) -> Body:
-    """Give a request of contents: those that are named only have usual values."""
+    """Returns a request with contents: those given by type only have default values."""
     items = [item(each) if isinstance(each, str) else each for each in contents]
     return {"contents": items} | ({"settings": settings} if settings else {})
 
 
 def words(prompt: str = "a cat", **settings: Any) -> Body:
-    """Give a request of a prompt."""
+    """Returns a request with a prompt."""
     return {"prompt": prompt} | ({"settings": settings} if settings else {})
 
 
@@ -78,7 +78,7 @@ ENDPOINTS = {endpoint.path: endpoint for endpoint in catalog.CURRENT}
 
 
 def taken(path: str, body: Body, *, strict: bool = False) -> AcceptedRequest:
-    """Give what becomes of a request.
+    """Returns the accepted request.
 
     Raises:
         Refusal: It is refused.
@@ -91,34 +91,34 @@ def taken(path: str, body: Body, *, strict: bool = False) -> AcceptedRequest:
 
 
 async def made(caller: Caller, path: str, body: Body) -> str:
-    """Create a task, and give its id."""
+    """Creates a task, and returns its id."""
     answer = await caller.post(path, body)
     assert answer.code == 0, answer.message
     return str(answer.body["data"]["id"])
 
 
 async def task(caller: Caller, task_id: str) -> Any:
-    """Give a task as it is shown."""
+    """Returns a task as in answers."""
     (found,) = (await caller.get(f"/tasks?task_ids={task_id}")).body["data"]
     return found
 
 
 async def ended(caller: Caller, clock: Clock, path: str, body: Body) -> Any:
-    """Create a task, let it end, and give it as it is shown."""
+    """Creates a task, lets it end, and returns it as in answers."""
     task_id = await made(caller, path, body)
     clock.advance(FAR)
     return await task(caller, task_id)
 
 
 async def page(caller: Caller, **body: Any) -> Any:
-    """Give a page of the list."""
+    """Returns a page of the list."""
     answer = await caller.post("/tasks", body)
     assert answer.code == 0, answer.message
     return answer.body["data"]
 
 
 def shape(value: Any) -> Any:
-    """Give the members of a JSON value and their types, without what differs from call to call."""
+    """Returns the members of a JSON value and their types, without those that differ between calls."""
     if isinstance(value, dict):
         return {name: shape(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -127,5 +127,5 @@ def shape(value: Any) -> Any:
 
 
 def is_refused(answer: Answer, message: str) -> bool:
-    """Tell whether an answer is a refusal of a bad value with this in its message."""
+    """Whether an answer is a refusal of an invalid value with this in its message."""
     return (answer.status, answer.code) == (400, 1201) and message in answer.message

@@ -9,7 +9,7 @@ from tests.emulator.conftest import Caller, Clock
 
 @pytest.fixture
 async def strict(clock: Clock) -> AsyncIterator[Caller]:
-    """Give somebody who calls an emulator that is strict."""
+    """Yields a caller of a strict emulator."""
     async with (
         Emulator(clock=clock, speed=1.0, render=False, strict=True) as emulator,
         aiohttp.ClientSession() as session,

@@ -1,4 +1,4 @@
-"""How tasks of both generations are shown: as recorded."""
+"""Answers of tasks of both generations have the recorded form."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ VOICE = {"voice_name": "Anna", "voice_url": "https://files.example.com/a.mp3"}
 
 
 async def legacy(caller: Caller, clock: Clock, path: str, **body: Any) -> Any:
-    """Create a task on a legacy path, let it end, and give it as it is shown."""
+    """Creates a task on a legacy path, lets it end, and returns it as in answers of the current generation."""
     answer = await caller.post(path, body)
     assert answer.code == 0, answer.message
     clock.advance(FAR)
@@ -29,7 +29,7 @@ async def legacy(caller: Caller, clock: Clock, path: str, **body: Any) -> Any:
 
 
 async def test_a_video(caller: Caller, clock: Clock) -> None:
-    """A clip of 3 s is some frames longer, with a second address only where a watermark was asked for."""
+    """A clip of 3 s is some frames longer, with a second URL only if a watermark was requested."""
     body = of(item("first_frame"), duration=3)
     plain = await ended(caller, clock, TURBO, body)
     marked = await ended(caller, clock, TURBO, body | {"options": {"watermark_info": {"enabled": True}}})
@@ -66,14 +66,14 @@ async def test_pictures(caller: Caller, clock: Clock) -> None:
 
 
 async def test_a_sound(caller: Caller, clock: Clock) -> None:
-    """Both forms of a sound have their address and length."""
+    """Both forms of a sound have their URL and length."""
     shown = await legacy(caller, clock, "/v1/audio/text-to-audio", prompt="rain", duration=5)
 
     assert shape(shown["outputs"]) == shape([VARIANTS["audio"]])
 
 
 async def test_a_voice_and_an_element(caller: Caller, clock: Clock) -> None:
-    """They are shown with all that describes them, and as deleted once they are; an element is free."""
+    """They are shown with all their members, and as deleted once they are; an element is free."""
     voice = await legacy(caller, clock, "/v1/general/custom-voices", **VOICE)
     voice_id = voice["outputs"][0]["id"]
     element = await legacy(caller, clock, "/v1/general/advanced-custom-elements", **ELEMENT, element_voice_id=voice_id)
@@ -118,7 +118,7 @@ async def test_an_element_made_of_a_video(caller: Caller, clock: Clock) -> None:
 
 @pytest.mark.parametrize("name", ["solutions_try_on_create", "solutions_try_on_get"])
 async def test_mixed_words(caller: Caller, clock: Clock, name: str) -> None:
-    """The account can be switched to the words of those paths that are in between the generations."""
+    """The account can be switched to the mixed names of some paths of the service."""
     caller.emulator.account.mixed_words = True
     created = (await caller.post(TURBO, of("first_frame"))).body["data"]
     clock.advance(FAR)

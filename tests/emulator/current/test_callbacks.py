@@ -20,24 +20,24 @@ from .bodies import TURBO, Body, item, made, of, shape, task
 OLD, NEW = ("whsec_" + base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
 
 SOON = 8.0
-"""Seconds after which each task is under way."""
+"""Seconds after which each task is in progress."""
 
 
-def told(url: str, *contents: Body | str) -> Body:
-    """Give a request whose changes of status are posted."""
+def with_callback(url: str, *contents: Body | str) -> Body:
+    """Returns a request with a `callback_url`."""
     body = of(*contents or ("first_frame",), duration=3)
     return body | {"options": {"callback_url": url, "external_task_id": "job-0001"}}
 
 
 async def received(receiver: Receiver) -> tuple[Mapping[str, str], Any]:
-    """Give the next callback."""
+    """Returns the next callback."""
     return await asyncio.wait_for(receiver.received.get(), 10)
 
 
 async def test_callbacks_are_the_bare_task(caller: Caller, clock: Clock) -> None:
-    """Each change of status is posted as the task is shown, as recorded, without an envelope."""
+    """Each change of status is posted as the task in a query's answer, as recorded, without an envelope."""
     async with Receiver() as receiver:
-        await made(caller, TURBO, told(receiver.url))
+        await made(caller, TURBO, with_callback(receiver.url))
         clock.advance(SOON)
         headers, running = await received(receiver)
         clock.advance(FAR)
@@ -55,9 +55,9 @@ async def test_callbacks_are_the_bare_task(caller: Caller, clock: Clock) -> None
 
 
 async def test_a_failed_task_is_told(caller: Caller, clock: Clock) -> None:
-    """A task that fails says why, and that it cost nothing, as recorded."""
+    """A failed task has a message and a price of nothing, as recorded."""
     async with Receiver() as receiver:
-        await made(caller, TURBO, told(receiver.url, item("first_frame", "https://h.invalid/a.png")))
+        await made(caller, TURBO, with_callback(receiver.url, item("first_frame", "https://h.invalid/a.png")))
         clock.advance(SOON)
         await received(receiver)
         clock.advance(FAR)
@@ -70,11 +70,11 @@ async def test_a_failed_task_is_told(caller: Caller, clock: Clock) -> None:
 
 @pytest.mark.parametrize("secrets", [(), (OLD,), (OLD, NEW)])
 async def test_they_are_signed(caller: Caller, clock: Clock, secrets: tuple[str, ...]) -> None:
-    """All secrets in use sign; two while they rotate."""
+    """All secrets in use sign; two during a rotation."""
     clock.now = time.time()  # by which the judge goes
     caller.emulator.webhooks.secrets = secrets
     async with Receiver() as receiver:
-        await made(caller, TURBO, told(receiver.url))
+        await made(caller, TURBO, with_callback(receiver.url))
         clock.advance(SOON)
         headers, body = await received(receiver)
 
@@ -84,12 +84,12 @@ async def test_they_are_signed(caller: Caller, clock: Clock, secrets: tuple[str,
 
 
 async def test_they_are_lost_and_repeated(caller: Caller, clock: Clock) -> None:
-    """Callbacks can be lost, and come twice."""
+    """Callbacks can be lost and doubled."""
     faults = caller.emulator.faults
     faults.add(Fault.lost(), on="callback", times=1, when=lambda call: call.status == "processing")
     faults.add(Fault.doubled(), on="callback", times=1, when=lambda call: call.status == "succeed")
     async with Receiver() as receiver:
-        await made(caller, TURBO, told(receiver.url))
+        await made(caller, TURBO, with_callback(receiver.url))
         clock.advance(FAR)
         messages = [await received(receiver) for _ in range(2)]
 
@@ -98,10 +98,10 @@ async def test_they_are_lost_and_repeated(caller: Caller, clock: Clock) -> None:
 
 
 async def test_they_can_have_mixed_words(caller: Caller, clock: Clock) -> None:
-    """Where answers have legacy words, callbacks have them, too."""
+    """If answers have legacy names, so do callbacks."""
     caller.emulator.account.mixed_words = True
     async with Receiver() as receiver:
-        body = (await caller.post(TURBO, told(receiver.url))).body["data"]
+        body = (await caller.post(TURBO, with_callback(receiver.url))).body["data"]
         clock.advance(FAR)
         messages = [await received(receiver) for _ in range(2)]
 

@@ -15,7 +15,7 @@ KEYFRAMES = OTHERS["req_kling_4_0_keyframes_unverified"]["body"]
 
 
 def of_id(external_task_id: str) -> Body:
-    """Give a request with an id of the caller's."""
+    """Returns a request with an external id."""
     return words() | {"options": {"external_task_id": external_task_id}}
 
 
@@ -23,7 +23,7 @@ def of_id(external_task_id: str) -> Body:
 
 
 async def test_the_host_of_the_legacy_generation(caller: Caller) -> None:
-    """Such a host answers all of the current generation with a page in HTML, as recorded, and serves the legacy one."""
+    """Such a host answers all calls of the current generation with an HTML page, as recorded; legacy calls work."""
     caller.emulator.account.legacy_only = True
     answers = [
         await caller.post(TURBO, of("first_frame")),
@@ -42,7 +42,7 @@ async def test_the_host_of_the_legacy_generation(caller: Caller) -> None:
 
 
 async def test_a_model_that_forgets_external_ids(caller: Caller) -> None:
-    """It takes the id and drops it: the answer has none, nobody finds the task by it, and it may come twice."""
+    """It discards the id: the answer has none, it does not find the task, and it may be used twice."""
     caller.emulator.account.forgetful = ["kling-3.0-turbo"]
     created = [(await caller.post(TEXT_TURBO, of_id("job-0001"))).body for _ in range(2)]
     other = (await caller.post("/text-to-video/kling-2.6", of_id("job-0001"))).body["data"]
@@ -56,7 +56,7 @@ async def test_a_model_that_forgets_external_ids(caller: Caller) -> None:
 
 @pytest.mark.parametrize("name", ["task_ids", "external_task_ids"])
 async def test_ids_of_legacy_tasks(caller: Caller, name: str) -> None:
-    """They are shown as any other; an account can leave them out, or refuse the question, whatever else it is about."""
+    """They are shown like others; the account can omit them, or refuse a query that contains one."""
     legacy = (await caller.create(external_task_id="old-1")).body["data"]["task_id"]
     current = await made(caller, TEXT_TURBO, of_id("new-1"))
     ids = {"task_ids": [legacy, current], "external_task_ids": ["old-1", "new-1"]}[name]
@@ -74,7 +74,7 @@ async def test_ids_of_legacy_tasks(caller: Caller, name: str) -> None:
 
 
 async def test_models_that_no_page_documents(caller: Caller, clock: Clock) -> None:
-    """The newest models are served once they are opened: they take the shape that partners send."""
+    """The newest models are served once they are opened: they accept the form that partners send."""
     paths = ["/image-to-video/kling-4.0", "/text-to-video/kling-4.0", "/omni-video/kling-4.0"]
     refused = [await caller.post(path, KEYFRAMES) for path in paths]
     caller.emulator.account.opened = ["kling-4.0"]
@@ -91,7 +91,7 @@ async def test_models_that_no_page_documents(caller: Caller, clock: Clock) -> No
 
 
 async def test_opened_models_where_it_is_strict(strict: Caller) -> None:
-    """A strict emulator takes the shape that partners send, and refuses what they do not know either."""
+    """A strict emulator accepts the form that partners send, and refuses members that they do not document."""
     strict.emulator.account.opened = ["kling-4.0", "kling-4.0-flash"]
     path = "/image-to-video/kling-4.0"
 
@@ -115,7 +115,7 @@ async def test_retired_models(caller: Caller) -> None:
 
 
 async def test_a_clock_that_is_ahead(caller: Caller, clock: Clock) -> None:
-    """Times are those of the service's clock: in answers, and for lists."""
+    """Times in answers and lists are those of the service's clock."""
     caller.emulator.account.clock_skew = 3600
     answer = (await caller.post(TEXT_TURBO, words())).body["data"]
 
@@ -129,7 +129,7 @@ async def test_a_clock_that_is_ahead(caller: Caller, clock: Clock) -> None:
 
 
 async def test_faults_know_the_paths(caller: Caller) -> None:
-    """Creates, questions by ids and lists are calls of their kinds; a fault may go by path and ids."""
+    """Creates, queries by ids and lists have their kinds; a fault can be selected by path and ids."""
     seen: list[tuple[str, str, str]] = []
 
     def note(call: Call) -> Fault | None:
@@ -153,7 +153,7 @@ async def test_faults_know_the_paths(caller: Caller) -> None:
 
 
 async def test_a_create_whose_answer_is_lost(caller: Caller) -> None:
-    """The task is there and charged, and its external id finds it."""
+    """The task exists and is charged, and its external id finds it."""
     caller.emulator.faults.add(Fault.reset(after_effect=True), on="create", at=1)
     with pytest.raises(aiohttp.ClientError):
         await caller.post(TEXT_TURBO, of_id("job-0001"))
@@ -194,7 +194,7 @@ async def test_batches_go_wrong(caller: Caller, on: Literal["query", "list"]) ->
 
 
 async def test_a_refusal_under_http_200(caller: Caller) -> None:
-    """A business code may come under HTTP 200, as recorded."""
+    """A business code can have HTTP status 200, as recorded."""
     recorded = OTHERS["error_1303_under_http_200"]
     caller.emulator.faults.add(Fault.foreign(recorded["body"]), on="create")
     answer = await caller.post(TEXT_TURBO, words())
@@ -203,7 +203,7 @@ async def test_a_refusal_under_http_200(caller: Caller) -> None:
 
 
 async def test_words_and_types_that_nobody_knows(caller: Caller, clock: Clock) -> None:
-    """Status words and output types that no page has are brought about by a fault that changes answers."""
+    """A fault can put unknown statuses and output types into answers."""
     faults = caller.emulator.faults
     task_id = await made(caller, TEXT_TURBO, words())
     clock.advance(FAR)
@@ -219,7 +219,7 @@ async def test_words_and_types_that_nobody_knows(caller: Caller, clock: Clock) -
 
 
 async def test_money_without_its_currency(caller: Caller, clock: Clock) -> None:
-    """A bill may lack its currency, as seen in lists."""
+    """A bill can lack its currency, as observed in lists."""
     caller.emulator.account.pays = "USD"
     await ended(caller, clock, OMNI, of("prompt", item("feature_video")))
     caller.emulator.faults.add(Fault.reshaped(without=["/data/result/*/billing/0/currency"]), on="list")

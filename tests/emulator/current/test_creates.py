@@ -1,4 +1,4 @@
-"""Creates: what the service was seen to take, and to refuse."""
+"""Creates: requests that the service was observed to accept and to refuse."""
 
 from typing import Any
 
@@ -32,14 +32,14 @@ from .bodies import (
 
 
 def test_all_recorded_requests_are_here() -> None:
-    """There are twelve, which go to nine paths."""
+    """There are twelve official requests to nine paths."""
     assert len(REQUESTS) == 12
     assert len({path for path, _ in REQUESTS.values()}) == 9
 
 
 @pytest.mark.parametrize("name", REQUESTS)
 async def test_documented_requests_are_taken(caller: Caller, strict: Caller, name: str) -> None:
-    """An official request is taken, also by an emulator that is strict, and the answer has the recorded shape."""
+    """An official request is accepted, even by a strict emulator, and the answer has the recorded form."""
     path, body = REQUESTS[name]
     for each in (caller, strict):
         answer = await each.post(path, body)
@@ -59,7 +59,7 @@ async def test_documented_requests_are_taken(caller: Caller, strict: Caller, nam
     ],
 )
 async def test_bad_requests_are_billed(caller: Caller, clock: Clock, name: str, path: str, units: str) -> None:
-    """What a path does not know is ignored without a word, and the default is made and billed."""
+    """Unknown members are ignored, and the default is made and billed."""
     shown = await ended(caller, clock, path, reachable(OTHERS[name]["body"]))
 
     entry = caller.emulator.ledger.entries[0]
@@ -69,7 +69,7 @@ async def test_bad_requests_are_billed(caller: Caller, clock: Clock, name: str, 
 
 
 async def test_bad_requests_are_refused_where_it_is_strict(strict: Caller) -> None:
-    """An emulator that is strict takes none of the recorded bad requests, and bills nothing."""
+    """A strict emulator refuses all recorded bad requests, and bills nothing."""
     for name, path in (
         ("bad_req_i2v_2_6_native_720p", V2_6),
         ("bad_req_legacy_fields_on_new_path", TURBO),
@@ -83,7 +83,7 @@ async def test_bad_requests_are_refused_where_it_is_strict(strict: Caller) -> No
 
 @pytest.mark.parametrize("path", [OMNI, TURBO, V3])
 async def test_materials_of_other_paths_are_not_even_fetched(caller: Caller, clock: Clock, path: str) -> None:
-    """A type of another path passes and is ignored, so that its address need not be one that can be reached."""
+    """A type of another path is ignored, so its URL need not be reachable."""
     foreign = [item("voice", "1"), item("image", "https://h.invalid/a.png"), item("video", "https://h.invalid/v.mp4")]
 
     shown = await ended(caller, clock, path, of("prompt", "first_frame", *foreign))
@@ -119,7 +119,7 @@ async def test_materials_of_other_paths_are_not_even_fetched(caller: Caller, clo
     ],
 )
 async def test_refusals_are_worded_as_recorded(caller: Caller, name: str, path: str, body: Body) -> None:
-    """What the service was seen to refuse is refused in its words, and nothing is made."""
+    """Requests that the service was observed to refuse are refused with its message, and nothing is created."""
     answer = await caller.post(path, body)
 
     recorded = OTHERS[name]
@@ -155,21 +155,21 @@ async def test_refusals_are_worded_as_recorded(caller: Caller, name: str, path: 
     ],
 )
 async def test_what_makes_no_sense_is_refused(caller: Caller, path: str, body: Body, message: str) -> None:
-    """What nothing could be made of is refused, too, in the emulator's own words where none are known."""
+    """Unusable requests are refused, too, with the emulator's own message if none is known."""
     assert is_refused(await caller.post(path, body), message)
 
 
-@pytest.mark.parametrize(("asked", "seconds"), [("7", 7), (0, 3), (1, 3), (20, 15), (None, 5), ("", 5)])
-async def test_any_number_of_seconds_is_taken(caller: Caller, clock: Clock, asked: Any, seconds: int) -> None:
-    """Numbers in strings and lengths that the model does not make are taken: it makes one that it can."""
-    shown = await ended(caller, clock, TEXT_TURBO, words(duration=asked))
+@pytest.mark.parametrize(("requested", "seconds"), [("7", 7), (0, 3), (1, 3), (20, 15), (None, 5), ("", 5)])
+async def test_any_number_of_seconds_is_taken(caller: Caller, clock: Clock, requested: Any, seconds: int) -> None:
+    """Numbers in strings and unsupported lengths are accepted: the model makes a supported one."""
+    shown = await ended(caller, clock, TEXT_TURBO, words(duration=requested))
 
     assert shown["outputs"][0]["duration"] == f"{seconds}.041"
     assert caller.emulator.ledger.entries[0].duration == seconds
 
 
 async def test_the_legacy_spelling_of_omni_is_taken(caller: Caller) -> None:
-    """The path of 3.0-omni has a second name, which is no other model."""
+    """The path of 3.0-omni has a second name, of the same model."""
     await made(caller, "/omni-video/kling-v3-omni", of("prompt", aspect_ratio="1:1"))
 
     assert caller.emulator.ledger.entries[0].model_name == "kling-3.0-omni"
@@ -195,7 +195,7 @@ async def test_words_that_are_switches(caller: Caller, clock: Clock) -> None:
 async def test_what_cannot_be_fetched_fails_later(
     caller: Caller, clock: Clock, path: str, contents: list[Body | str]
 ) -> None:
-    """An address that cannot be reached is no reason to refuse: the task fails, and costs nothing."""
+    """An unreachable URL is not refused: the task fails, and costs nothing."""
     orientation = {"character_orientation": "video"} if path == MOTION else {}
     shown = await ended(caller, clock, path, of(*contents, **orientation))
 
@@ -208,7 +208,7 @@ async def test_what_cannot_be_fetched_fails_later(
 
 
 async def test_pictures_in_base64(caller: Caller, clock: Clock) -> None:
-    """A picture may come in base64: the clip has its ratio; neither the books nor the page keep the data."""
+    """A picture may be given in base64: the clip has its ratio; neither ledger nor page contain the data."""
     tall = base64_png(400, 600)
     shown = await ended(caller, clock, V3, of(item("first_frame", tall), item("image", tall), resolution="4k"))
     state = (await caller.request("GET", "/_emulator/state")).body
@@ -233,7 +233,7 @@ async def test_own_results_as_materials(caller: Caller, clock: Clock) -> None:
 
 
 async def test_time_passes_as_measured(caller: Caller, clock: Clock) -> None:
-    """A short clip of the turbo is there long before one of the omni model."""
+    """A short clip of the turbo is finished long before one of the omni model."""
     fast = await made(caller, TEXT_TURBO, words(duration=3))
     slow = await made(caller, OMNI, of("prompt", item("base_video", CLIP), resolution="4k"))
     clock.advance(60)

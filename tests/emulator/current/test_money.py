@@ -1,4 +1,4 @@
-"""What tasks of the current generation cost, and the two lists of what was paid."""
+"""Prices of tasks of the current generation, and the two lists of deductions."""
 
 import base64
 import json
@@ -75,13 +75,13 @@ def test_prices_follow_the_table(
     path: str, contents: tuple[Body | str, ...], settings: dict[str, Any], rates: str
 ) -> None:
     """A clip costs its seconds times the price of one, by model, resolution, sound, voice and video."""
-    lasts_as_asked = path not in {MOTION, MOTION_V2_6} and "base_video" not in contents
+    has_duration = path not in {MOTION, MOTION_V2_6} and "base_video" not in contents
     for resolution, rate in zip(("720p", "1080p", "4k"), rates.split(" "), strict=False):
         if not rate:
             continue
-        asked: dict[str, Any] = settings | {"resolution": resolution} | ({"duration": 10} if lasts_as_asked else {})
-        body = of(*contents, **asked) if contents else words(**asked)
-        units = Decimal(rate) * (10 if lasts_as_asked else 5)
+        requested: dict[str, Any] = settings | {"resolution": resolution} | ({"duration": 10} if has_duration else {})
+        body = of(*contents, **requested) if contents else words(**requested)
+        units = Decimal(rate) * (10 if has_duration else 5)
 
         assert taken(path, body, strict=True).units == units
         assert ENDPOINTS[path].estimate(body) == units
@@ -97,14 +97,14 @@ def test_prices_follow_the_table(
     ],
 )
 def test_bills_that_were_seen(path: str, body: Body, units: str, seconds: int | None) -> None:
-    """The four bills that were seen are those of the emulator, and times are near to those that were."""
+    """The emulator reproduces the four observed bills, and its times are close to the observed ones."""
     assert decimal_text(taken(path, body).units) == units
     if seconds is not None:
         assert mean_generation_seconds(path, body) == pytest.approx(seconds, rel=0.1)
 
 
 def test_an_edit_is_as_long_as_its_video() -> None:
-    """Asked seconds do not count where a video is edited: one that the account has not made counts as 5 s."""
+    """The requested seconds of an edited video are ignored: one that the account has not made counts as 5 s."""
     made = taken(OMNI, of("prompt", "base_video", duration=10))
 
     assert (made.duration, made.units) == (5, Decimal("4.5"))
@@ -113,7 +113,7 @@ def test_an_edit_is_as_long_as_its_video() -> None:
 
 @pytest.mark.parametrize("body", [{}, {"contents": 5}, {"contents": ["a", {"type": 5}]}, {"settings": {"audio": "x"}}])
 def test_unchecked_requests_have_a_price(body: Body) -> None:
-    """Price and time of a request that was not checked are worked out, whatever it holds, or there is none."""
+    """Price and time of an unchecked request are computed for any content, or there is none."""
     makes_sense = "settings" not in body
     for path in (OMNI, V3):
         assert (ENDPOINTS[path].estimate(body) > 0) is makes_sense
@@ -121,7 +121,7 @@ def test_unchecked_requests_have_a_price(body: Body) -> None:
 
 
 async def test_who_cannot_pay(clock: Clock) -> None:
-    """Without units for the whole clip nothing is made, as recorded; with too few left for anything else neither."""
+    """Without units for the whole clip nothing is created, as recorded."""
     async with (
         Emulator(clock=clock, speed=1.0, render=False, balance=10) as emulator,
         aiohttp.ClientSession() as session,
@@ -140,7 +140,7 @@ async def test_who_cannot_pay(clock: Clock) -> None:
 
 
 async def test_units_and_money(caller: Caller, clock: Clock) -> None:
-    """A bill is in units of a pack, or in money at list price, as recorded; the account says which from now on."""
+    """A bill is in units of a pack, or in money at list price, as recorded; `pays` switches it from then on."""
     bills = []
     for pays in ("unit", "USD", "CNY"):
         await caller.request("POST", "/_emulator/account", json={"pays": pays})
@@ -175,21 +175,21 @@ BALANCE = "/account/billing/balance"
 
 
 def forged(**changes: Any) -> str:
-    """Give a cursor that the emulator has not made."""
+    """Returns a forged cursor."""
     values = {"start": 0, "end": 1, "limit": 5, "filters": {}, "last": ""} | changes
     return base64.b64encode(json.dumps(values).encode()).decode()
 
 
 async def listed(caller: Caller, path: str, **body: Any) -> Any:
-    """Give a page of deductions; of all times, if none is asked for."""
-    asked = body if "cursor" in body else {"start_time": 0, "end_time": 2_000_000_000_000} | body
-    answer = await caller.post(path, asked)
+    """Returns a page of deductions; of all times by default."""
+    requested = body if "cursor" in body else {"start_time": 0, "end_time": 2_000_000_000_000} | body
+    answer = await caller.post(path, requested)
     assert answer.code == 0, answer.message
     return answer.body["data"]
 
 
 async def test_what_packs_paid(caller: Caller, clock: Clock) -> None:
-    """What has succeeded is listed, newest first, with what was left; a video has the recorded members."""
+    """Succeeded tasks are listed, newest first, with the remaining units; a video has the recorded members."""
     first = await ended(caller, clock, TURBO, of(FIRST, duration=3))
     await ended(caller, clock, TEXT_TURBO, words("forbidden"))
     second = await ended(caller, clock, OMNI, of("prompt", "feature_video", resolution="4k"))
@@ -243,7 +243,7 @@ async def test_what_money_paid(caller: Caller, clock: Clock) -> None:
 
 
 async def test_sound_and_voice_on_the_bill(caller: Caller, clock: Clock) -> None:
-    """The bill tells native sound, that of a video, and none; and whether there is a voice."""
+    """The bill distinguishes native sound, that of a video, and none; and contains whether there is a voice."""
     for path, body in (
         (V2_6, of(FIRST, VOICE, audio="native", resolution="1080p")),
         (MOTION, of("image", "video", **LIKE)),
@@ -258,7 +258,7 @@ async def test_sound_and_voice_on_the_bill(caller: Caller, clock: Clock) -> None
 
 
 async def test_pages_of_deductions(caller: Caller, clock: Clock) -> None:
-    """With a cursor all else is ignored; what comes meanwhile is on no later page."""
+    """With a cursor all other members are ignored; new deductions are on no later page."""
     ids = [(await ended(caller, clock, TEXT_TURBO, words(duration=3)))["id"] for _ in range(5)]
     filters = [{"key": "product_type", "values": ["video"]}]
     pages = [await listed(caller, PACKAGE, limit=2, filters=filters)]
@@ -272,7 +272,7 @@ async def test_pages_of_deductions(caller: Caller, clock: Clock) -> None:
 
 
 async def test_deductions_by_time_and_pack(caller: Caller, clock: Clock) -> None:
-    """Only what was paid in the time that is asked for, and by the packs and keys, is listed."""
+    """Only deductions of the requested period, packs and keys are listed."""
     await ended(caller, clock, TEXT_TURBO, words())
     moment = int(clock() * 1000)
     await ended(caller, clock, TEXT_TURBO, words())
@@ -319,7 +319,7 @@ async def test_deductions_by_time_and_pack(caller: Caller, clock: Clock) -> None
     ],
 )
 async def test_lists_that_make_no_sense(caller: Caller, path: str, body: Body, message: str) -> None:
-    """What the documentation does not allow in the body of such a list is refused."""
+    """Lists with a body that the documentation does not allow are refused."""
     assert is_refused(await caller.post(path, body), message)
 
 

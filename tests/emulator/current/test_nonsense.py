@@ -1,4 +1,4 @@
-"""Bodies that nobody would send: each is refused or taken, and none breaks the emulator."""
+"""Nonsensical bodies: each is refused or accepted, and none breaks the emulator."""
 
 import contextlib
 from typing import Any
@@ -42,7 +42,7 @@ BODIES = st.fixed_dictionaries(
 @settings(max_examples=60, database=None)
 @given(body=BODIES)
 def test_no_body_breaks_the_emulator(path: str, body: Body, *, strict: bool) -> None:
-    """Whatever a body is, it is refused in words or accepted, and has a price and a time before that, or none."""
+    """Any body is refused with a message or accepted, and has a price and a time, or none."""
     assert ENDPOINTS[path].estimate(body) >= 0
     assert (ENDPOINTS[path].generation_seconds(body) or 1) > 0
     with contextlib.suppress(Refusal):
@@ -51,7 +51,7 @@ def test_no_body_breaks_the_emulator(path: str, body: Body, *, strict: bool) -> 
 
 @pytest.mark.parametrize("value", [5, {"a": 1}, [1], None, True])
 async def test_members_that_an_item_does_not_need(caller: Caller, value: Any) -> None:
-    """They may be anything, and are ignored."""
+    """Their values may be anything, and are ignored."""
     contents = [{"type": "prompt", "text": "a cat", "url": value, "voice_id": value}, item("first_frame")]
     task_id = await made(caller, OMNI, {"contents": contents})
 

@@ -1,4 +1,4 @@
-"""What results of the current generation look and sound like, and how the page shows their tasks."""
+"""Results of the current generation, and their tasks on the page."""
 
 import base64
 import io
@@ -39,7 +39,7 @@ LIKE = {"character_orientation": "video"}
 
 
 def clip(path: str, body: Body) -> Any:
-    """Give what the clip of a request looks like."""
+    """Returns the spec of the clip of a request."""
     result = taken(path, body).result
     assert isinstance(result, VideoResult)
     return result.spec
@@ -60,7 +60,7 @@ def clip(path: str, body: Body) -> Any:
     ],
 )
 def test_sizes(path: str, body: Body, size: tuple[int, int]) -> None:
-    """A clip has the size of its resolution, and the ratio of its first frame or, without one, that asked for."""
+    """A clip has the size of its resolution, and the ratio of its first frame or, without one, the requested one."""
     spec = clip(path, body)
 
     assert ((spec.width, spec.height), spec.fps) == (size, 24)
@@ -81,7 +81,7 @@ def test_sizes(path: str, body: Body, size: tuple[int, int]) -> None:
     ],
 )
 def test_what_a_clip_shows(path: str, body: Body, shown: tuple[str, str, str]) -> None:
-    """It goes from the first frame to the last, or from one reference to another, or shows the prompt."""
+    """The clip goes from the first frame to the last, or from one reference to another, or shows the prompt."""
     spec = clip(path, body)
 
     assert (spec.image, spec.tail, spec.card) == shown
@@ -102,17 +102,17 @@ def test_what_a_clip_shows(path: str, body: Body, shown: tuple[str, str, str]) -
     ],
 )
 def test_sound(path: str, body: Body, *, has_sound: bool) -> None:
-    """A clip has sound where the model always makes it, where it is asked for, and where that of a video is kept."""
+    """A clip has sound if the model always makes it, if it is requested, or if that of a video is kept."""
     assert clip(path, body).sound is has_sound
 
 
 def test_a_last_frame_alone() -> None:
-    """A clip of a last frame only arrives there."""
+    """A clip with only a last frame ends there."""
     assert clip(OMNI, of("prompt", "last_frame", aspect_ratio="1:1")).backwards
 
 
 async def test_an_edited_clip_shows_what_it_was(caller: Caller, clock: Clock) -> None:
-    """A clip that is edited keeps its pictures and its ratio, in the size that is asked for."""
+    """An edited clip keeps its pictures and ratio, in the requested size."""
     frame = item("first_frame", base64_png(400, 600))
     url = (await ended(caller, clock, V3, of(frame)))["outputs"][0]["url"]
     await ended(caller, clock, OMNI, of("prompt", item("base_video", url), resolution="1080p"))
@@ -128,7 +128,7 @@ async def test_an_edited_clip_shows_what_it_was(caller: Caller, clock: Clock) ->
 
 @pytest.fixture
 async def painter(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Caller]:
-    """Give somebody who calls an emulator that renders small clips."""
+    """Yields a caller of an emulator that renders small clips."""
     monkeypatch.setitem(rows.SHORT_SIDE, "720p", 72)
     async with (
         Emulator(clock=clock, speed=1.0, render=True) as emulator,

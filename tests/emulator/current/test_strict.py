@@ -1,4 +1,4 @@
-"""The switch that makes the emulator refuse what the documentation does not know or forbids."""
+"""The switch that makes the emulator refuse what is not documented or forbidden."""
 
 from typing import Any
 
@@ -39,17 +39,17 @@ VIDEO = {"character_orientation": "video"}
 
 
 def elements(number: int) -> list[Body]:
-    """Give elements, each with a name."""
+    """Returns elements, each with a name."""
     return [named("element", f"element_{chr(97 + each)}") for each in range(number)]
 
 
 def images(number: int) -> list[Body]:
-    """Give references."""
+    """Returns references."""
     return [item("refer_image")] * number
 
 
 def shots(*seconds: int, words: str = "a boat") -> str:
-    """Give a prompt of several shots."""
+    """Returns a prompt of several shots."""
     return " ".join(f"shot {number}, {each}, {words};" for number, each in enumerate(seconds, 1))
 
 
@@ -154,7 +154,7 @@ COMBINED: list[tuple[str, Body, str]] = [
 
 @pytest.mark.parametrize(("path", "body", "message"), UNKNOWN + OUT_OF_RANGE + COMBINED)
 def test_only_a_strict_emulator_refuses(path: str, body: Body, message: str) -> None:
-    """What the documentation does not know or forbids is refused where it is strict, and taken where it is not."""
+    """Requests that are not documented or forbidden are refused by a strict emulator, and accepted by others."""
     with pytest.raises(Refusal) as caught:
         taken(path, body, strict=True)
 
@@ -186,7 +186,7 @@ def test_only_a_strict_emulator_refuses(path: str, body: Body, message: str) -> 
     ],
 )
 def test_what_is_documented_or_unsure_passes(path: str, body: Body) -> None:
-    """A strict emulator takes all that is documented, and that of which the sources differ."""
+    """A strict emulator accepts all documented requests, and those about which the sources differ."""
     assert taken(path, body, strict=True).units > 0
 
 
@@ -204,7 +204,7 @@ async def test_legacy_requests_with_unknown_members(strict: Caller, body: dict[s
 
 
 async def test_both_kinds_of_ids(caller: Caller, strict: Caller) -> None:
-    """Tasks may be asked for by both kinds of ids at once, unless the emulator is strict."""
+    """Tasks may be queried by both kinds of ids at once, unless the emulator is strict."""
     query = "/tasks?task_ids=1&external_task_ids=2"
 
     assert (await caller.get(query)).body["data"] == []

@@ -1,4 +1,4 @@
-"""Where tasks are asked for: by their ids, and page by page."""
+"""Queries of tasks: by their ids, and page by page."""
 
 import base64
 import json
@@ -15,14 +15,14 @@ DAY = 86400
 
 
 def of_id(external_task_id: str, **settings: Any) -> Body:
-    """Give a request with an id of the caller's."""
+    """Returns a request with an external id."""
     return words(**settings) | {"options": {"external_task_id": external_task_id}}
 
 
 async def shown(caller: Caller, **query: str) -> list[Any]:
-    """Give tasks by their ids."""
-    asked = "&".join(f"{name}={value}" for name, value in query.items())
-    tasks: list[Any] = (await caller.get(f"/tasks?{asked}")).body["data"]
+    """Returns tasks by their ids."""
+    parameters = "&".join(f"{name}={value}" for name, value in query.items())
+    tasks: list[Any] = (await caller.get(f"/tasks?{parameters}")).body["data"]
     return tasks
 
 
@@ -47,7 +47,7 @@ async def test_a_task_is_followed(caller: Caller, clock: Clock) -> None:
 
 
 async def test_the_envelope_is_the_recorded_one(caller: Caller) -> None:
-    """Unknown ids are left out, and none at all is a good answer."""
+    """Unknown ids are omitted, and an empty result is no error."""
     answer = await caller.get("/tasks?task_ids=1,2")
 
     assert (answer.status, answer.body | {"request_id": ""}) == (
@@ -57,7 +57,7 @@ async def test_the_envelope_is_the_recorded_one(caller: Caller) -> None:
 
 
 async def test_several_ids_at_once(caller: Caller, clock: Clock) -> None:
-    """Tasks come newest first, each once, whatever the order of the ids; those that are not there are left out."""
+    """Tasks are listed newest first, each once, for any order of the ids; unknown ones are omitted."""
     ids = []
     for number in range(3):
         ids.append(await made(caller, TEXT_TURBO, of_id(f"job-{number}")))
@@ -69,7 +69,7 @@ async def test_several_ids_at_once(caller: Caller, clock: Clock) -> None:
 
 
 async def test_at_most_twenty_ids(caller: Caller) -> None:
-    """More than 20 ids in total are refused, and so are none, in the recorded words."""
+    """More than 20 ids in total are refused, and so are none, with the recorded message."""
     ids = ",".join(map(str, range(10)))
     for query, name in (
         (f"task_ids={ids}&external_task_ids={ids}", ""),
@@ -102,7 +102,7 @@ async def test_only_an_api_key_will_do(caller: Caller, token: Any, method: str, 
 
 
 async def test_other_methods_and_paths(caller: Caller) -> None:
-    """A path of a model is there for creates only; what no page has is 404."""
+    """The path of a model accepts creates only; unknown paths are 404."""
     answers = [await caller.get(TEXT_TURBO), await caller.post("/omni-image/kling-image-o1", {})]
 
     assert [(each.status, each.code) for each in answers] == [(404, 1202), (404, 1203)]
@@ -112,12 +112,12 @@ async def test_other_methods_and_paths(caller: Caller) -> None:
 
 
 async def test_an_empty_list(caller: Caller) -> None:
-    """Where there is nothing, there is no result and no cursor, as recorded."""
+    """Without tasks there is no result and no cursor, as recorded."""
     assert await page(caller) == RECORDED["new_tasks_list_empty"]["body"]["data"]
 
 
 async def test_pages_follow_a_cursor(caller: Caller, clock: Clock) -> None:
-    """All tasks are shown once, newest first, also if new ones come meanwhile; the shape is the recorded one."""
+    """All tasks are shown once, newest first, also if new ones are created meanwhile; the form is the recorded one."""
     ids = [await made(caller, TEXT_TURBO, of_id(f"job-{number}")) for number in range(5)]
     clock.advance(FAR)
     filters = [{"key": "status", "values": ["succeeded"]}]
@@ -146,7 +146,7 @@ async def test_a_page_has_a_hundred(caller: Caller) -> None:
 
 
 async def test_a_list_is_about_a_time(caller: Caller, clock: Clock) -> None:
-    """Tasks are those that were created in the time that is asked for, by default in the last 30 days."""
+    """Tasks are those created in the requested period, by default the last 30 days."""
     ids, times = [], []
     for _ in range(3):
         ids.append(await made(caller, TEXT_TURBO, words()))
@@ -166,7 +166,7 @@ async def test_a_list_is_about_a_time(caller: Caller, clock: Clock) -> None:
 
 
 async def test_filters(caller: Caller, clock: Clock) -> None:
-    """Values of one filter are alternatives, filters have to hold together."""
+    """The values of a filter are alternatives; all filters must match."""
     done = await made(caller, TEXT_TURBO, words())
     failed = await made(caller, TEXT_TURBO, words("forbidden"))
     picture = (await caller.post("/v1/images/generations", {"model_name": "kling-v3", "prompt": "a cat"})).body["data"]
@@ -203,12 +203,12 @@ async def test_filters(caller: Caller, clock: Clock) -> None:
     ],
 )
 async def test_lists_that_make_no_sense(caller: Caller, body: Body, message: str) -> None:
-    """What the documentation does not allow in the body of a list is refused."""
+    """Lists with a body that the documentation does not allow are refused."""
     assert is_refused(await caller.post("/tasks", body), message)
 
 
 async def test_the_cursor_keeps_the_filters(caller: Caller) -> None:
-    """With a cursor the filters have to be the same as before."""
+    """With a cursor the filters must be the same as before."""
     for _ in range(2):
         await made(caller, TEXT_TURBO, words())
     cursor = (await page(caller, limit=1))["next_cursor"]
@@ -219,7 +219,7 @@ async def test_the_cursor_keeps_the_filters(caller: Caller) -> None:
 
 
 async def test_a_shuffled_list(caller: Caller) -> None:
-    """The order of the list is not promised: with a seed it is another one, and pages go on in it."""
+    """The order of the list is not documented: with a seed it is another one, consistent over all pages."""
     caller.emulator.account.list_seed = 4
     ids = [await made(caller, TEXT_TURBO, words()) for _ in range(5)]
     first = await page(caller, limit=3)
@@ -234,7 +234,7 @@ async def test_a_shuffled_list(caller: Caller) -> None:
 
 
 async def test_one_account(caller: Caller, clock: Clock) -> None:
-    """Tasks of both generations are in one list; legacy queries do not know those of the current one."""
+    """Tasks of both generations are in one list; legacy queries do not find those of the current one."""
     legacy = (await caller.create(external_task_id="job-0001")).body["data"]["task_id"]
     current = await made(caller, TEXT_TURBO, words())
     clock.advance(FAR)
@@ -246,7 +246,7 @@ async def test_one_account(caller: Caller, clock: Clock) -> None:
 
 
 async def test_an_external_id_is_there_once(caller: Caller) -> None:
-    """A second create with an external id is refused on whichever path, in the recorded words, and costs nothing."""
+    """A second create with an external id is refused on any path, with the recorded message, and costs nothing."""
     await made(caller, TEXT_TURBO, of_id("job-0001"))
     before = caller.emulator.ledger.charged
     answers = [
@@ -261,7 +261,7 @@ async def test_an_external_id_is_there_once(caller: Caller) -> None:
 
 
 async def test_slots_are_held_until_the_end(caller: Caller, clock: Clock) -> None:
-    """A task takes its slot until it ends, whatever its path; beyond the limit creates are refused, as recorded."""
+    """A task of any path takes its slot until it ends; beyond the limit creates are refused, as recorded."""
     caller.emulator.account.limit = 2
     for path in (TEXT_TURBO, TEXT_TURBO):
         await made(caller, path, words())
@@ -276,7 +276,7 @@ async def test_slots_are_held_until_the_end(caller: Caller, clock: Clock) -> Non
 
 
 async def test_a_new_task_may_not_be_seen_yet(caller: Caller, clock: Clock) -> None:
-    """Reading may lag behind writing: neither way of asking knows a new task for a while, whose id is taken already."""
+    """Queries can lag: neither kind shows a new task for a while, although its id is taken already."""
     caller.emulator.account.visible_after = 60
     task_id = await made(caller, TEXT_TURBO, of_id("job-0001"))
     early = [*await shown(caller, task_ids=task_id), *await shown(caller, external_task_ids="job-0001")]
@@ -290,7 +290,7 @@ async def test_a_new_task_may_not_be_seen_yet(caller: Caller, clock: Clock) -> N
 
 
 async def test_results_are_for_tasks_only(caller: Caller) -> None:
-    """What every account has, and what calls made at once, are no tasks: neither way of asking shows them."""
+    """Presets and results of calls that answer at once are not tasks: neither kind of query shows them."""
     preset = (await caller.get("/v1/general/advanced-presets-elements")).body["data"][0]["task_id"]
     speech = (
         await caller.post("/v1/audio/tts", {"text": "hello", "voice_id": "genshin_vindi2", "voice_language": "en"})

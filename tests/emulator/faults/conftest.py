@@ -1,4 +1,4 @@
-"""What the tests of faults share: virtual time, an emulator that leaves nothing, and a client of bare sockets."""
+"""Fixtures of the tests of faults: virtual time, an emulator checked for leaks, and a client with raw sockets."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callab
 
 
 def now() -> float:
-    """Give the virtual time of day, which the emulator goes by."""
+    """Returns the virtual time of day, the clock of the emulator."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
     return loop.wall()
@@ -28,13 +28,13 @@ def now() -> float:
 
 @pytest.fixture
 def speed() -> float:
-    """How many times faster than the service the emulator is."""
+    """Returns the speed of the emulator."""
     return 1.0
 
 
 @pytest.fixture
 async def emulator(speed: float) -> AsyncIterator[Emulator]:
-    """Give a running emulator, of which nothing may be left."""
+    """Yields a running emulator, and checks that nothing of it is left."""
     loop = asyncio.get_running_loop()
     errors: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, context: errors.append(context))
@@ -47,13 +47,13 @@ async def emulator(speed: float) -> AsyncIterator[Emulator]:
 
 @pytest.fixture
 async def caller(emulator: Emulator) -> AsyncIterator[Caller]:
-    """Give somebody who calls it, on a connection for each call: on an old one aiohttp tries again by itself."""
+    """Yields a caller with a new connection for each call, because aiohttp retries on a used one."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
         yield Caller(emulator, session)
 
 
 async def result_url(caller: Caller, **parameters: Any) -> str:
-    """Create a task, let it end, and give the link to its result."""
+    """Creates a task, lets it end, and returns the link to its result."""
     task_id = (await caller.create(**parameters)).body["data"]["task_id"]
     await asyncio.sleep(FAR)
     return str((await caller.task(task_id))["task_result"]["videos"][0]["url"])
@@ -61,12 +61,12 @@ async def result_url(caller: Caller, **parameters: Any) -> str:
 
 @attrs.frozen
 class Exchange:
-    """What a bare socket received, and how it ended.
+    """The bytes that a raw socket received, and the end of the connection.
 
     Attributes:
-        head: Status line and headers, in small letters; "" when not all of them came.
-        body: What came after them.
-        end: "closed", "reset", or "silent" when nothing more came for a minute.
+        head: Status line and headers, in lower case; "" if incomplete.
+        body: The bytes after them.
+        end: "closed", "reset", or "silent" when nothing was received for a minute.
     """
 
     head: str
@@ -75,10 +75,10 @@ class Exchange:
 
 
 async def exchange(caller: Caller, request: str, body: bytes = b"") -> Exchange:
-    """Send one request and receive until the end.
+    """Sends one request, and receives until the end.
 
     Args:
-        caller: Whose emulator.
+        caller: A caller of the emulator.
         request: Method and target.
         body: JSON.
     """
@@ -103,11 +103,11 @@ async def exchange(caller: Caller, request: str, body: bytes = b"") -> Exchange:
 
 
 async def raw_create(caller: Caller, **parameters: Any) -> Exchange:
-    """Create a task through a bare socket."""
+    """Creates a task through a raw socket."""
     body = {"model_name": "kling-v2-6", "mode": "std", "image": base64_png()} | parameters
     return await exchange(caller, f"POST {PATH}", json.dumps(body).encode())
 
 
 async def raw_file(caller: Caller, url: str) -> Exchange:
-    """Ask for a file through a bare socket."""
+    """Requests a file through a raw socket."""
     return await exchange(caller, f"GET {url.removeprefix(caller.emulator.base_url)}")

@@ -15,12 +15,12 @@ from .conftest import now
 
 
 async def codes(caller: Caller, count: int, **parameters: Any) -> list[int]:
-    """Create tasks one after the other, and give the codes of the answers."""
+    """Creates tasks one after the other, and returns the codes of the answers."""
     return [(await caller.create(**parameters)).code for _ in range(count)]
 
 
 async def test_a_lower_limit_than_told(caller: Caller) -> None:
-    """The account runs fewer than it was told, and the limit may change while it runs."""
+    """The account runs fewer tasks than configured, and the limit may change while it runs."""
     caller.emulator.account.limit = 2
     lower = await codes(caller, 3)
     caller.emulator.account.limit = 3
@@ -35,7 +35,7 @@ async def test_a_lower_limit_than_told(caller: Caller) -> None:
 
 
 async def test_a_limit_of_one_model(caller: Caller) -> None:
-    """A model may have a limit of its own, above or below that of the others."""
+    """A model may have a different limit, above or below that of the others."""
     caller.emulator.account.limit = 1
     caller.emulator.account.limits["kling-v3"] = 2
     caller.emulator.account.limits["kling-v1"] = 0
@@ -46,7 +46,7 @@ async def test_a_limit_of_one_model(caller: Caller) -> None:
 
 
 async def test_others_take_slots(caller: Caller) -> None:
-    """Somebody else's tasks take slots of a model, from a time on and until another one."""
+    """Another user's tasks take slots of a model for a period."""
     account = caller.emulator.account
     account.limit = 3
     account.occupy(1)
@@ -64,7 +64,7 @@ async def test_others_take_slots(caller: Caller) -> None:
 
 
 async def test_a_new_task_is_not_shown_at_once(caller: Caller) -> None:
-    """Query and list find a new task after a while only; until then its id is refused to a second one."""
+    """Queries and lists find a new task only after a while; meanwhile a second create with its id is refused."""
     caller.emulator.account.visible_after = 10
     old = (await caller.create(external_task_id="old")).body["data"]["task_id"]
     await asyncio.sleep(11)
@@ -84,7 +84,7 @@ async def test_a_new_task_is_not_shown_at_once(caller: Caller) -> None:
 
 
 async def test_an_account_that_refuses_no_duplicates(caller: Caller) -> None:
-    """Where external ids need not be unique a second create makes, and charges for, a second task."""
+    """If external ids need not be unique, a second create creates, and charges for, a second task."""
     caller.emulator.account.unique_ids = False
     first, second = [(await caller.create(external_task_id="mine")).body["data"] for _ in range(2)]
 
@@ -96,7 +96,7 @@ async def test_an_account_that_refuses_no_duplicates(caller: Caller) -> None:
 
 
 async def test_the_list_in_any_order(caller: Caller) -> None:
-    """A seed shuffles the list: it is neither old to new nor new to old, and its pages hold each task once."""
+    """A seed shuffles the list: it is not sorted by time, and its pages contain each task once."""
     ids = [(await caller.create()).body["data"]["task_id"] for _ in range(12)]
     orders = []
     for seed in (1, 1, 2):
@@ -112,7 +112,7 @@ async def test_the_list_in_any_order(caller: Caller) -> None:
 
 
 async def test_a_page_of_the_list_is_hit(caller: Caller) -> None:
-    """Pages of the list are calls like others, and faults happen to them."""
+    """Faults happen to pages of the list as to other calls."""
     caller.emulator.faults.add(Fault.gateway(502), on="list", at=2)
 
     statuses = [(await caller.get(f"{PATH}?pageNum={number}")).status for number in (1, 2, 3)]
@@ -122,7 +122,7 @@ async def test_a_page_of_the_list_is_hit(caller: Caller) -> None:
 
 @pytest.mark.parametrize(("skew", "code"), [(-60, 1003), (-4, 0), (0, 0), (4000, 1004)])
 async def test_the_service_has_a_clock_of_its_own(caller: Caller, skew: float, code: int) -> None:
-    """A skew shows in the check of a token and in the `Date` header, from which it can be learned."""
+    """A skew affects the check of a token and the `Date` header, from which it can be computed."""
     emulator = caller.emulator
     emulator.account.clock_skew = skew
     claims = {"iss": emulator.access_key, "exp": int(now()) + 1800, "nbf": int(now()) - 5}
@@ -135,7 +135,7 @@ async def test_the_service_has_a_clock_of_its_own(caller: Caller, skew: float, c
 
 
 async def test_a_skew_shows_in_times_on_the_wire(caller: Caller) -> None:
-    """Create, query, list and callback tell the times of the service; what runs is not moved, nor is the ledger."""
+    """Create, query, list and callback contain the service's times; running tasks and the ledger are unaffected."""
     caller.emulator.account.clock_skew = 3600
     async with Receiver() as receiver:
         created = (await caller.create(callback_url=receiver.url)).body["data"]
@@ -163,7 +163,7 @@ async def test_a_skew_shows_in_times_on_the_wire(caller: Caller) -> None:
     ],
 )
 def test_impossible_settings_are_said_at_once(change: dict[str, Any]) -> None:
-    """A setting of a wrong kind is an error when it is made, one by one and in JSON."""
+    """A setting of a wrong type is an error, both as an attribute and in JSON."""
     account = Account()
     ((name, value),) = change.items()
 
@@ -177,13 +177,13 @@ def test_impossible_settings_are_said_at_once(change: dict[str, Any]) -> None:
 
 @pytest.fixture
 async def others() -> AsyncIterator[tuple[Caller, Caller]]:
-    """Give two clients of one account that runs 3 although told 5."""
+    """Yields two clients of one account that runs 3 tasks although configured for 5."""
     async with Emulator(render=False, clock=now, speed=1.0) as running, aiohttp.ClientSession() as session:
         running.account.limit = 3
         yield Caller(running, session), Caller(running, session)
 
 
 async def test_two_clients_share_the_account(others: tuple[Caller, Caller]) -> None:
-    """What one client runs, the other cannot."""
+    """The tasks of one client take slots from the other."""
     assert await codes(others[0], 2) == [0, 0]
     assert await codes(others[1], 2) == [0, 1303]

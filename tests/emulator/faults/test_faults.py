@@ -44,7 +44,7 @@ ONE_OF_EACH = [
 
 
 def struck(faults: Faults, kinds: list[Any]) -> list[int]:
-    """Give the numbers of the calls, from 1 on, to which a fault happens."""
+    """Returns the numbers of the calls, from 1, to which a fault happens."""
     return [number for number, kind in enumerate(kinds, 1) if faults.fault_for(Call(kind=kind)) is not None]
 
 
@@ -84,7 +84,7 @@ def test_kinds_are_counted_apart() -> None:
 
 
 def test_calls_count_from_when_a_rule_is_added() -> None:
-    """`at=1` is the next call, however many there were before."""
+    """`at=1` is the next call, after any number of earlier calls."""
     faults = Faults()
     struck(faults, ["query"] * 5)
     faults.add(RESET, on="query", at=1)
@@ -93,7 +93,7 @@ def test_calls_count_from_when_a_rule_is_added() -> None:
 
 
 def test_a_probability_is_seeded() -> None:
-    """A probability hits its share of calls, the same ones with the same seed, and others with another one."""
+    """A probability selects its share of calls, the same with the same seed, and others with another one."""
     hits = []
     for seed in (1, 1, 2):
         faults = Faults()
@@ -105,7 +105,7 @@ def test_a_probability_is_seeded() -> None:
 
 
 def test_draws_do_not_depend_on_other_rules() -> None:
-    """A rule hits the same calls whether or not an earlier one takes some of them."""
+    """A rule selects the same calls whether or not an earlier rule takes some of them."""
     alone, both = Faults(), Faults()
     both.add(RESET, on="query", every=2)
     for faults in (alone, both):
@@ -115,7 +115,7 @@ def test_draws_do_not_depend_on_other_rules() -> None:
 
 
 def test_a_call_has_one_fault() -> None:
-    """Where two rules want the same call, the first has it, and the second is not spent."""
+    """If two rules match a call, the first applies, and the second is not counted."""
     faults = Faults()
     faults.add(Fault.error(1302), on="query", at=1)
     faults.add(RESET, on="query", times=1)
@@ -126,7 +126,7 @@ def test_a_call_has_one_fault() -> None:
 
 
 def test_a_function_may_decide() -> None:
-    """A function is asked at each call, and names the fault or none."""
+    """A function is called for each call, and returns its fault or none."""
     faults = Faults()
     faults.add(lambda call: Fault.error(5000) if call.kind == "list" and call.number == 2 else None)
 
@@ -134,7 +134,7 @@ def test_a_function_may_decide() -> None:
 
 
 async def test_what_a_function_is_told(caller: Caller) -> None:
-    """A call tells its kind, number, method, path, headers in small letters, and the id that it asks for."""
+    """A call has its kind, number, method, path, headers in lower case, and the requested id."""
     calls: list[Call] = []
     caller.emulator.faults.add(calls.append)
 
@@ -151,7 +151,7 @@ async def test_what_a_function_is_told(caller: Caller) -> None:
 
 
 def test_a_function_cannot_do_what_cannot_be() -> None:
-    """A fault that a function gives must be one that can happen to such a call."""
+    """A function must return a fault that can happen to such a call."""
     faults = Faults()
     faults.add(lambda _: Fault.lost(), on="create")
 
@@ -170,7 +170,7 @@ def test_a_function_cannot_do_what_cannot_be() -> None:
     ],
 )
 def test_what_is_no_fault_is_refused(fault: Any, words: str) -> None:
-    """What is neither a fault nor a function is said at once, with what to write."""
+    """A value that is neither a fault nor a function raises an error at once, with a suggestion."""
     faults = Faults()
     with pytest.raises(TypeError, match=words):
         faults.add(fault, on="create")
@@ -178,7 +178,7 @@ def test_what_is_no_fault_is_refused(fault: Any, words: str) -> None:
 
 
 def test_a_function_gives_faults() -> None:
-    """What a function gives that is no fault is said at the call."""
+    """A function that returns something else raises an error at the call."""
     faults = Faults()
 
     def wrong(_: Call) -> Any:
@@ -190,7 +190,7 @@ def test_a_function_gives_faults() -> None:
 
 
 def test_clear_ends_everything() -> None:
-    """After `clear` nothing goes wrong any more, and what did is still counted."""
+    """After `clear` there are no faults, but the earlier ones are still counted."""
     faults = Faults()
     faults.add(RESET)
     struck(faults, ["query"])
@@ -247,20 +247,20 @@ def test_impossible_rules_are_said_at_once(arguments: dict[str, Any]) -> None:
     ],
 )
 def test_impossible_faults_are_said_at_once(make: Any) -> None:
-    """There is no fault with a code, a status, a share or a place in the answer that does not exist."""
+    """A fault with an invalid code, status, share or pointer is an error."""
     with pytest.raises((ValueError, TypeError), match=r"."):
         make()
 
 
 @pytest.mark.parametrize("fault", ONE_OF_EACH, ids=lambda fault: fault.kind)
 def test_a_fault_is_the_same_in_json(fault: Fault) -> None:
-    """What a fault says of itself in JSON makes the same fault again."""
+    """The JSON of a fault makes the same fault again."""
     assert Fault.from_json(json.loads(json.dumps(fault.as_json()))) == fault
     assert isinstance(hash(fault), int)
 
 
 def test_each_kind_is_here() -> None:
-    """The list above has one of each kind, and each call can go wrong."""
+    """The list above has one of each kind, and each kind of call can have a fault."""
     assert {fault.kind for fault in ONE_OF_EACH} == SUITS.keys()
     assert set().union(*SUITS.values()) == set(CALL_KINDS)
 

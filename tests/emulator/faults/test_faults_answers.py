@@ -27,7 +27,7 @@ RESELLER = {"id": "task_1", "task_id": "task_1", "object": "video", "status": "q
     ],
 )
 async def test_somebody_elses_body(caller: Caller, body: Any, status: int, kind: str, *, after_effect: bool) -> None:
-    """Any JSON or text comes with any status, in place of the effect or in place of its answer."""
+    """Any JSON or text is sent with any status, in place of the effect or in place of its answer."""
     caller.emulator.faults.add(Fault.foreign(body, status=status, after_effect=after_effect), on="create", at=1)
 
     answer = await caller.create()
@@ -38,7 +38,7 @@ async def test_somebody_elses_body(caller: Caller, body: Any, status: int, kind:
 
 
 async def test_each_call_of_the_api_may_meet_it(caller: Caller) -> None:
-    """Query, list, account and file are answered by somebody else as well, with headers that a fault names."""
+    """Query, list, account and file get a foreign answer as well, with the headers of the fault."""
     url = await result_url(caller)
     headers = {"Content-Type": "application/problem+json", "Server": None, "X-Gateway": "1"}
     caller.emulator.faults.add(Fault.foreign({"detail": "no"}, status=403, headers=headers))
@@ -65,7 +65,7 @@ async def test_a_login_page(caller: Caller, status: int) -> None:
 
 
 async def test_a_body_that_may_not_be(caller: Caller) -> None:
-    """A status that has no body is sent without one."""
+    """A status without a body is sent without one."""
     caller.emulator.faults.add(Fault.foreign(status=204), on="list", at=1)
     caller.emulator.faults.add(Fault.gateway(304), on="list", at=2)
 
@@ -75,7 +75,7 @@ async def test_a_body_that_may_not_be(caller: Caller) -> None:
 
 
 async def test_a_result_in_another_shape(caller: Caller) -> None:
-    """A query's task lacks what is removed, and has what is put; nothing but this one answer is changed."""
+    """The task of a query has the changes and removals; only this one answer is changed."""
     task_id = (await caller.create(external_task_id="mine")).body["data"]["task_id"]
     await asyncio.sleep(FAR)
     whole = await caller.task(task_id)
@@ -98,7 +98,7 @@ async def test_a_result_in_another_shape(caller: Caller) -> None:
 
 
 async def test_only_answers_of_a_kind_are_changed(caller: Caller) -> None:
-    """`where` keeps a change to tasks that have come so far, and a refusal may be changed too."""
+    """`where` restricts a change to tasks with a status, and a refusal may be changed too."""
     fault = Fault.reshaped({"/data/task_status": "SUCCESS"}, where={"/data/task_status": "succeed"})
     caller.emulator.faults.add(fault, on="query")
     caller.emulator.faults.add(Fault.reshaped({"/code": "1201"}, where={"/code": 1201}), on="list")
@@ -114,7 +114,7 @@ async def test_only_answers_of_a_kind_are_changed(caller: Caller) -> None:
 
 
 async def test_an_answer_that_names_somebody_else(caller: Caller) -> None:
-    """A create may be answered with a stranger's task, while ours is there."""
+    """A create may be answered with another client's task, while its own exists."""
     stranger = {"/data/task_id": "1", "/data/task_info/external_task_id": "not mine"}
     caller.emulator.faults.add(Fault.reshaped(stranger), on="create", at=1)
 
@@ -125,7 +125,7 @@ async def test_an_answer_that_names_somebody_else(caller: Caller) -> None:
 
 
 async def test_each_task_of_a_list_is_changed(caller: Caller) -> None:
-    """A star is each task of the list, and a dash is one more."""
+    """A star matches each task of the list, and a dash appends one."""
     for _ in range(2):
         await caller.create()
     caller.emulator.faults.add(Fault.reshaped({"/data/*/task_status": "", "/data/-": None}), on="list", at=1)
@@ -136,7 +136,7 @@ async def test_each_task_of_a_list_is_changed(caller: Caller) -> None:
 
 
 async def test_an_answer_too_many(caller: Caller) -> None:
-    """What is sent twice is the answer to the next call on the same connection, whatever that asks for."""
+    """An answer sent twice is the answer to the next call on the same connection, of any kind."""
     caller.emulator.faults.add(Fault.surplus(), on="create", at=1)
     async with aiohttp.ClientSession() as session:
         same = Caller(caller.emulator, session)
@@ -150,7 +150,7 @@ async def test_an_answer_too_many(caller: Caller) -> None:
 
 
 async def test_a_surplus_answer_to_nobody(caller: Caller) -> None:
-    """Where nobody asks again on the connection, it comes behind the first one, the same."""
+    """Without another request on the connection, the second copy follows the first one."""
     caller.emulator.faults.add(Fault.surplus(), on="list", at=1)
 
     answer = await exchange(caller, f"GET {PATH}")
@@ -160,7 +160,7 @@ async def test_a_surplus_answer_to_nobody(caller: Caller) -> None:
 
 
 async def test_answers_without_a_date(caller: Caller) -> None:
-    """No `Date` comes with an answer, nor with a refusal; without the fault it does."""
+    """Neither an answer nor a refusal has a `Date`; without the fault they do."""
     caller.emulator.faults.add(Fault.undated(), at=(1, 2))
 
     answers = [await caller.get(PATH), await caller.get(f"{PATH}/nobody"), await caller.get(PATH)]
@@ -171,7 +171,7 @@ async def test_answers_without_a_date(caller: Caller) -> None:
 
 @pytest.mark.parametrize("by", [-86400 * 400, -3600, 0, 7200])
 async def test_answers_of_another_time(caller: Caller, by: int) -> None:
-    """The date is wrong by so many seconds, on top of a clock that is skewed, and tokens are checked by the clock."""
+    """The date is wrong by `by` seconds, in addition to the skew, and tokens are checked by the clock."""
     caller.emulator.account.clock_skew = 30
     caller.emulator.faults.add(Fault.dated(by))
 
@@ -183,7 +183,7 @@ async def test_answers_of_another_time(caller: Caller, by: int) -> None:
 
 @pytest.mark.parametrize("on", ["create", "list"])
 async def test_answers_with_other_headers(caller: Caller, on: CallKind) -> None:
-    """The true answer has the headers and the status that a fault wants."""
+    """The true answer has the headers and the status of the fault."""
     headers = {"Content-Type": "text/html", "Date": "yesterday", "X-Cache": "HIT"}
     caller.emulator.faults.add(Fault.other_headers(headers, status=203), on=on)
 
@@ -194,7 +194,7 @@ async def test_answers_with_other_headers(caller: Caller, on: CallKind) -> None:
 
 
 async def test_other_headers_go_with_any_fault(caller: Caller) -> None:
-    """A fault of another kind has other headers as well."""
+    """A fault of another kind can have other headers as well."""
     fault = Fault.error(1303).with_headers({"Date": None}).with_headers({"Retry-After": "7"})
     caller.emulator.faults.add(fault, on="create")
 

@@ -13,7 +13,7 @@ from .conftest import exchange, now, raw_create
 
 @pytest.mark.parametrize("after_effect", [False, True])
 async def test_a_reset_loses_the_answer(caller: Caller, *, after_effect: bool) -> None:
-    """The connection is reset before the first byte of an answer; after the effect there is a task, and it is paid."""
+    """The connection is reset before the first byte of an answer; after the effect the task exists, and is charged."""
     caller.emulator.faults.add(Fault.reset(after_effect=after_effect), on="create", at=1)
 
     lost = await raw_create(caller)
@@ -26,7 +26,7 @@ async def test_a_reset_loses_the_answer(caller: Caller, *, after_effect: bool) -
 
 
 async def test_a_lost_task_keeps_its_id(caller: Caller) -> None:
-    """A task whose answer was lost is there: it is found by its external id, and a second send is refused."""
+    """A task whose answer was lost exists: its external id finds it, and a second create is refused."""
     caller.emulator.faults.add(Fault.reset(after_effect=True), on="create", at=1)
 
     with pytest.raises(aiohttp.ClientConnectionError):
@@ -39,7 +39,7 @@ async def test_a_lost_task_keeps_its_id(caller: Caller) -> None:
 
 @pytest.mark.parametrize("after_effect", [False, True])
 async def test_each_error_of_the_table(caller: Caller, *, after_effect: bool) -> None:
-    """Each code comes with its HTTP status in an envelope, in place of the effect or in place of its answer."""
+    """Each code is sent with its HTTP status in an envelope, in place of the effect or in place of its answer."""
     for code in HTTP_STATUS:
         fault = Fault.error(code, message=f"number {code}", after_effect=after_effect)
         caller.emulator.faults.add(fault, on="create", at=1)
@@ -65,14 +65,14 @@ async def test_pages_of_a_gateway(caller: Caller, *, after_effect: bool) -> None
 
 
 async def test_a_large_upload_hears_of_its_error(caller: Caller) -> None:
-    """What is refused before its effect is received whole all the same, so that the answer is not lost."""
+    """A request refused before its effect is still received completely, so that the answer is not lost."""
     caller.emulator.faults.add(Fault.gateway(503), on="create", at=1)
 
     assert (await caller.create(prompt="x" * 8_000_000)).status == 503
 
 
 async def test_a_late_answer_to_a_task_made_in_time(caller: Caller) -> None:
-    """A delay after the effect: the task is there at once, its answer comes after 6 s."""
+    """A delay after the effect: the task exists at once, its answer is sent after 6 s."""
     caller.emulator.faults.add(Fault.delay(6, after_effect=True), on="create")
     began = now()
 
@@ -93,7 +93,7 @@ async def test_a_delay_before_the_effect(caller: Caller) -> None:
 
 
 async def test_a_delayed_effect_does_not_need_its_client(caller: Caller) -> None:
-    """A create that was received takes effect when its delay is over, although its client has given up."""
+    """A received create takes effect after its delay, although its client has disconnected."""
     caller.emulator.faults.add(Fault.delay(6), on="create", at=1)
 
     with pytest.raises(TimeoutError):
@@ -106,7 +106,7 @@ async def test_a_delayed_effect_does_not_need_its_client(caller: Caller) -> None
 
 @pytest.mark.parametrize("after_effect", [False, True])
 async def test_reads_are_delayed_too(caller: Caller, *, after_effect: bool) -> None:
-    """A delayed query tells the state from before the delay, or from after it."""
+    """A delayed query returns the state from before the delay, or from after it."""
     task_id = (await caller.create()).body["data"]["task_id"]
     caller.emulator.faults.add(Fault.delay(20, after_effect=after_effect), on="query")
 
@@ -116,7 +116,7 @@ async def test_reads_are_delayed_too(caller: Caller, *, after_effect: bool) -> N
 
 
 async def test_any_fault_may_come_late(caller: Caller) -> None:
-    """A gateway that gives up after a minute says so after a minute."""
+    """A gateway's timeout of a minute is answered after a minute."""
     caller.emulator.faults.add(Fault.gateway(504, after_effect=True).delayed(60), on="create")
     caller.emulator.faults.add(Fault.reset().delayed(30), on="query")
     began = now()
@@ -141,7 +141,7 @@ async def test_headers_and_then_nothing(caller: Caller) -> None:
 
 
 async def test_half_a_body_and_then_nothing(caller: Caller) -> None:
-    """A stall may come in the middle of the body, and ends with a reset when it has lasted long enough."""
+    """A stall may occur in the middle of the body, and ends with a reset after its time."""
     caller.emulator.faults.add(Fault.stall(share=0.5, seconds=30), on="create", at=1)
 
     stalled = await raw_create(caller)
@@ -155,7 +155,7 @@ async def test_half_a_body_and_then_nothing(caller: Caller) -> None:
 
 
 async def test_half_an_answer_with_a_clean_end(caller: Caller) -> None:
-    """A truncated answer ends as a whole one does, and only its JSON shows that something is missing."""
+    """A truncated answer ends like a complete one, and only its JSON shows that something is missing."""
     caller.emulator.faults.add(Fault.truncated(), on="query", at=1)
     task_id = (await caller.create()).body["data"]["task_id"]
 
@@ -168,7 +168,7 @@ async def test_half_an_answer_with_a_clean_end(caller: Caller) -> None:
 
 
 async def test_an_answer_that_is_shorter_than_announced(caller: Caller) -> None:
-    """With a wrong length the connection is closed before all that was announced has come."""
+    """With a wrong length the connection is closed before all announced bytes are sent."""
     caller.emulator.faults.add(Fault.wrong_length(10), on="query", at=1)
 
     answer = await exchange(caller, f"GET {PATH}/unknown")
@@ -179,7 +179,7 @@ async def test_an_answer_that_is_shorter_than_announced(caller: Caller) -> None:
 
 
 async def test_an_answer_reset_in_the_middle(caller: Caller) -> None:
-    """A reset with a share comes after that share of the body."""
+    """A reset with a share occurs after that share of the body."""
     caller.emulator.faults.add(Fault.reset(share=0.5), on="create", at=1)
 
     answer = await raw_create(caller)
@@ -191,7 +191,7 @@ async def test_an_answer_reset_in_the_middle(caller: Caller) -> None:
 
 
 async def test_a_fault_needs_no_credentials(caller: Caller) -> None:
-    """What strikes before the effect strikes before the check of the token; after it, in place of the refusal."""
+    """A fault before the effect strikes before the check of the token; one after it replaces the refusal."""
     caller.headers = {}
     caller.emulator.faults.add(Fault.error(1302), on="create", at=1)
     caller.emulator.faults.add(Fault.error(5000, after_effect=True), on="query", at=1)
@@ -202,7 +202,7 @@ async def test_a_fault_needs_no_credentials(caller: Caller) -> None:
 
 
 async def test_closing_ends_what_waits() -> None:
-    """An emulator that is closed leaves no stall and no delay behind, of clients that are there and that have gone."""
+    """A closed emulator leaves no stall and no delay behind, of connected and of disconnected clients."""
     emulator = Emulator(clock=now)
     await emulator.start()
     emulator.faults.add(Fault.stall(), on="query")

@@ -16,8 +16,8 @@ def speed() -> float:
     return 100.0
 
 
-async def told(caller: Caller, tasks: int = 1) -> list[str]:
-    """Create tasks, let them end, and give the states that their callbacks told, in order."""
+async def statuses(caller: Caller, tasks: int = 1) -> list[str]:
+    """Creates tasks, lets them end, and returns the statuses in their callbacks, in order."""
     async with Receiver() as receiver:
         for _ in range(tasks):
             await caller.create(callback_url=receiver.url)
@@ -26,10 +26,10 @@ async def told(caller: Caller, tasks: int = 1) -> list[str]:
 
 
 async def test_a_callback_is_lost(caller: Caller) -> None:
-    """A lost callback is never posted, and the ledger knows of no attempt."""
+    """A lost callback is never posted, and the ledger has no attempt."""
     caller.emulator.faults.add(Fault.lost(), on="callback", at=2)
 
-    assert await told(caller) == ["processing"]
+    assert await statuses(caller) == ["processing"]
     assert [note.status for note in caller.emulator.ledger.callbacks] == ["processing"]
     assert caller.emulator.faults.injected == {("callback", "lost"): 1}
 
@@ -38,29 +38,29 @@ async def test_a_callback_is_doubled(caller: Caller) -> None:
     """A doubled callback is posted twice."""
     caller.emulator.faults.add(Fault.doubled(), on="callback", when=lambda call: call.status == "succeed")
 
-    assert await told(caller) == ["processing", "succeed", "succeed"]
+    assert await statuses(caller) == ["processing", "succeed", "succeed"]
 
 
 async def test_callbacks_change_places(caller: Caller) -> None:
-    """A reordered callback comes after the next one of its task; the last one has none, and is not counted."""
+    """A reordered callback is posted after the next one of its task; the last one is not moved or counted."""
     caller.emulator.faults.add(Fault.reordered(), on="callback")
 
-    assert await told(caller) == ["succeed", "processing"]
+    assert await statuses(caller) == ["succeed", "processing"]
     assert caller.emulator.faults.injected == {("callback", "reordered"): 1}
 
 
 async def test_a_callback_is_late(caller: Caller) -> None:
-    """A delayed callback tells what was true when it should have come, and may be overtaken."""
+    """A delayed callback has the status of its original time, and may be overtaken."""
     caller.emulator.faults.add(Fault.delay(FAR / 2), on="callback", at=1)
 
-    assert await told(caller) == ["succeed", "processing"]
+    assert await statuses(caller) == ["succeed", "processing"]
 
 
 async def test_some_callbacks_are_lost(caller: Caller) -> None:
-    """With a probability some are lost, and all others come."""
+    """With a probability some are lost, and all others are posted."""
     caller.emulator.faults.add(Fault.lost(), on="callback", probability=0.3, seed=1)
 
-    states = await told(caller, tasks=10)
+    states = await statuses(caller, tasks=10)
 
     lost = caller.emulator.faults.injected["callback", "lost"]
     assert 0 < lost < 20

@@ -10,12 +10,12 @@ from .conftest import exchange, raw_file, result_url
 
 
 async def rest(caller: Caller, url: str, start: int, etag: str) -> Answer:
-    """Ask for the rest of a file, if it is still the same one."""
+    """Requests the rest of a file, if it is still the same one."""
     return await caller.request("GET", url, headers={"Range": f"bytes={start}-", "If-Range": etag})
 
 
 async def test_half_a_file_with_a_clean_end(caller: Caller) -> None:
-    """A truncated file has no announced length and ends as a whole one does; it is not delivered."""
+    """A truncated file has no announced length and ends like a complete one; it is not delivered."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.truncated(), on="file", at=1)
 
@@ -30,7 +30,7 @@ async def test_half_a_file_with_a_clean_end(caller: Caller) -> None:
 
 
 async def test_a_file_reset_at_half(caller: Caller) -> None:
-    """Half of the file comes, then a reset; the rest that is asked for makes it delivered."""
+    """Half of the file is sent, then a reset; requesting the rest completes the delivery."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.reset(share=0.5), on="file", at=1)
 
@@ -46,7 +46,7 @@ async def test_a_file_reset_at_half(caller: Caller) -> None:
 
 
 async def test_a_file_that_stalls_at_half(caller: Caller) -> None:
-    """Half of the file comes, then nothing, on a connection that stays; what went out counts at once."""
+    """Half of the file is sent, then nothing, on an open connection; the sent bytes count at once."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.stall(share=0.5), on="file", at=1)
 
@@ -74,7 +74,7 @@ async def test_a_file_of_which_only_the_headers_come(caller: Caller) -> None:
 
 
 async def test_no_answer_at_all(caller: Caller) -> None:
-    """A reset without a share comes before the first byte, a delay after which everything is well."""
+    """A reset without a share occurs before the first byte; a delay only delays the file."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.reset(), on="file", at=1)
     caller.emulator.faults.add(Fault.delay(30), on="file", at=2)
@@ -86,7 +86,7 @@ async def test_no_answer_at_all(caller: Caller) -> None:
 
 
 async def test_more_bytes_announced_than_come(caller: Caller) -> None:
-    """A length that is too large: the whole file comes, then the connection closes."""
+    """A length that is too large: the whole file is sent, then the connection closes."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.wrong_length(1000), on="file", at=1)
 
@@ -98,7 +98,7 @@ async def test_more_bytes_announced_than_come(caller: Caller) -> None:
 
 
 async def test_fewer_bytes_announced_than_there_are(caller: Caller) -> None:
-    """A length that is too small: all that was announced comes, which is not all of the file."""
+    """A length that is too small: only the announced bytes are sent."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.wrong_length(-1000), on="file", at=1)
 
@@ -113,7 +113,7 @@ async def test_fewer_bytes_announced_than_there_are(caller: Caller) -> None:
 
 @pytest.mark.parametrize("status", [200, 500, 502, 503, 504])
 async def test_a_page_in_place_of_a_file(caller: Caller, status: int) -> None:
-    """A gateway's page comes in place of the file, also with 200."""
+    """A gateway's page is sent in place of the file, also with 200."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.gateway(status), on="file", at=1)
 
@@ -124,7 +124,7 @@ async def test_a_page_in_place_of_a_file(caller: Caller, status: int) -> None:
 
 
 async def test_a_file_that_changes_between_two_ranges(caller: Caller) -> None:
-    """A changed file has another ETag and other bytes, from then on; `If-Range` tells, so that the whole one comes."""
+    """A changed file has another ETag and other bytes from then on; with `If-Range` the whole file is sent."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.changed(), on="file", at=2)
 
@@ -140,7 +140,7 @@ async def test_a_file_that_changes_between_two_ranges(caller: Caller) -> None:
 
 
 async def test_a_changed_file_whose_server_ignores_if_range(caller: Caller) -> None:
-    """A server may send the range of a changed file: only its ETag tells."""
+    """A server may send the range of a changed file: only its ETag shows the change."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.changed(if_range=False), on="file", at=2)
 
@@ -153,7 +153,7 @@ async def test_a_changed_file_whose_server_ignores_if_range(caller: Caller) -> N
 
 
 async def test_a_file_changes_for_itself(caller: Caller) -> None:
-    """A file that has changed stays so without any rule, and no other file changes with it."""
+    """A changed file remains changed without any rule, and no other file changes with it."""
     first, second = await result_url(caller), await result_url(caller)
     before = [(await caller.request("HEAD", url)).headers["etag"] for url in (first, second)]
     caller.emulator.faults.add(Fault.changed(), on="file", when=lambda call: call.path in first, times=1)
@@ -168,7 +168,7 @@ async def test_a_file_changes_for_itself(caller: Caller) -> None:
 
 
 async def test_a_server_that_ignores_ranges(caller: Caller) -> None:
-    """The whole file comes, with 200, although a part was asked for."""
+    """The whole file is sent, with 200, although a part was requested."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.no_ranges(), on="file")
 
@@ -179,7 +179,7 @@ async def test_a_server_that_ignores_ranges(caller: Caller) -> None:
 
 
 async def test_a_link_that_has_expired_once(caller: Caller) -> None:
-    """A link is refused once as expired, and the same link works when it is tried again."""
+    """A link is refused once as expired, and works when it is tried again."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.expired(), on="file", at=1)
 
@@ -202,7 +202,7 @@ async def test_links_that_are_always_expired(caller: Caller) -> None:
 
 
 async def test_a_part_may_be_cut_as_well(caller: Caller) -> None:
-    """A fault of the body cuts the range that was asked for, whose headers tell the truth."""
+    """A fault of the body cuts the requested range, whose headers are correct."""
     url = await result_url(caller)
     size = int((await caller.request("HEAD", url)).headers["content-length"])
     caller.emulator.faults.add(Fault.truncated(0.25), on="file", at=1)
@@ -214,7 +214,7 @@ async def test_a_part_may_be_cut_as_well(caller: Caller) -> None:
 
 
 async def test_asking_for_headers_only(caller: Caller) -> None:
-    """HEAD gets the true headers whatever is wrong with the body, and a connection that can be used again."""
+    """HEAD gets the true headers with any fault of the body, and the connection can be used again."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.wrong_length(), on="file", at=1)
     caller.emulator.faults.add(Fault.stall(), on="file", at=2)
@@ -227,7 +227,7 @@ async def test_asking_for_headers_only(caller: Caller) -> None:
 
 
 async def test_half_a_file_is_an_error_of_a_real_client(caller: Caller) -> None:
-    """A client that knows HTTP hears of a file that was reset or came too short."""
+    """An HTTP client detects a file that was reset or is too short."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.reset(share=0.5), on="file", at=1)
     caller.emulator.faults.add(Fault.wrong_length(), on="file", at=2)
@@ -238,7 +238,7 @@ async def test_half_a_file_is_an_error_of_a_real_client(caller: Caller) -> None:
 
 
 async def test_a_client_that_leaves_a_stall(caller: Caller) -> None:
-    """A stall is over when its client has gone; until then it holds neither the file nor the server."""
+    """A stall ends when its client has disconnected; until then it blocks neither the file nor the server."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.stall(share=0.5, seconds=3e6), on="file", at=1)
 

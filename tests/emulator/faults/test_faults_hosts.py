@@ -11,7 +11,7 @@ from .conftest import Exchange, exchange, now, raw_file, result_url
 
 
 async def located(caller: Caller, url: str) -> str:
-    """Give the target that a redirect names, as it is on the wire."""
+    """Returns the target of a redirect, as sent on the wire."""
     host, _, port = caller.emulator.base_url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     target = url.removeprefix(caller.emulator.base_url)
@@ -24,12 +24,12 @@ async def located(caller: Caller, url: str) -> str:
 
 
 async def fetched(caller: Caller, target: str) -> Exchange:
-    """Ask for a target, to the letter."""
+    """Requests a target, exactly as spelled."""
     return await exchange(caller, f"GET {target}")
 
 
 async def test_a_redirect_to_a_signed_address(caller: Caller) -> None:
-    """A file is elsewhere, at an address that works as it was sent; going there is not redirected again."""
+    """A file is at another address, valid exactly as sent, and is not redirected again."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.redirected(), on="file")
 
@@ -41,7 +41,7 @@ async def test_a_redirect_to_a_signed_address(caller: Caller) -> None:
 
 
 async def test_a_signed_address_is_good_to_the_letter(caller: Caller) -> None:
-    """Each other spelling of the same address is refused, among them those of clients that tidy."""
+    """Every other spelling of the same address is refused, among them those of clients that normalize."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.redirected(), on="file", at=1)
     target = await located(caller, url)
@@ -69,7 +69,7 @@ async def test_a_signed_address_is_good_to_the_letter(caller: Caller) -> None:
 
 
 async def test_a_signed_address_expires(caller: Caller) -> None:
-    """A signed address is good no longer than the link that led to it."""
+    """A signed address is not valid longer than the link that redirected to it."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.redirected(), on="file", at=1)
     target = await located(caller, url)
@@ -82,7 +82,7 @@ async def test_a_signed_address_expires(caller: Caller) -> None:
 
 
 async def test_a_file_that_is_there_later(caller: Caller) -> None:
-    """A file is missing at first, 404 as object stores say it."""
+    """A file is missing at first, with a 404 as of object stores."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.missing(), on="file", times=2)
 
@@ -94,7 +94,7 @@ async def test_a_file_that_is_there_later(caller: Caller) -> None:
 
 @pytest.mark.parametrize("by", [0, 3_000_000])
 async def test_a_file_that_lies_compressed(caller: Caller, by: int) -> None:
-    """What is served is compressed, unasked: length, ETag and ranges are those of the compressed bytes."""
+    """The file is compressed without a request: length, ETag and ranges are those of the compressed bytes."""
     url = await result_url(caller)
     plain = await raw_file(caller, url)
     caller.emulator.faults.add(Fault.gzipped(by), on="file")
@@ -112,7 +112,7 @@ async def test_a_file_that_lies_compressed(caller: Caller, by: int) -> None:
 
 
 async def test_a_compressed_file_may_grow_a_thousandfold(caller: Caller) -> None:
-    """Zeros behind a file cost next to nothing on the wire."""
+    """Appended zeros add few bytes on the wire."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.gzipped(), on="file", at=1)
     caller.emulator.faults.add(Fault.gzipped(20_000_000), on="file", at=2)
@@ -123,7 +123,7 @@ async def test_a_compressed_file_may_grow_a_thousandfold(caller: Caller) -> None
 
 
 async def test_a_file_of_another_type(caller: Caller) -> None:
-    """The whole file comes, with a type and a status that are not its own."""
+    """The whole file is sent, with a wrong type and status."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.other_headers({"Content-Type": "text/plain"}, status=203), on="file")
 
@@ -134,7 +134,7 @@ async def test_a_file_of_another_type(caller: Caller) -> None:
 
 @pytest.mark.parametrize("etag", [None, 'W/"1"'])
 async def test_a_host_without_a_strong_validator(caller: Caller, etag: str | None) -> None:
-    """There is no ETag or a weak one, also of a file that breaks off; a date continues it, a weak ETag does not."""
+    """There is no ETag or a weak one, also for an interrupted file; a date resumes it, a weak ETag does not."""
     url = await result_url(caller)
     fault = Fault.truncated().with_headers({"ETag": etag})
     caller.emulator.faults.add(fault, on="file", at=1)
@@ -153,7 +153,7 @@ async def test_a_host_without_a_strong_validator(caller: Caller, etag: str | Non
 
 
 async def test_a_changed_file_is_newer(caller: Caller) -> None:
-    """A file that changes has another date, so that a part of the old one is not continued."""
+    """A changed file has another date, so that a part of the old one is not resumed."""
     url = await result_url(caller)
     old = await caller.request("HEAD", url)
     caller.emulator.faults.add(Fault.changed(), on="file", at=1)
@@ -163,7 +163,7 @@ async def test_a_changed_file_is_newer(caller: Caller) -> None:
 
 
 async def test_a_slow_file(caller: Caller) -> None:
-    """A file comes at so many bytes per second, whole in the end; who leaves does not hold it up."""
+    """A file is sent at `rate` bytes per second, completely; a client that disconnects does not block it."""
     url = await result_url(caller)
     size = len((await caller.request("GET", url)).content)
     caller.emulator.faults.add(Fault.slow(size / 10), on="file", at=1)
@@ -180,7 +180,7 @@ async def test_a_slow_file(caller: Caller) -> None:
 
 
 async def test_a_slow_file_does_not_hold_up_an_end(emulator: Emulator, caller: Caller) -> None:
-    """An emulator that is closed does not wait for a file that would take days."""
+    """Closing an emulator does not wait for a file that would take days."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.slow(1), on="file")
     slow = asyncio.create_task(raw_file(caller, url))

@@ -36,7 +36,7 @@ async def test_a_fault_is_added(caller: Caller) -> None:
     ],
 )
 async def test_rules_are_shown_as_they_were_given(caller: Caller, rule: dict[str, Any]) -> None:
-    """What is shown of a rule has all that it was made of."""
+    """The JSON of a rule has all its arguments."""
     await caller.request("POST", FAULTS, json=rule)
 
     (shown,) = (await caller.request("GET", FAULTS)).body["rules"]
@@ -49,7 +49,7 @@ async def test_rules_are_shown_as_they_were_given(caller: Caller, rule: dict[str
 
 
 async def test_what_happened_is_shown(caller: Caller) -> None:
-    """Injected faults and calls are counted by kind; functions of Python are only named."""
+    """Injected faults and calls are counted by kind; Python functions are shown as "a function"."""
     caller.emulator.faults.add(Fault.error(1302), on="list", at=2, when=lambda _: True)
     caller.emulator.faults.add(lambda _: None)
     for _ in range(3):
@@ -64,7 +64,7 @@ async def test_what_happened_is_shown(caller: Caller) -> None:
 
 
 async def test_faults_are_cleared(caller: Caller) -> None:
-    """DELETE removes all rules, and the counts stay."""
+    """DELETE removes all rules, and the counts remain."""
     await caller.request("POST", FAULTS, json={"on": "list", "fault": {"kind": "gateway"}})
     assert (await caller.get(PATH)).status == 502
 
@@ -116,7 +116,7 @@ async def test_faults_are_cleared(caller: Caller) -> None:
     ],
 )
 async def test_nonsense_is_refused(caller: Caller, path: str, body: str | bytes) -> None:
-    """What makes no sense is 400 with a reason, and nothing is changed."""
+    """Invalid input is 400 with a reason, and changes nothing."""
     before = (await caller.request("GET", path)).body
 
     answer = await caller.request("POST", path, data=body, headers={"Content-Type": "application/json"})
@@ -127,7 +127,7 @@ async def test_nonsense_is_refused(caller: Caller, path: str, body: str | bytes)
 
 
 async def test_the_account_is_changed(caller: Caller) -> None:
-    """Settings of the account are shown, changed one by one, and made again what they were."""
+    """Settings of the account are shown, changed one by one, and reset."""
     first = (await caller.request("GET", ACCOUNT)).body
     settings: dict[str, Any] = {"limit": 5, "limits": {"kling-v3": 2}, "visible_after": 10}
     settings |= {"unique_ids": False, "list_seed": 3, "clock_skew": -40, "retired": {"some": ["kling-v1"]}}
@@ -151,7 +151,7 @@ async def test_the_account_is_changed(caller: Caller) -> None:
     ["", "text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", "multipart/form-data", "x"],
 )
 async def test_a_switch_is_told_that_it_gets_json(caller: Caller, path: str, kind: str) -> None:
-    """What does not say that it is JSON is refused with 415: all that a page of another site can send unasked."""
+    """Other content types than JSON are refused with 415: a page of another site can only send those."""
     before = (await caller.request("GET", path)).body
 
     answer = await caller.request("POST", path, data=b'{"limit": 1}', headers={"Content-Type": kind})
@@ -162,7 +162,7 @@ async def test_a_switch_is_told_that_it_gets_json(caller: Caller, path: str, kin
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON", "application/json;charset=no"])
 async def test_json_may_say_more_of_itself(caller: Caller, kind: str) -> None:
-    """A character set changes nothing: JSON is told by its bytes."""
+    """A character set is ignored: the encoding of JSON is detected from its bytes."""
     answer = await caller.request("POST", ACCOUNT, data=b'{"limit": 1}', headers={"Content-Type": kind})
 
     assert (answer.status, caller.emulator.account.limit) == (200, 1)

@@ -1,5 +1,5 @@
 "use strict";
-// Asks for the state and shows it. What comes from users is only ever set as text.
+// Polls the state and shows it. Users' input is only ever set as text.
 
 const BUSY_MS = 500;
 const IDLE_MS = 1500;
@@ -12,7 +12,7 @@ function made(tag, properties = {}, ...children) {
   return node;
 }
 
-// Only what has changed is touched, so that a video plays on and a selection stays.
+// Updates only what has changed, so that videos keep playing and selections remain.
 function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
@@ -161,7 +161,7 @@ function show(state) {
   }
   state.tasks.forEach((task, index) => {
     const card = showTask(task);
-    // A node that is moved stops playing, so each is put in place once.
+    // A moved node stops playing, so each is inserted once.
     if (!card.isConnected) target.insertBefore(card, target.children[index] || null);
   });
 }

@@ -1,1 +1,1 @@
-"""Videos without an encoder: a still picture with big letters, as real H.264 in MP4."""
+"""Result files without an encoder: videos of a still picture as real H.264 in MP4, PNG pictures and sounds."""

@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 
 PCM_HEADER: Final = b"\x0d\x00"
-"""What precedes the samples of each macroblock but the first: mb_type I_PCM, ue(25), padded to whole bytes."""
+"""Precedes the samples of each macroblock but the first: mb_type I_PCM, ue(25), padded to whole bytes."""
 
 _NON_IDR: Final = 0x61
 _IDR: Final = 0x65
@@ -51,12 +51,12 @@ class _Bits:
         return self
 
     def aligned(self) -> bytes:
-        """Give the bytes, the last one filled with zeros."""
+        """Returns the bytes, the last one padded with zeros."""
         self.u(0, -self._count % 8)
         return self._value.to_bytes(self._count // 8 + 1, "big")[1:]
 
     def finished(self) -> bytes:
-        """Give the bytes with rbsp_trailing_bits."""
+        """Returns the bytes with rbsp_trailing_bits."""
         return self.u(1, 1).aligned()
 
 
@@ -90,7 +90,7 @@ class Format:
 
 
 def sequence_parameters(form: Format) -> bytes:
-    """Write the SPS: profile, level, size with its cropping, colours, rate."""
+    """Returns the SPS: profile, level, size with its cropping, colours, rate."""
     bits = _Bits().u(66, 8).u(0b1100_0000, 8).u(form.level, 8)  # baseline, constrained
     bits.ue(0, _FRAME_NUM_BITS - 4, 2, 1)  # id, log2_max_frame_num - 4, pic_order_cnt_type, max_num_ref_frames
     bits.u(0, 1).ue(form.columns - 1, form.rows - 1).u(0b11, 2)  # no gaps; frames only, direct_8x8_inference
@@ -107,7 +107,7 @@ def sequence_parameters(form: Format) -> bytes:
 
 
 def picture_parameters() -> bytes:
-    """Write the PPS."""
+    """Returns the PPS."""
     bits = _Bits().ue(0, 0).u(0, 1).u(0, 1)  # ids; CAVLC; no bottom field order
     bits.ue(0, 0, 0)  # slice groups - 1, reference indices - 1 of both lists
     bits.u(0, 1).u(0, 2).ue(0, 0, 0)  # no weighting; init_qp, init_qs and chroma offset of 0
@@ -116,9 +116,9 @@ def picture_parameters() -> bytes:
 
 
 def key_frame_start() -> bytes:
-    """Write the NAL unit of the key frame up to the samples of its first macroblock.
+    """Returns the NAL unit of the key frame up to the samples of its first macroblock.
 
-    The samples, which hold no byte below 16 in limited range, need no escaping, and neither does `PCM_HEADER`.
+    The samples, which have no byte below 16 in limited range, need no escaping, and neither does `PCM_HEADER`.
     """
     bits = _Bits().ue(0, 7, 0).u(0, _FRAME_NUM_BITS).ue(0)  # first macroblock, I, PPS; frame_num; idr_pic_id
     bits.u(0, 1).u(0, 1).ue(0, 1)  # marking; slice_qp_delta 0, deblocking off
@@ -127,16 +127,16 @@ def key_frame_start() -> bytes:
 
 
 def key_frame_end() -> bytes:
-    """Write what follows the last macroblock of the key frame."""
+    """Returns the bytes after the last macroblock of the key frame."""
     return b"\x80"
 
 
 def repeat_frame(form: Format, number: int) -> bytes:
-    """Write the NAL unit of a frame that repeats the one before.
+    """Returns the NAL unit of a frame that repeats the previous one.
 
     Args:
         form: Size and rate.
-        number: Frames since the key frame, from 1 on.
+        number: Frames since the key frame, from 1.
     """
     bits = _Bits().ue(0, 5, 0).u(number % 2**_FRAME_NUM_BITS, _FRAME_NUM_BITS)  # first macroblock, P, PPS
     bits.u(0, 1).u(0, 1).u(0, 1)  # no override, no reordering, no adaptive marking
@@ -146,7 +146,7 @@ def repeat_frame(form: Format, number: int) -> bytes:
 
 
 def _escaped(unit: bytes) -> bytes:
-    """Put an emulation prevention byte where the bytes would look like a start code."""
+    """Inserts an emulation prevention byte wherever the bytes would look like a start code."""
     escaped = bytearray()
     zeros = 0
     for byte in unit:

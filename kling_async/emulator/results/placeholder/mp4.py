@@ -11,12 +11,12 @@ _TICKS: Final = 512  # per frame: a media timescale of fps * 512, so that each d
 
 
 def header(form: Format, sps: bytes, pps: bytes, sizes: Sequence[int]) -> bytes:
-    """Write all that precedes the samples; what follows is just the samples, one after the other.
+    """Returns all bytes before the samples; only the samples follow, one after the other.
 
     Args:
         form: Size and rate.
         sps: Sequence parameter set, a NAL unit.
-        pps: Picture parameter set, the same.
+        pps: Picture parameter set, a NAL unit.
         sizes: Bytes of each sample; the first one is the only key frame.
     """
     ftyp = _box(b"ftyp", b"isom", _u32(0x200), b"isomiso2avc1mp41")

@@ -17,7 +17,7 @@ _INK: Final = _SHADES  # palette: the background's shades from top to bottom, th
 
 
 class _Canvas:
-    """Rows of cells, the part that is cropped away included."""
+    """Rows of cells, including the part that is cropped away."""
 
     def __init__(self, form: Format) -> None:
         self.width, self.height = -(-form.width // 4), -(-form.height // 4)  # visible cells
@@ -26,7 +26,7 @@ class _Canvas:
         self.inked: set[int] = set()
 
     def write(self, word: str, left: int, top: int, scale: int) -> None:
-        """Write a word whose font pixels are `scale` x `scale` cells; what lies outside is left out."""
+        """Writes a word whose font pixels are `scale` x `scale` cells, clipped to the canvas."""
         glyphs = [font.rows(letter) for letter in word]
         for row in range(7):
             columns = [glyph[row] >> bit & 1 for glyph in glyphs for bit in (4, 3, 2, 1, 0, 5)]
@@ -40,12 +40,12 @@ class _Canvas:
 
 
 def macroblocks(form: Format, label: str, *, watermark: bool) -> list[bytes]:
-    """Paint a picture.
+    """Paints a picture.
 
     Args:
         form: Its size.
-        label: Digits that are written in small below "EMULATED", and choose the background's colour.
-        watermark: Whether "KLING" stands in the bottom right corner.
+        label: Digits that are written in small below "EMULATED", and determine the background's colour.
+        watermark: Whether "KLING" is in the bottom right corner.
 
     Returns:
         The rows of macroblocks, each macroblock with its `PCM_HEADER`.
@@ -68,19 +68,19 @@ def _columns(word: str) -> int:
 
 
 def _scale(word: str, canvas: _Canvas, of_width: float, of_height: float) -> int:
-    """Give the largest scale at which a word takes no more than these parts of the picture, at least 1."""
+    """Returns the largest scale at which a word takes at most these parts of the picture, at least 1."""
     return max(1, min(int(canvas.width * of_width) // _columns(word), int(canvas.height * of_height) // 7))
 
 
 def _palette(label: str) -> list[tuple[int, int, int]]:
-    """Give the colours as Y, Cb, Cr."""
+    """Returns the colours as Y, Cb, Cr."""
     hue = hashlib.sha256(label.encode()).digest()[0] / 256
     shades = [colorsys.hls_to_rgb(hue, 0.42 - 0.16 * shade / _SHADES, 0.38) for shade in range(_SHADES)]
     return [_ycbcr(*shade) for shade in shades] + [_ycbcr(0.96, 0.96, 0.93)]
 
 
 def _ycbcr(red: float, green: float, blue: float) -> tuple[int, int, int]:
-    """Convert from RGB in [0, 1] to BT.709 in limited range, where no sample is below 16."""
+    """Converts from RGB in [0, 1] to BT.709 in limited range, where no sample is below 16."""
     luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     return (
         round(16 + 219 * luma),
@@ -104,7 +104,7 @@ def _rows(canvas: _Canvas, form: Format, palette: list[tuple[int, int, int]]) ->
 
 
 def _macroblock(cells: bytes, tables: list[bytes]) -> bytes:
-    """Give the samples of a macroblock of 4 x 4 cells: 16 x 16 of luma, 8 x 8 of each chroma."""
+    """Returns the samples of a macroblock of 4 x 4 cells: 16 x 16 of luma, 8 x 8 of each chroma."""
     lines = [cells[start : start + 4] for start in range(0, 16, 4)]
     luma = b"".join(bytes(cell for cell in line for _ in range(4)) * 4 for line in lines)
     chroma = b"".join(bytes(cell for cell in line for _ in range(2)) * 2 for line in lines)

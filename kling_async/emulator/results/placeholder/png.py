@@ -1,4 +1,4 @@
-"""Pictures without an encoder: a calm colour with words on it, as PNG with a palette."""
+"""Pictures without an encoder: a calm colour with text on it, as PNG with a palette."""
 
 import colorsys
 import hashlib
@@ -15,15 +15,15 @@ Colour = tuple[int, ...]
 
 
 def painted(width: int, height: int, hue: str, labels: Sequence[Label]) -> bytes:
-    """Paint a picture.
+    """Paints a picture.
 
-    A row is one shade from left to right but for the letters, so that 4K takes a fraction of a second.
+    Apart from the letters each row has one shade, so that 4K takes a fraction of a second.
 
     Args:
         width: Pixels.
-        height: The same.
-        hue: A text that chooses the colour.
-        labels: What is written, none over another.
+        height: Pixels.
+        hue: A text that determines the colour.
+        labels: The labels, none over another.
 
     Returns:
         A PNG file.
@@ -41,13 +41,13 @@ def painted(width: int, height: int, hue: str, labels: Sequence[Label]) -> bytes
 
 
 def png(width: int, height: int, rows: Iterable[bytes], palette: Sequence[Colour] = ()) -> bytes:
-    """Write a PNG file.
+    """Returns a PNG file.
 
     Args:
         width: Pixels.
-        height: The same.
+        height: Pixels.
         rows: From top to bottom, each pixel its number in the palette, or red, green and blue.
-        palette: At most 256 colours; empty where the rows hold the colours themselves.
+        palette: At most 256 colours; empty if the rows contain the colours themselves.
     """
     header = struct.pack(">IIBBBBB", width, height, 8, 3 if palette else 2, 0, 0, 0)
     pixels = zlib.compress(b"".join(b"\0" + row for row in rows), 1)  # 0: no filter
@@ -60,16 +60,16 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _shades(hue: str) -> list[Colour]:
-    """Give the background's colours from top to bottom."""
+    """Returns the background's colours from top to bottom."""
     part = hashlib.sha256(hue.encode()).digest()[0] / 256
     shades = [colorsys.hls_to_rgb(part, 0.42 - 0.16 * shade / _SHADES, 0.38) for shade in range(_SHADES)]
     return [tuple(round(255 * channel) for channel in shade) for shade in shades]
 
 
 def _tables(label: Label, palette: list[Colour]) -> list[bytes]:
-    """Give, for each shade, the number of its mixture with each of the label's colours, by that one's opacity.
+    """Returns, for each shade, the number of its mixture with each of the label's colours, by that colour's opacity.
 
-    The mixtures are added to the palette.
+    Adds the mixtures to the palette.
     """
     tables = []
     inks = _inks(label)
@@ -86,7 +86,7 @@ def _tables(label: Label, palette: list[Colour]) -> list[bytes]:
 
 
 def _inks(label: Label) -> dict[int, bytes]:
-    """Give the colours of a label, of which there is one of each opacity."""
+    """Returns the colours of a label, one for each opacity."""
     opacities = left = label.rgba[3::4]
     inks = {}
     while left:

@@ -7,29 +7,29 @@ import zlib
 from typing import Final
 
 RATE: Final = 48_000
-"""Samples of a second."""
+"""Samples per second."""
 
 _NOTE: Final = RATE // 5  # samples
 _FADE: Final = RATE // 100
 _LOUDNESS: Final = 2600  # of 32767: -22 dB
-_SCALE: Final = (262, 294, 330, 392, 440, 523, 587, 659)  # Hz, pentatonic, so that it never sounds wrong
+_SCALE: Final = (262, 294, 330, 392, 440, 523, 587, 659)  # Hz, pentatonic, so that no sequence is dissonant
 
-# MPEG-1 layer III, 64 kbit/s, 48 kHz, mono, without CRC: a frame of 24 ms holds 192 bytes, never one more.
+# MPEG-1 layer III, 64 kbit/s, 48 kHz, mono, without CRC: a frame of 24 ms always has 192 bytes.
 _MP3_HEADER: Final = bytes.fromhex("fffb54c4")
 _MP3_FRAME_BYTES: Final = 192
 _MP3_FRAME: Final = 1152  # samples
 
 
 def mp3_milliseconds(milliseconds: int) -> int:
-    """Give the length of the MP3 of a sound: whole frames, and one more, as encoders need it."""
+    """Returns the length of the MP3 of a sound: whole frames and one more, which encoders need."""
     return _mp3_frames(milliseconds) * 1000 * _MP3_FRAME // RATE
 
 
 def melody(text: str, milliseconds: int) -> bytes:
-    """Play a text, a note a letter, over and over.
+    """Plays a text, a note per letter, over and over.
 
     Returns:
-        Samples of 16 bits, the lower byte first, mono.
+        Samples of 16 bits, little-endian, mono.
     """
     count = milliseconds * RATE // 1000
     letters = text or "-"
@@ -38,25 +38,25 @@ def melody(text: str, milliseconds: int) -> bytes:
 
 
 def wav(text: str, label: str, milliseconds: int) -> bytes:
-    """Write a WAV file of the melody.
+    """Returns a WAV file of the melody.
 
     Args:
-        text: What is played.
-        label: Noted in the file.
-        milliseconds: How long it is.
+        text: The text to play.
+        label: Stored as a comment in the file.
+        milliseconds: Its length.
     """
     form = _chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, RATE, 2 * RATE, 2, 16))
     note = _chunk(b"LIST", b"INFO" + _chunk(b"ICMT", f"EMULATED {label}\0".encode()))
-    # The note stands last: some readers expect the samples after 44 bytes.
+    # The comment is last: some readers expect the samples after 44 bytes.
     return _chunk(b"RIFF", b"WAVE" + form + _chunk(b"data", melody(text, milliseconds)) + note)
 
 
 def silent_mp3(label: str, milliseconds: int) -> bytes:
-    """Write an MP3 file in which nothing is heard.
+    """Returns a silent MP3 file.
 
     Args:
-        label: Noted in the file.
-        milliseconds: How long the sound is that it stands for.
+        label: Stored as the title in the file.
+        milliseconds: The length of the sound that it replaces.
     """
     note = b"\0" + f"EMULATED {label}".encode("latin-1", errors="replace")
     frame = b"TIT2" + struct.pack(">IH", len(note), 0) + note
@@ -70,7 +70,7 @@ def _mp3_frames(milliseconds: int) -> int:
 
 
 def _pitch(letter: str) -> int:
-    """Give the frequency of a letter, 0 of what is none."""
+    """Returns the frequency of a letter or digit in Hz, 0 of other characters."""
     return _SCALE[zlib.crc32(letter.encode(errors="replace")) % len(_SCALE)] if letter.isalnum() else 0
 
 

@@ -1,4 +1,4 @@
-"""Result files: small programs to play, real H.264 in MP4, without an encoder."""
+"""Video files without an encoder: a still picture as real H.264 in MP4."""
 
 import functools
 
@@ -9,14 +9,14 @@ from . import h264, mp4, picture
 
 @attrs.frozen(kw_only=True)
 class VideoSpec:
-    """All that the bytes of a result file depend on.
+    """All parameters that determine the bytes of a result file.
 
     Attributes:
         width: Pixels, even.
         height: Pixels, even.
         fps: Frames per second.
         seconds: Length, exact.
-        label: Digits that are written in the picture and choose its colour.
+        label: Digits that are written in the picture and determine its colour.
         watermark: Whether the picture is stamped.
     """
 
@@ -28,14 +28,14 @@ class VideoSpec:
     watermark: bool = False
 
     def make(self) -> bytes:
-        """Make the file."""
+        """Makes the file."""
         return render(self)
 
 
 def render(spec: VideoSpec) -> bytes:
-    """Make a result file.
+    """Makes a result file.
 
-    It holds some 1.5 bytes per pixel of one frame, for example 3.2 MB at 1920 x 1080, and takes some 20 ms.
+    It has some 1.5 bytes per pixel of one frame, for example 3.2 MB at 1920 x 1080, and takes some 20 ms.
     """
     form = h264.Format(width=spec.width, height=spec.height, fps=spec.fps)
     rows = picture.macroblocks(form, spec.label, watermark=spec.watermark)
@@ -50,7 +50,7 @@ def render(spec: VideoSpec) -> bytes:
 
 @functools.lru_cache(16)  # the same for all videos of a length and a size
 def _repeats(form: h264.Format, count: int) -> tuple[bytes, ...]:
-    """Write the frames that follow the key frame, each with its length before it."""
+    """Returns the frames after the key frame, each preceded by its length."""
     units = (h264.repeat_frame(form, number) for number in range(1, count + 1))
     return tuple(_length(len(unit)) + unit for unit in units)
 

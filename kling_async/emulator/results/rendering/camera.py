@@ -1,13 +1,13 @@
-"""Where a virtual camera stands while a clip plays, and what it then sees of a flat picture: pure geometry.
+"""The path of a virtual camera during a clip, and its view of a flat picture: pure geometry.
 
 Lengths are in widths of the frame, origin in its centre, x to the right, y down. The picture fills the frame when the
-camera is at its place: before the centre, level, at a distance of `_FOCAL`.
+camera is in its default pose: in front of the centre, level, at a distance of `_FOCAL`.
 
-The readings of the documentation that are taken, where its versions disagree or leave it open:
+Interpretation of the documentation where its versions disagree or are unclear:
 
 - `pan` turns the camera left (-) and right (+), around the y axis; `tilt` turns it down (-) and up (+), around the x
-  axis, as in the present page of image to video and in film. (Older pages have the two names the other way round.)
-- All words are about the camera: `horizontal` +5 moves it to the right, so that the picture moves to the left;
+  axis, as on the current page of image to video and in film. (Older pages have the two names swapped.)
+- All values describe the camera: `horizontal` +5 moves it to the right, so that the picture moves to the left;
   `roll` +5 rolls it clockwise, so that the picture turns counterclockwise.
 - `zoom` is the focal length as documented: + makes the view wider, - narrower.
 """
@@ -19,10 +19,10 @@ from typing import Final
 
 import attrs
 
-# The distance that gives a field of view of 71 degrees: wide, so that turning shows as perspective.
+# A distance with a field of view of 71 degrees: wide, so that turning shows as perspective.
 _FOCAL: Final = 0.7
 
-# What a strength of 10 means: lengths in widths (heights for `vertical`), angles in radians, zoom as a factor.
+# Effect of a strength of 10: lengths in widths (heights for `vertical`), angles in radians, zoom as a factor.
 _TRAVEL: Final = 0.3
 _PAN: Final = math.radians(26)
 _TILT: Final = math.radians(20)
@@ -34,16 +34,16 @@ _SAMPLES: Final = 33
 _MOST_CROP: Final = 8.0
 
 Matrix = tuple[float, float, float, float, float, float, float, float, float]
-"""Rows of a 3 x 3 matrix that takes a point of the frame to the point of the picture that is seen there."""
+"""Rows of a 3 x 3 matrix that maps a point of the frame to the point of the picture that is visible there."""
 
 
 @attrs.frozen(kw_only=True)
 class Camera:
-    """A camera movement as asked for.
+    """A requested camera movement.
 
     Attributes:
-        kind: A `type` of `camera_control`, or "" for the slow push-in that is made where none is asked for, or "brush"
-            for a slower one around what masks cover.
+        kind: A `type` of `camera_control`, or "" for the slow push-in of a request without one, or "brush" for a
+            slower push-in of a clip with masks.
         axis: The one axis of `config` that is not 0, with kind "simple".
         value: Its value, -10 to 10.
     """
@@ -55,12 +55,12 @@ class Camera:
 
 @attrs.frozen(kw_only=True)
 class Pose:
-    """A camera's place and lens.
+    """A camera's position, direction and lens.
 
     Attributes:
         x: Widths to the right.
         y: Widths down.
-        advance: Part of the way to the picture.
+        advance: Covered part of the distance to the picture.
         yaw: Radians to the right.
         pitch: Radians up.
         roll: Radians clockwise.
@@ -77,15 +77,15 @@ class Pose:
 
 
 def ease(part: float) -> float:
-    """Make a movement start and stop gently: of a part of the time (0 to 1), the part of the way."""
+    """Returns the part of the way for a part of the time (0 to 1), so that a movement starts and stops gently."""
     return part * part * (3 - 2 * part)
 
 
 def path(camera: Camera, aspect: float) -> Callable[[float], Pose]:
-    """Give a camera's movement.
+    """Returns a camera's movement.
 
     Args:
-        camera: What was asked for.
+        camera: The requested movement.
         aspect: The frame's height divided by its width.
 
     Returns:
@@ -98,7 +98,7 @@ def path(camera: Camera, aspect: float) -> Callable[[float], Pose]:
     return lambda part: preset(ease(part), aspect)
 
 
-# Movements from side to side are centred, so that they need the least of the picture to be cropped away.
+# Sideways movements are centred, so that the least of the picture is cropped away.
 _AXES: Final[dict[str, Callable[[float, float, float], Pose]]] = {
     "horizontal": lambda strength, way, _: Pose(x=_TRAVEL * strength * (way - 0.5)),
     "vertical": lambda strength, way, aspect: Pose(y=-_TRAVEL * aspect * strength * (way - 0.5)),
@@ -119,15 +119,15 @@ _PRESETS: Final[dict[str, Callable[[float, float], Pose]]] = {
 
 
 def view(pose: Pose, crop: float = 1.0) -> Matrix:
-    """Work out what a camera sees.
+    """Computes the view of a camera.
 
     Args:
-        pose: Where it is.
-        crop: A further factor of its focal length.
+        pose: Its pose.
+        crop: An additional factor of its focal length.
     """
     sin, cos = math.sin, math.cos
     across, down, deep = _FOCAL * (1 - pose.advance), _FOCAL * (1 - pose.advance), _FOCAL * pose.focal * crop
-    # Columns: where the camera's right, down and forward point, after roll, then pitch, then yaw.
+    # Columns: the camera's right, down and forward directions, after roll, then pitch, then yaw.
     axes = []
     for x, y, z in ((cos(pose.roll), sin(pose.roll), 0.0), (-sin(pose.roll), cos(pose.roll), 0.0), (0.0, 0.0, 1.0)):
         low, far = y * cos(pose.pitch) - z * sin(pose.pitch), y * sin(pose.pitch) + z * cos(pose.pitch)
@@ -140,7 +140,7 @@ def view(pose: Pose, crop: float = 1.0) -> Matrix:
 
 
 def seen_at(matrix: Matrix, x: float, y: float) -> tuple[float, float]:
-    """Give the point of the picture that is seen at a point of the frame."""
+    """Returns the point of the picture that is visible at a point of the frame."""
     depth = matrix[6] * x + matrix[7] * y + matrix[8]
     return (
         (matrix[0] * x + matrix[1] * y + matrix[2]) / depth,
@@ -149,12 +149,12 @@ def seen_at(matrix: Matrix, x: float, y: float) -> tuple[float, float]:
 
 
 def views(camera: Camera, aspect: float, frames: int) -> list[Matrix]:
-    """Give what is seen in each frame of a clip, cropped no more than is needed never to see past the picture.
+    """Returns the view of each frame of a clip, cropped as little as possible without showing the picture's edges.
 
     Args:
         camera: The movement.
         aspect: The frame's height divided by its width.
-        frames: Their number.
+        frames: The number of frames.
     """
     pose_at = path(camera, aspect)
     poses = [pose_at(number / (_SAMPLES - 1)) for number in range(_SAMPLES)]
@@ -177,7 +177,7 @@ def _inside(matrix: Matrix, aspect: float) -> bool:
 
 
 def offset(points: Sequence[tuple[float, float]], part: float) -> tuple[float, float]:
-    """Give how far something has moved along a trajectory, at an even pace.
+    """Returns the displacement along a trajectory, at constant speed.
 
     Args:
         points: The trajectory, at least two points with y upwards, as in the documentation.

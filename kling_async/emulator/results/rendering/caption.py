@@ -1,4 +1,4 @@
-"""Text laid over a clip: what it says, and its pixels as RGBA."""
+"""Text laid over a clip: its content, and its pixels as RGBA."""
 
 import textwrap
 from typing import Final
@@ -8,20 +8,20 @@ import attrs
 from . import font
 
 _PAPER: Final = bytes((12, 14, 18, 150))
-_LETTERS_ACROSS: Final = 12  # of a title card's shorter side, at least
-_LINES_PER_PICTURE: Final = 240  # font pixels that the shorter side has room for
+_LETTERS_ACROSS: Final = 12  # the shorter side of a title card has room for at least this many
+_LINES_PER_PICTURE: Final = 240  # font pixels in the shorter side
 
 
 @attrs.frozen(kw_only=True)
 class Label:
-    """A small picture to lay over frames.
+    """A small picture that is laid over frames.
 
     Attributes:
         width: Pixels, even.
         height: Pixels, even.
-        left: Where its left edge is; even, as 4:2:0 wants it.
-        top: Where its top edge is; even.
-        rgba: Its rows, 4 bytes a pixel.
+        left: Position of its left edge; even, as required by 4:2:0.
+        top: Position of its top edge; even.
+        rgba: Its rows, 4 bytes per pixel.
     """
 
     width: int
@@ -32,16 +32,16 @@ class Label:
 
 
 def scale_for(width: int, height: int) -> int:
-    """Give the size of a font pixel in a frame."""
+    """Returns the size of a font pixel in a frame."""
     return max(1, min(width, height) // _LINES_PER_PICTURE)
 
 
 def caption(width: int, height: int, title: str, prompt: str) -> Label:
-    """Make the label that is on each frame: that it is emulated, model and mode, the prompt's first words.
+    """Makes the label on each frame: "EMULATED", model and mode, the prompt's first words.
 
     Args:
-        width: Of the frame.
-        height: The same.
+        width: The frame's width.
+        height: The frame's height.
         title: Model and mode.
         prompt: The prompt, in ASCII.
     """
@@ -55,7 +55,7 @@ def caption(width: int, height: int, title: str, prompt: str) -> Label:
 
 
 def stamp(width: int, height: int) -> Label:
-    """Make the watermark: large, translucent, in the bottom right corner."""
+    """Makes the watermark: large, translucent, in the bottom right corner."""
     scale = 2 * scale_for(width, height)
     label = _label([("KLING", scale)], bytes(4), ink=(255, 255, 255, 150), pad=scale, left=0, top=0)
     left, top = width - label.width - scale, height - label.height
@@ -63,14 +63,14 @@ def stamp(width: int, height: int) -> Label:
 
 
 def notice(text: str, width: int, height: int) -> Label:
-    """Make a label for the middle of a placeholder picture."""
+    """Makes a label for the middle of a placeholder picture."""
     scale = max(1, min(2 * scale_for(width, height), width * 9 // 10 // (font.PITCH * len(text))))
     label = _label([(text, scale)], bytes(4), ink=(255, 255, 255, 220), pad=scale, left=0, top=0)
     return attrs.evolve(label, left=(width - label.width) // 4 * 2, top=(height - label.height) // 4 * 2)
 
 
 def title(text: str, width: int, height: int) -> Label:
-    """Make a label for the middle of a title card: a text in several lines, as large as they fit."""
+    """Makes a label for the middle of a title card: a text in several lines, as large as possible."""
     room, rows = width * 7 // 10, height * 6 // 10
     largest = max(1, min(width, height) // (_LETTERS_ACROSS * font.PITCH))
     fitting = (scale for scale in range(largest, 1, -1) if len(_wrapped(text, room, scale)) <= _lines(rows, scale))

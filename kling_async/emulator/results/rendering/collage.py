@@ -1,4 +1,4 @@
-"""Pictures with the submitted ones in them. Imported only where results are rendered."""
+"""Pictures that contain submitted ones. Imported only when results are rendered."""
 
 import av
 
@@ -11,13 +11,13 @@ from .picture_spec import Placed
 
 
 def laid(ground: bytes, pictures: tuple[Placed, ...], labels: list[Label], load: Loader) -> bytes:
-    """Lay pictures on a ground, and labels over all.
+    """Lays pictures on a ground, and labels over all.
 
     Args:
         ground: A PNG.
         pictures: From bottom to top.
-        labels: What is written.
-        load: Gives the bytes of a kept image.
+        labels: The labels.
+        load: Returns the bytes of a stored image.
 
     Returns:
         A PNG of the ground's size.

@@ -1,4 +1,4 @@
-"""Letters to write in pictures with: five columns and nine rows each, drawn for this project."""
+"""The letters of labels: five columns and nine rows each, drawn for this project."""
 
 import unicodedata
 from typing import Final
@@ -9,7 +9,7 @@ ROWS: Final = 9
 PITCH: Final = 6
 """Columns from one letter to the next."""
 
-# Two hexadecimal digits a row; a set bit is ink, the one of value 16 is at the left.
+# Two hexadecimal digits per row; a set bit is ink, the bit of value 16 is at the left.
 _GLYPHS: Final = {
     " ": "000000000000000000",
     "!": "040404040400040000",
@@ -111,12 +111,12 @@ _UNKNOWN: Final = bytes.fromhex("001f111111111f0000")
 
 
 def rows(letter: str) -> bytes:
-    """Give the nine rows of a letter; one that is not in ASCII is a box."""
+    """Returns the nine rows of a letter, a box for one that is not ASCII."""
     glyph = _GLYPHS.get(letter)
     return _UNKNOWN if glyph is None else bytes.fromhex(glyph)
 
 
 def plain(text: str) -> str:
-    """Bring a text as close to ASCII as it gets: without accents, with single spaces."""
+    """Converts a text to ASCII as far as possible: without accents, with single spaces."""
     bare = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     return " ".join("".join(letter if letter.isprintable() else " " for letter in bare).split())

@@ -1,6 +1,6 @@
-"""The few things that are done with frames of PyAV: made, filtered, decoded. Imported only where clips are rendered.
+"""Operations on frames of PyAV: creation, filtering, decoding. Imported only when clips are rendered.
 
-PyAV's wheels bundle libx264, so that a process which imports this runs GPL code; PyAV itself is BSD.
+PyAV's wheels bundle libx264, so a process that imports this module runs GPL code; PyAV itself is BSD.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from kling_async.emulator.results import image_header
 
 _TICK: Final = Fraction(1, 1000)
 
-# Orientations of EXIF as what has to be done to see the picture upright.
+# Filters that turn a picture upright, by EXIF orientation.
 _UPRIGHT: Final[dict[int, tuple[str, ...]]] = {
     1: (),
     2: ("hflip",),
@@ -30,11 +30,11 @@ _UPRIGHT: Final[dict[int, tuple[str, ...]]] = {
 
 
 class DamagedImageError(ValueError):
-    """The file of an image cannot be decoded to its end."""
+    """The file of an image cannot be decoded completely."""
 
 
 def decode(data: bytes) -> av.VideoFrame:
-    """Decode a PNG or JPEG, upright. No other decoder, and no demultiplexer, ever sees the bytes.
+    """Decodes a PNG or JPEG, upright. No other decoder and no demultiplexer processes the bytes.
 
     Raises:
         DamagedImageError: If it is damaged or incomplete.
@@ -45,14 +45,14 @@ def decode(data: bytes) -> av.VideoFrame:
     assert isinstance(codec, av.VideoCodecContext)  # noqa: S101 - both are
     try:
         first, *_ = codec.decode(av.Packet(data)) or codec.decode(None)
-    except (FFmpegError, ValueError) as error:  # the latter if there is no picture in it
+    except (FFmpegError, ValueError) as error:  # the latter if it contains no picture
         raise DamagedImageError(str(error)) from error
     turns = _UPRIGHT[image_header.orientation(data)]
     return filtered(first, *turns) if turns else first
 
 
 def made(width: int, height: int, form: str, rows: Sequence[bytes]) -> av.VideoFrame:
-    """Make a frame of a format with one plane.
+    """Makes a frame of a format with one plane.
 
     Args:
         width: Pixels.
@@ -67,26 +67,26 @@ def made(width: int, height: int, form: str, rows: Sequence[bytes]) -> av.VideoF
 
 
 def rows(frame: av.VideoFrame, bytes_per_pixel: int = 1) -> list[bytes]:
-    """Give the rows of a frame's first plane."""
+    """Returns the rows of a frame's first plane."""
     plane = frame.planes[0]
     data, length = bytes(plane), plane.width * bytes_per_pixel
     return [data[start : start + length] for start in range(0, plane.height * plane.line_size, plane.line_size)]
 
 
 def source(graph: Graph, width: int, height: int, form: str, colours: str = "") -> FilterContext:
-    """Give the beginning of a chain: where frames are pushed to."""
+    """Adds the source of a chain, to which frames are pushed."""
     return graph.add("buffer", f"video_size={width}x{height}:pix_fmt={form}:time_base={_TICK}{colours}")
 
 
 def source_like(graph: Graph, frame: av.VideoFrame) -> FilterContext:
-    """Give the beginning of a chain for frames like one."""
-    # Without its colours, the graph would take the frame for one that has changed on the way.
+    """Adds the source of a chain for frames like a given one."""
+    # Without its colours, the graph would treat the frame as one whose properties have changed.
     colours = f":colorspace={int(frame.colorspace)}:range={int(frame.color_range)}"
     return source(graph, frame.width, frame.height, frame.format.name, colours)
 
 
 def chained(graph: Graph, first: FilterContext, *filters: str, output: int = 0) -> FilterContext:
-    """Append filters, each written as "name=arguments", and give the last one."""
+    """Appends filters, each written as "name=arguments", and returns the last one."""
     last = first
     for text in filters:
         name, _, arguments = text.partition("=")
@@ -97,7 +97,7 @@ def chained(graph: Graph, first: FilterContext, *filters: str, output: int = 0) 
 
 
 def joined(graph: Graph, text: str, *inputs: FilterContext) -> FilterContext:
-    """Append a filter that has several inputs."""
+    """Appends a filter with several inputs."""
     name, _, arguments = text.partition("=")
     following = graph.add(name, arguments)
     for number, each in enumerate(inputs):
@@ -106,7 +106,7 @@ def joined(graph: Graph, text: str, *inputs: FilterContext) -> FilterContext:
 
 
 def halved(graph: Graph, last: FilterContext, width: int, height: int) -> FilterContext:
-    """Go from 4:4:4 to 4:2:0; several times faster than the conversion of libswscale, which takes all the planes."""
+    """Converts from 4:4:4 to 4:2:0, several times faster than libswscale, which processes all planes."""
     split = chained(graph, last, "extractplanes=y+u+v")
     whole = graph.add("mergeplanes", "map1p=0:map1s=1:map2p=0:map2s=2:format=yuv420p")
     split.link_to(whole, 0, 0)
@@ -117,7 +117,7 @@ def halved(graph: Graph, last: FilterContext, width: int, height: int) -> Filter
 
 
 def ended(graph: Graph, last: FilterContext) -> FilterContext:
-    """Finish a graph, and give where frames are pulled from."""
+    """Finishes a graph, and returns the sink from which frames are pulled."""
     sink = graph.add("buffersink")
     last.link_to(sink)
     graph.configure()
@@ -125,27 +125,27 @@ def ended(graph: Graph, last: FilterContext) -> FilterContext:
 
 
 def single_threaded() -> Graph:
-    """Make a graph that uses the thread which calls it only: the workers are what is bounded."""
+    """Makes a graph that uses only the calling thread, because the number of workers is limited."""
     graph = Graph()
     graph.threads = 1
     return graph
 
 
 def push(entry: FilterContext, frame: av.VideoFrame, number: int = 0) -> None:
-    """Push a frame as the one with a number."""
+    """Pushes a frame with a number."""
     frame.pts, frame.time_base = number, _TICK
     entry.push(frame)
 
 
 def pulled(sink: FilterContext) -> av.VideoFrame:
-    """Pull a frame."""
+    """Pulls a frame."""
     frame = sink.pull()
     assert isinstance(frame, av.VideoFrame)  # noqa: S101 - the graphs here have no sound
     return frame
 
 
 def filtered(frame: av.VideoFrame, *filters: str) -> av.VideoFrame:
-    """Send one frame through filters."""
+    """Sends one frame through filters."""
     graph = single_threaded()
     entry = source_like(graph, frame)
     sink = ended(graph, chained(graph, entry, *filters))
@@ -154,7 +154,7 @@ def filtered(frame: av.VideoFrame, *filters: str) -> av.VideoFrame:
 
 
 def merged(filters: str, *frames: av.VideoFrame) -> av.VideoFrame:
-    """Send one frame each through a filter with several inputs."""
+    """Sends one frame per input through a filter with several inputs."""
     graph = single_threaded()
     entries = [source_like(graph, frame) for frame in frames]
     sink = ended(graph, joined(graph, filters, *entries))

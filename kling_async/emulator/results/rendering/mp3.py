@@ -1,4 +1,4 @@
-"""Sound as MP3. Imported only where results are rendered."""
+"""Sound as MP3. Imported only when results are rendered."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -10,19 +10,19 @@ from .render import RenderingStoppedError
 
 
 def encode(samples: bytes, rate: int, title: str, target: Path, stopped: Callable[[], bool]) -> None:
-    """Encode a sound.
+    """Encodes a sound.
 
     Args:
         samples: 16 bits each, mono.
-        rate: Samples of a second.
-        title: Noted in the file.
+        rate: Samples per second.
+        title: Stored as the title in the file.
         target: The file to write.
-        stopped: Asked before each second; when it says so, encoding ends.
+        stopped: Called before each second; once it returns True, encoding ends.
 
     Raises:
         RenderingStoppedError: If it was stopped.
     """
-    # Without the header of Xing players go by the frames alone, as in the silent file.
+    # Without the Xing header, players count the frames, as in the silent file.
     with av.open(str(target), "w", format="mp3", options={"write_xing": "0"}) as container:
         container.metadata["title"] = title
         stream = container.add_stream("libmp3lame", rate=rate)

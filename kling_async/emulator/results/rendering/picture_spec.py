@@ -1,4 +1,4 @@
-"""All that decides what a picture looks like, as one value: the key of the cache."""
+"""The complete description of a picture as one value: the key of the cache."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,14 +20,14 @@ def _first_words(prompt: str) -> str:
 
 @attrs.frozen(kw_only=True)
 class Placed:
-    """A submitted image in a picture, which fills its place and loses its edges if it has another ratio.
+    """A submitted image in a picture; it fills its place, and is cropped if it has another ratio.
 
     Attributes:
         image: Its name in the image store.
         left: Pixels, even.
-        top: The same.
-        width: The same.
-        height: The same.
+        top: Pixels, even.
+        width: Pixels, even.
+        height: Pixels, even.
     """
 
     image: str
@@ -43,11 +43,11 @@ class PictureSpec:
 
     Attributes:
         width: Pixels.
-        height: The same.
+        height: Pixels.
         title: Model, resolution, number.
-        prompt: What is asked for in words; its first ones are kept.
+        prompt: The prompt; only its first words are kept.
         watermark: Whether it is stamped.
-        label: Digits that make it differ from others.
+        label: Digits that distinguish it from others.
         images: The submitted images in it, from bottom to top.
     """
 
@@ -60,20 +60,20 @@ class PictureSpec:
     images: tuple[Placed, ...] = ()
 
     def make(self) -> bytes:
-        """Paint it as a card with the prompt, without its images."""
+        """Paints it as a card with the prompt, without its images."""
         card = [caption.title(self.prompt, self.width, self.height)] if self.prompt else []
         return self._painted([caption.caption(self.width, self.height, self.title, self.label), *card, *self._stamp()])
 
     def ground(self) -> bytes:
-        """Paint what lies below its images."""
+        """Paints the background of its images."""
         return self._painted([])
 
     def labels(self) -> list[Label]:
-        """Give what is written over its images."""
+        """Returns the labels over its images."""
         return [caption.caption(self.width, self.height, self.title, self.prompt), *self._stamp()]
 
     def with_images(self, images: Mapping[str, str]) -> Self:
-        """Give the same picture with other names of its images.
+        """Returns the same picture with other names of its images.
 
         Args:
             images: The new names by the present ones.
@@ -88,12 +88,12 @@ class PictureSpec:
 
 
 def side_by_side(images: Sequence[str], width: int, height: int) -> tuple[Placed, ...]:
-    """Place images in rows and columns that fill a picture.
+    """Places images in rows and columns that fill a picture.
 
     Args:
-        images: Their names; one alone fills all of it.
-        width: Of the picture.
-        height: The same.
+        images: Their names; a single image fills the whole picture.
+        width: The picture's width.
+        height: The picture's height.
     """
     if not images:
         return ()

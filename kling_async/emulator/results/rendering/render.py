@@ -1,4 +1,4 @@
-"""Rendering: a spec to a real H.264 MP4, frame by frame into a file. Imported only where clips are rendered.
+"""Renders a spec as H.264 in MP4, frame by frame into a file. Imported only when clips are rendered.
 
 A frame is made by sampling the picture at the points that the virtual camera sees.
 """
@@ -31,17 +31,17 @@ _LOUDNESS: Final = 0.02  # of full scale: -34 dB
 
 
 class RenderingStoppedError(Exception):
-    """Nobody waits for the clip any more."""
+    """The file is no longer needed, because the emulator is closing."""
 
 
 def render(spec: RenderSpec, load: Loader, target: Path, stopped: Callable[[], bool]) -> None:
-    """Render a clip.
+    """Renders a clip.
 
     Args:
-        spec: What it looks like.
-        load: Gives the bytes of a kept image.
+        spec: The clip.
+        load: Returns the bytes of a stored image.
         target: The file to write.
-        stopped: Asked before each frame; when it says so, rendering ends.
+        stopped: Called before each frame; once it returns True, rendering ends.
 
     Raises:
         DamagedImageError: If an image cannot be decoded.
@@ -59,9 +59,9 @@ def render(spec: RenderSpec, load: Loader, target: Path, stopped: Callable[[], b
         if sound is not None:
             sound.layout = "mono"
             sound.bit_rate = 64_000
-            # First, because it is small: the muxer holds back one track until the other one has come as far.
-            for heard in _tone(spec.seconds):
-                container.mux(sound.encode(heard))
+            # First, because it is small: the muxer buffers one track until the other has advanced as far.
+            for samples in _tone(spec.seconds):
+                container.mux(sound.encode(samples))
             container.mux(sound.encode(None))
         for number, frame in enumerate(pictures(spec, load)):
             if stopped():
@@ -72,14 +72,14 @@ def render(spec: RenderSpec, load: Loader, target: Path, stopped: Callable[[], b
 
 
 def pictures(spec: RenderSpec, load: Loader) -> Iterator[av.VideoFrame]:
-    """Make the frames of a clip, in 4:2:0."""
+    """Makes the frames of a clip, in 4:2:0."""
     if spec.tail:
         return _blended(spec, load)
     return _filmed(spec, load)
 
 
 def _blended(spec: RenderSpec, load: Loader) -> Iterator[av.VideoFrame]:
-    """Blend from the image into the tail: the first frame is the one, the last frame is the other."""
+    """Blends from the image into the tail: the first frame is the image, the last frame is the tail."""
     first, last = (
         frames.filtered(stills.picture(name, load, spec.width, spec.height), "scale=flags=bilinear", "format=yuv420p")
         for name in (spec.image, spec.tail)
@@ -91,7 +91,7 @@ def _blended(spec: RenderSpec, load: Loader) -> Iterator[av.VideoFrame]:
     sink = frames.ended(graph, _labelled(graph, blend, spec, once))
     _push_once(once)
     for number in range(spec.frames):
-        # libavfilter does not take up a change to 1 exactly.
+        # libavfilter ignores a change to exactly 1.
         share = min(ease(number / max(spec.frames - 1, 1)), 0.9999)
         blend.process_command("all_opacity", f"{share:.4f}")
         for entry, still in zip(entries, (last, first), strict=True):
@@ -100,7 +100,7 @@ def _blended(spec: RenderSpec, load: Loader) -> Iterator[av.VideoFrame]:
 
 
 def _filmed(spec: RenderSpec, load: Loader) -> Iterator[av.VideoFrame]:
-    """Move the camera over the image, and what masks cover over that."""
+    """Moves the camera over the image, and the masked pieces over that."""
     size = stills.oversampled(spec.width, spec.height)
     image = stills.picture(spec.image, load, *size) if spec.image else stills.title_card(spec.card, *size)
     image, layers = _layers(spec, load, image)
@@ -132,16 +132,16 @@ def _filmed(spec: RenderSpec, load: Loader) -> Iterator[av.VideoFrame]:
 def _push_once(stills_of: list[tuple[FilterContext, av.VideoFrame]]) -> None:
     for entry, still in stills_of:
         frames.push(entry, still)
-        entry.push(None)  # the end: overlays repeat their last frame
+        entry.push(None)  # end of stream: overlays repeat their last frame
 
 
 def _layers(
     spec: RenderSpec, load: Loader, image: av.VideoFrame
 ) -> tuple[av.VideoFrame, list[tuple[Piece, Brush | None]]]:
-    """Cut out what masks cover. What stays lies over what moves.
+    """Cuts out the masked pieces. The static piece is above the moving ones.
 
     Returns:
-        The image without it, and the pieces from bottom to top, each with what moves it.
+        The image without them, and the pieces from bottom to top, each with the brush that moves it, if any.
     """
     wanted: list[tuple[str, Brush | None]] = [(brush.mask, brush) for brush in spec.brushes]
     wanted += [(spec.static_mask, None)] if spec.static_mask else []
@@ -157,7 +157,7 @@ def _layers(
 def _labelled(
     graph: Graph, last: FilterContext, spec: RenderSpec, once: list[tuple[FilterContext, av.VideoFrame]]
 ) -> FilterContext:
-    """Lay the labels over what has been made so far; their frames are added to `once`."""
+    """Lays the labels over the output of `last`, and adds their frames to `once`."""
     labels = [caption.caption(spec.width, spec.height, spec.title, spec.prompt)]
     if spec.watermark:
         labels.append(caption.stamp(spec.width, spec.height))
@@ -168,7 +168,7 @@ def _labelled(
 
 
 def _tone(seconds: int) -> Iterator[av.AudioFrame]:
-    """Make a quiet tone, a frame for each second."""
+    """Makes a quiet tone, a frame per second."""
     period = array("f", (_LOUDNESS * math.sin(2 * math.pi * _TONE * step / _RATE) for step in range(_RATE // _TONE)))
     samples = period.tobytes() * _TONE
     for number in range(seconds):

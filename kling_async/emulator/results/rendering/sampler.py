@@ -1,7 +1,7 @@
-"""Which point of the picture each pixel of a frame shows, as the two maps that libavfilter's `remap` goes by.
+"""The point of the picture that each pixel of a frame shows, as the two maps for libavfilter's `remap`.
 
-The points are worked out on a coarse grid, which libswscale then makes as fine as the frame: exact in the grid's
-points, and between them for all movements without perspective.
+The points are computed on a coarse grid, which libswscale then scales to the size of the frame: the result is exact at
+the grid's points, and between them for all movements without perspective.
 """
 
 import struct
@@ -16,7 +16,7 @@ from .spec import RenderSpec
 
 _CELL: Final = 32  # pixels from one point of the grid to the next
 
-# The maps hold whole numbers below 2 ** 16; the grid has as many binary places as fit.
+# The maps contain whole numbers below 2 ** 16; the grid has as many binary places as fit.
 _LIMIT: Final = 1 << 16
 
 
@@ -24,16 +24,16 @@ class Sampler:
     """Makes maps.
 
     Args:
-        graph: Where they are needed.
+        graph: The graph that uses them.
         spec: The clip.
         image: The picture that is sampled.
 
     Attributes:
-        maps: The ends of two chains that give the maps, of columns and of rows.
+        maps: The ends of two chains that produce the maps, of columns and of rows.
     """
 
     def __init__(self, graph: Graph, spec: RenderSpec, image: av.VideoFrame) -> None:
-        # One point more at each side, because a scaled picture is flat beyond the outermost points.
+        # One more point at each side, because a scaled picture is flat beyond the outermost points.
         self._columns, self._lines = -(-spec.width // _CELL) + 2, -(-spec.height // _CELL) + 2
         self._x = [(_CELL * (column - 0.5)) / spec.width - 0.5 for column in range(self._columns)]
         self._y = [(_CELL * (line - 0.5) - spec.height / 2) / spec.width for line in range(self._lines)]
@@ -53,11 +53,11 @@ class Sampler:
         ]
 
     def push(self, matrix: Matrix, number: int) -> None:
-        """Make the maps of a frame.
+        """Makes the maps of a frame.
 
         Args:
-            matrix: What is seen.
-            number: Of the frame.
+            matrix: The view.
+            number: The frame's number.
         """
         a, b, c, d, e, f, g, h, i = matrix
         across, down = (side * self._places for side in self._size)
@@ -77,5 +77,5 @@ def _packed(values: list[int]) -> bytes:
     form = f"<{len(values)}H"
     try:
         return struct.pack(form, *values)
-    except struct.error:  # far beyond the picture, in a point that is not seen
+    except struct.error:  # far beyond the picture, at a point that is not visible
         return struct.pack(form, *(min(max(value, 0), _LIMIT - 1) for value in values))

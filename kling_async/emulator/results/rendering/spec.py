@@ -1,4 +1,4 @@
-"""All that decides what a rendered clip looks like, as one value: the key of the cache."""
+"""The complete description of a rendered clip as one value: the key of the cache."""
 
 from collections.abc import Mapping
 from typing import Final, Self
@@ -9,10 +9,10 @@ from . import font
 from .camera import Camera
 
 BY_URL: Final = "url"
-"""In place of a kept image's name: the image was given by URL, and is not fetched."""
+"""In place of a stored image's name: the image was given by URL, and is not fetched."""
 
 TOO_LARGE: Final = "large"
-"""The same: the image has too many pixels to be decoded here."""
+"""In place of a stored image's name: the image has too many pixels to be decoded here."""
 
 _PROMPT_LETTERS: Final = 120
 _CARD_LETTERS: Final = 600
@@ -31,7 +31,7 @@ class Brush:
     """A dynamic mask.
 
     Attributes:
-        mask: Name of the kept image.
+        mask: Name of the stored image.
         points: The trajectory, in widths of the image from its bottom left corner.
     """
 
@@ -48,15 +48,15 @@ class RenderSpec:
         height: Pixels, even.
         fps: Frames per second.
         seconds: Length, exact.
-        image: The first frame, or the last where that stands alone; "" where `card` is shown.
-        card: Words to be shown large where there is no image; the first ones are kept.
+        image: The first frame, or the last if there is only that; "" if `card` is shown.
+        card: A text that is shown large if there is no image; only its first words are kept.
         tail: The last frame.
-        backwards: Whether `image` is the last frame, so that the camera has to arrive there.
+        backwards: Whether `image` is the last frame, so that the camera ends there.
         camera: The movement.
-        static_mask: What stays.
-        brushes: What moves.
+        static_mask: Mask of the static part.
+        brushes: Masks of the moving parts.
         title: Model and mode.
-        prompt: What is asked for in words; its first ones are kept.
+        prompt: The prompt; only its first words are kept.
         watermark: Whether the picture is stamped.
         sound: Whether there is a sound track.
     """
@@ -88,7 +88,7 @@ class RenderSpec:
         return self.height / self.width
 
     def with_images(self, images: Mapping[str, str]) -> Self:
-        """Give the same clip with other names of its images.
+        """Returns the same clip with other names of its images.
 
         Args:
             images: The new names by the present ones.

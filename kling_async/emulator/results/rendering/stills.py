@@ -1,4 +1,4 @@
-"""The still pictures that a clip is made of: the image as large as needed, what masks cut out of it, placeholders."""
+"""The still pictures that a clip is made from: the image at the required size, masked pieces of it, placeholders."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,8 @@ from kling_async.emulator.results.result import Loader
 from . import frames
 from .caption import Label, notice, title
 
-# How many samples of the picture there are for a pixel of the frame, by the frame's shorter side. The picture is
-# sampled without interpolation, so more is smoother, and slower.
+# Samples of the picture per pixel of the frame in each direction, by the frame's shorter side. The picture is sampled
+# without interpolation, so more samples are smoother, and slower.
 _OVERSAMPLING: Final = ((1080, 1.5),)
 
 # JPEGs are BT.601 in full range, videos in high definition BT.709 in limited range.
@@ -22,9 +22,9 @@ _PLACEHOLDER: Final = {
     "url": "the image was given by URL: it is not fetched",
     "large": "the image is too large to be shown here",
 }
-_MASK_FLOOR: Final = 24  # luma above which a mask without transparency covers; JPEG leaves some noise in black
+_MASK_FLOOR: Final = 24  # luma above which a mask without transparency covers; JPEG has some noise in black
 _FILL_COLUMNS: Final = 48
-_FAINT: Final = 8  # of 255: what scaling leaves of nothing
+_FAINT: Final = 8  # of 255: values that scaling makes from 0
 _SMOOTHING: Final = 40  # rounds
 
 Colour = tuple[int, ...]
@@ -32,12 +32,12 @@ Colour = tuple[int, ...]
 
 @attrs.frozen(kw_only=True, eq=False)
 class Piece:
-    """What a mask covers, cut out with soft edges.
+    """The part of a picture that a mask covers, cut out with soft edges.
 
     Attributes:
         frame: The pixels, with alpha.
-        left: Where they are in the frame.
-        top: The same.
+        left: Position of its left edge in the frame.
+        top: Position of its top edge in the frame.
     """
 
     frame: av.VideoFrame
@@ -46,25 +46,25 @@ class Piece:
 
 
 def oversampled(width: int, height: int) -> tuple[int, int]:
-    """Give the size of the picture that a frame's pixels are sampled from."""
+    """Returns the size of the picture from which a frame's pixels are sampled."""
     factor = next((factor for side, factor in _OVERSAMPLING if min(width, height) <= side), 1.0)
     return round(width * factor), round(height * factor)
 
 
 def picture(name: str, load: Loader, width: int, height: int) -> av.VideoFrame:
-    """Give an image that fills a size, in 4:4:4. One of another ratio loses its edges."""
+    """Returns an image that fills a size, in 4:4:4. An image of another ratio is cropped."""
     if name in _PLACEHOLDER:
         return _placeholder(_PLACEHOLDER[name], width, height)
     return scaled(frames.decode(load(name)), width, height)
 
 
 def title_card(text: str, width: int, height: int) -> av.VideoFrame:
-    """Give a picture, in 4:4:4, on which a text stands large."""
+    """Returns a picture, in 4:4:4, with a large text."""
     return _with_label(title(text, width, height), width, height)
 
 
 def scaled(image: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-    """Do the same with a frame."""
+    """Scales and crops a frame to a size, in 4:4:4."""
     cover = max(width / image.width, height / image.height)
     size = max(round(image.width * cover), width), max(round(image.height * cover), height)
     if abs(size[0] - width) <= 0.02 * width and abs(size[1] - height) <= 0.02 * height:
@@ -74,17 +74,17 @@ def scaled(image: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
 
 
 def overlay(label: Label) -> av.VideoFrame:
-    """Give a label as a frame with alpha."""
+    """Returns a label as a frame with alpha."""
     length = 4 * label.width
     lines = [label.rgba[start : start + length] for start in range(0, len(label.rgba), length)]
     return frames.filtered(frames.made(label.width, label.height, "rgba", lines), "format=yuva420p")
 
 
 def mask(name: str, load: Loader, width: int, height: int) -> av.VideoFrame:
-    """Give what a mask covers: 255 in gray where it does, 0 elsewhere.
+    """Returns the area that a mask covers: 255 in gray where it does, 0 elsewhere.
 
-    The documentation does not say which pixels count. Here, those that are opaque, in a mask that has transparent
-    ones; else those that are not black. A mask given by URL covers nothing.
+    Which pixels cover is not documented. Here the opaque pixels do, in a mask that has transparent ones, otherwise the
+    pixels that are not black. A mask given by URL covers nothing.
     """
     if name in _PLACEHOLDER:
         return frames.made(width, height, "gray", [bytes(width)] * height)
@@ -102,7 +102,7 @@ def mask(name: str, load: Loader, width: int, height: int) -> av.VideoFrame:
 
 
 def piece(image: av.VideoFrame, covered: av.VideoFrame) -> Piece | None:
-    """Cut out what a mask covers, None where that is nothing.
+    """Cuts out the part that a mask covers; None if it covers nothing.
 
     Args:
         image: The picture at the frame's size, 4:4:4.
@@ -118,7 +118,7 @@ def piece(image: av.VideoFrame, covered: av.VideoFrame) -> Piece | None:
 
 
 def healed(image: av.VideoFrame, masks: Sequence[av.VideoFrame]) -> av.VideoFrame:
-    """Fill what masks cover with the colours around it, so that what moves away leaves no copy of itself.
+    """Fills the parts that masks cover with the surrounding colours, so that moving pieces leave no copy behind.
 
     Args:
         image: The picture, 4:4:4.
@@ -137,14 +137,14 @@ def healed(image: av.VideoFrame, masks: Sequence[av.VideoFrame]) -> av.VideoFram
     patch = frames.filtered(
         scaled(frames.made(columns, lines, "rgb24", rows), image.width, image.height), "format=yuva444p"
     )
-    # A little more than what is covered, with a soft edge.
+    # A little more than the covered part, with a soft edge.
     wide = f"scale={image.width}:{image.height}"
     hole = frames.filtered(hidden, "gblur=sigma=3", "lutyuv=y=clip(val*8\\,0\\,255)", wide, "format=gray")
     return frames.merged("overlay=format=yuv444", image, frames.merged("alphamerge", patch, hole))
 
 
 def _diffused(colours: Sequence[Colour | None], columns: int) -> list[Colour]:
-    """Let the colours of the open cells run into the covered ones, None, ring by ring; then smooth those."""
+    """Spreads the colours of the open cells to the covered ones, None, ring by ring; then smooths these."""
     count = len(colours)
     known = {cell: colour for cell, colour in enumerate(colours) if colour is not None} or {0: (128, 128, 128)}
     covered = [cell for cell in range(count) if cell not in known]
@@ -159,7 +159,7 @@ def _diffused(colours: Sequence[Colour | None], columns: int) -> list[Colour]:
 
 
 def _mean(known: Mapping[int, Colour], cell: int, columns: int, count: int) -> Colour | None:
-    """Give the mean colour of the neighbours that have one."""
+    """Returns the mean colour of the neighbours that have one."""
     near = [known[other] for other in _neighbours(cell, columns, count) if other in known]
     return tuple(sum(parts) // len(near) for parts in zip(*near, strict=True)) if near else None
 
@@ -171,7 +171,7 @@ def _neighbours(cell: int, columns: int, count: int) -> list[int]:
 
 
 def _box(lines: list[bytes]) -> tuple[int, int, int, int] | None:
-    """Give left, top, width and height of what is not 0."""
+    """Returns left, top, width and height of the area that is not 0, with a margin; None if all is 0."""
     inked = [number for number, line in enumerate(lines) if any(line)]
     if not inked:
         return None
@@ -184,12 +184,12 @@ def _box(lines: list[bytes]) -> tuple[int, int, int, int] | None:
 
 
 def _placeholder(text: str, width: int, height: int) -> av.VideoFrame:
-    """Paint a picture that says why it is there."""
+    """Paints a picture with the reason why it replaces the image."""
     return _with_label(notice(text, width, height), width, height)
 
 
 def _with_label(label: Label, width: int, height: int) -> av.VideoFrame:
-    """Paint a calm ground, on which it is seen when the camera moves, with a label on it."""
+    """Paints a calm ground, on which camera movements are visible, with a label on it."""
     lines = [
         bytes(value for column in range(16) for value in (40 + 5 * column, 60 + 6 * line, 96 + 3 * (column ^ line)))
         for line in range(9)

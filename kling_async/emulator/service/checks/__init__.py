@@ -1,1 +1,1 @@
-"""Checks of requests that several endpoints share: the emulator's own reading of the documentation."""
+"""Checks of requests shared by several endpoints, written from the documentation independently of the client."""

@@ -1,4 +1,4 @@
-"""The check of `camera_control`, and what of it a clip shows."""
+"""The check of `camera_control`, and the movement that a clip shows."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,7 +14,7 @@ CAMERA_AXES: Final = ("horizontal", "vertical", "pan", "tilt", "roll", "zoom")
 
 
 def camera_features(body: Mapping[str, Any]) -> set[str]:
-    """Check `camera_control`, and give the features that it uses: two of type simple."""
+    """Checks `camera_control`, and returns the features that it uses: two with type simple."""
     kind = _kind(body)
     return {"": set[str](), "simple": {CAMERA, CAMERA_SIMPLE}}.get(kind, {CAMERA})
 
@@ -39,7 +39,7 @@ def _kind(body: Mapping[str, Any]) -> str:
 
 
 def camera_movement(body: Mapping[str, Any]) -> Camera:
-    """Give the movement that a checked request asks for; without one, a slow push-in."""
+    """Returns the movement in a checked request; without one, a slow push-in."""
     control = body.get("camera_control") or {}
     config = control.get("config") or {}
     axis, value = next(((axis, float(value)) for axis, value in config.items() if value), ("", 0.0))

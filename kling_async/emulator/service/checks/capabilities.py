@@ -1,7 +1,7 @@
-"""Which features a model lacks: the type of an endpoint's table, and the check that goes by it.
+"""The features that a model lacks: the type of an endpoint's table, and the check against it.
 
-Only combinations that are known not to work are in a table. What is uncertain or contradicted passes, and so does the
-default of a member (`sound` off), because it asks for nothing.
+A table contains only combinations that are known not to work. Uncertain or contradictory cases pass, and so does the
+default of a member (`sound` off), because it uses no feature.
 """
 
 from collections.abc import Collection, Mapping
@@ -27,13 +27,13 @@ _KNOWN_AS: Final = {TAIL: "Image tail", BRUSH: "Motion brush", CAMERA: "Camera c
 
 @attrs.frozen
 class Row:
-    """What one or more combinations lack.
+    """The features that one or more combinations lack.
 
     Attributes:
         model_name: The model.
         mode: The mode, or "" for any.
         duration: Seconds, or 0 for any.
-        lacks: Features that are refused.
+        lacks: Refused features.
     """
 
     model_name: str
@@ -42,33 +42,33 @@ class Row:
     lacks: AbstractSet[str]
 
     def applies(self, model_name: str, mode: str, duration: int) -> bool:
-        """Tell whether the row speaks of a combination."""
+        """Whether the row applies to a combination."""
         return self.model_name == model_name and self.mode in {"", mode} and self.duration in {0, duration}
 
 
 @attrs.frozen(kw_only=True)
 class Capabilities:
-    """What an endpoint's models have.
+    """The capabilities of an endpoint's models.
 
     Attributes:
         modes: The modes of each model.
-        rows: What combinations lack; one may have several rows.
+        rows: The missing features; several rows may apply to one combination.
     """
 
     modes: Mapping[str, Collection[str]]
     rows: tuple[Row, ...]
 
     def check(self, model_name: str, mode: str, duration: int, used: AbstractSet[str]) -> None:
-        """Refuse a request whose model, mode and duration do not have the features that it uses.
+        """Refuses a request whose model, mode and duration lack features that it uses.
 
         Args:
             model_name: A known model.
             mode: A known mode.
             duration: Seconds.
-            used: Features of the request, called as in the rows; others are ignored.
+            used: Features of the request, named as in the rows; others are ignored.
 
         Raises:
-            Refusal: 1201, worded as recorded where there is a record.
+            Refusal: 1201, with the recorded message if there is one.
         """
         if mode not in self.modes[model_name]:
             raise invalid(f"{mode} mode is not supported by the current model: {model_name}")
@@ -76,11 +76,11 @@ class Capabilities:
             raise self._refusal(missing[0], model_name, mode, duration)
 
     def lacks(self, model_name: str, mode: str, duration: int) -> set[str]:
-        """Give all that a combination lacks."""
+        """Returns all features that a combination lacks."""
         return {name for row in self.rows if row.applies(model_name, mode, duration) for name in row.lacks}
 
     def _refusal(self, feature: str, model_name: str, mode: str, duration: int) -> Refusal:
-        """Word the refusal of a feature, which depends on whether the model has it in any mode and duration."""
+        """Returns the refusal of a feature, worded by whether the model has it in any mode and duration."""
         ways = [(each, seconds) for each in self.modes[model_name] for seconds in (5, 10)]
         never = set.intersection(*(self.lacks(model_name, *way) for way in ways))
         name = TAIL if feature == TAIL_ALONE else feature
@@ -92,5 +92,5 @@ class Capabilities:
 
 
 def unsupported(model_name: str, mode: str, duration: int, words: str) -> Refusal:
-    """Give the refusal of what a combination lacks."""
+    """Returns the refusal of a feature that a combination lacks."""
     return invalid(f"model/mode/duration({model_name}/{mode}/{duration}) is not supported with {words}")

@@ -1,4 +1,4 @@
-"""The checks of what the account has made before, where a request gives its id."""
+"""The checks of earlier results that a request refers to by id."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -17,11 +17,11 @@ from .videos import CLIP_SECONDS, video
 
 
 def made(earlier: Earlier, kind: str, key: str) -> EarlierResult:
-    """Give an earlier result.
+    """Returns an earlier result.
 
     Args:
-        earlier: Knows them.
-        kind: Its list in answers, such as "voices".
+        earlier: Finds earlier results.
+        kind: The name of its list in answers, such as "voices".
         key: Its id.
 
     Raises:
@@ -34,19 +34,19 @@ def made(earlier: Earlier, kind: str, key: str) -> EarlierResult:
 
 
 def one_video(body: Mapping[str, Any]) -> None:
-    """Check that a video is given, in one of two ways."""
+    """Checks that a video is given, either by id or by URL."""
     fields.one_of(body, "video_id", "video_url")
     video(body, "video_url")
 
 
 def parent_of(body: Mapping[str, Any], earlier: Earlier, low: int, high: int) -> ParentVideo:
-    """Give the video of a checked request: one of the account, if its id or its own link is given.
+    """Returns the input video of a checked request: one of the account, if its id or its link is given.
 
     Args:
         body: The request.
-        earlier: Knows the videos of the account.
-        low: Whole seconds that the video has at least.
-        high: The same, at most.
+        earlier: Finds earlier results.
+        low: Minimum length of the video in whole seconds.
+        high: Maximum length of the video in whole seconds.
 
     Raises:
         Refusal: 1201, when the account has no such video, or it is too short or too long.
@@ -62,7 +62,7 @@ def parent_of(body: Mapping[str, Any], earlier: Earlier, low: int, high: int) ->
 
 
 def clip_of(found: EarlierResult | None) -> VideoResult | None:
-    """Give the video of an earlier result, which may be the first of several; None if it has none."""
+    """Returns the video of an earlier result, which may be the first of several; None if it has none."""
     if found is None:
         return None
     result = found.request.result
@@ -71,16 +71,16 @@ def clip_of(found: EarlierResult | None) -> VideoResult | None:
 
 
 def audio_seconds(earlier: Earlier, audio_id: str) -> float:
-    """Give the length of an earlier sound."""
+    """Returns the length of an earlier sound in seconds."""
     facts = made(earlier, "audios", audio_id).facts
     return float(facts.get("duration") or facts["duration_mp3"])
 
 
 def lasting(request: AcceptedRequest, seconds: int, units: Decimal) -> AcceptedRequest:
-    """Give a request for a video whose length shows only now.
+    """Returns a request for a video with its length and price, once these are known.
 
     Args:
-        request: For a video.
+        request: A request for a video.
         seconds: Its length.
         units: Its price.
     """
@@ -91,12 +91,12 @@ def lasting(request: AcceptedRequest, seconds: int, units: Decimal) -> AcceptedR
 
 
 def showing(request: AcceptedRequest, video: ParentVideo, earlier: Earlier) -> AcceptedRequest:
-    """Give a request for a video that shows what the video shows on which it works, if the account has that.
+    """Returns a request for a video that shows the same as its input video, if the account has that.
 
     Args:
-        request: For a video with sound.
-        video: On which it works.
-        earlier: Knows it.
+        request: A request for a video with sound.
+        video: Its input video.
+        earlier: Finds earlier results.
     """
     found = earlier("videos", video.video_id) if video.video_id else None
     own, other = request.result, clip_of(found)

@@ -1,4 +1,4 @@
-"""The checks of what each create may have: callback, watermark, the caller's own id."""
+"""The checks of members that every create accepts: callback, watermark, external id."""
 
 from collections.abc import Mapping
 from typing import Any, TypedDict
@@ -9,7 +9,7 @@ from . import fields
 
 
 class EveryTask(TypedDict):
-    """Attributes of `AcceptedRequest` that are read in the same way everywhere."""
+    """Attributes of `AcceptedRequest` that all endpoints read in the same way."""
 
     watermark: bool
     external_task_id: str
@@ -17,7 +17,7 @@ class EveryTask(TypedDict):
 
 
 def every_task(body: Mapping[str, Any]) -> EveryTask:
-    """Check these members, and give what they say."""
+    """Checks these members, and returns their values."""
     callback_url = fields.text(body, "callback_url")
     if callback_url and not callback_url.startswith(("http://", "https://")):
         raise invalid("callback_url is invalid")

@@ -1,4 +1,4 @@
-"""Typed reading of one member of a JSON object; JSON `null` counts as absent everywhere."""
+"""Typed access to one member of a JSON object; JSON `null` always counts as absent."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -15,10 +15,10 @@ _TYPE_NAMES: Final[dict[type, str]] = {
 
 
 def member(body: Mapping[str, Any], name: str, kind: type) -> Any:
-    """Give a member of the asked JSON type, or None when it is absent.
+    """Returns a member of a JSON type, or None when it is absent.
 
     Raises:
-        Refusal: 1201, when it has another type. `true` is no integer, nor is what 64 bits cannot hold.
+        Refusal: 1201, when it has another type. `true` is not an integer, nor is a number that exceeds 64 bits.
     """
     value: Any = body.get(name)
     too_large = kind is int and isinstance(value, int) and not -(2**63) <= value < 2**63
@@ -28,13 +28,13 @@ def member(body: Mapping[str, Any], name: str, kind: type) -> Any:
 
 
 def text(body: Mapping[str, Any], name: str) -> str:
-    """Give a string; an absent one is empty."""
+    """Returns a string; an absent one is empty."""
     value: str = member(body, name, str) or ""
     return value
 
 
 def choice(body: Mapping[str, Any], name: str, choices: Collection[str], default: str) -> str:
-    """Give a string that is one of `choices`; an absent or empty one is the default."""
+    """Returns a string that is one of `choices`; an absent or empty one is the default."""
     value = text(body, name) or default
     if value != default and value not in choices:
         raise invalid(f"{name} value '{value}' is invalid")
@@ -42,7 +42,7 @@ def choice(body: Mapping[str, Any], name: str, choices: Collection[str], default
 
 
 def number(body: Mapping[str, Any], name: str, low: float, high: float) -> float | None:
-    """Give a number within [low, high], or None when it is absent."""
+    """Returns a number within [low, high], or None when it is absent."""
     value = body.get(name)
     if value is None:
         return None
@@ -54,7 +54,7 @@ def number(body: Mapping[str, Any], name: str, low: float, high: float) -> float
 
 
 def objects(body: Mapping[str, Any], name: str, *, limit: int) -> list[dict[str, Any]]:
-    """Give an array of at most `limit` objects; an absent one is empty."""
+    """Returns an array of at most `limit` objects; an absent one is empty."""
     values: list[Any] = member(body, name, list) or []
     if len(values) > limit:
         raise invalid(f"{name} can not exceed {limit} items")
@@ -64,13 +64,13 @@ def objects(body: Mapping[str, Any], name: str, *, limit: int) -> list[dict[str,
 
 
 def required(body: Mapping[str, Any], name: str, kind: type, owner: str) -> Any:
-    """Give a member that must be there.
+    """Returns a required member.
 
     Args:
-        body: The object that holds it.
+        body: The object that contains it.
         name: Its name.
         kind: Its JSON type.
-        owner: What the object is, for the message.
+        owner: The object's name, for the message.
     """
     value = member(body, name, kind)
     if value is None or value == "":
@@ -79,20 +79,20 @@ def required(body: Mapping[str, Any], name: str, kind: type, owner: str) -> Any:
 
 
 def one_of(body: Mapping[str, Any], first: str, second: str) -> None:
-    """Check that exactly one of two strings is there; an empty one is not."""
+    """Checks that exactly one of two strings is given; an empty one counts as absent."""
     given = [name for name in (first, second) if text(body, name)]
     if len(given) != 1:
         raise invalid(f"exactly one of {first} and {second} must be given")
 
 
 def limited(body: Mapping[str, Any], name: str, limit: int, owner: str) -> str:
-    """Give a string that must be there, of at most so many characters.
+    """Returns a required string of limited length.
 
     Args:
-        body: The object that holds it.
+        body: The object that contains it.
         name: Its name.
-        limit: Characters.
-        owner: What the object is, for the message.
+        limit: Characters, at most.
+        owner: The object's name, for the message.
     """
     value: str = required(body, name, str, owner)
     if len(value) > limit:

@@ -1,6 +1,6 @@
-"""The members of a create that the documentation knows, and their JSON types: nothing else of a request is kept.
+"""The documented members of creates and their JSON types: nothing else of a request is kept.
 
-A type is a Python type for a scalar, an object for an object, and an array of one type for an array.
+A type is a Python type for a scalar, a mapping for an object, and a list of one type for an array.
 """
 
 import json
@@ -29,26 +29,26 @@ _TRUTH: Final[dict[object, bool]] = {"true": True, "false": False, 1: True, 0: F
 
 
 def documented(body: Mapping[str, Any], members: Mapping[str, Any], *, strict: bool) -> dict[str, Any]:
-    """Copy what the documentation knows of a request.
+    """Copies the documented members of a request.
 
     Args:
-        body: As it came, unchecked; members that are not documented, at any depth, are left out.
-        members: What is documented.
-        strict: Whether a value of another JSON type stays what it is. If not, numbers in strings become numbers, and
-            scalars become strings where strings are documented: what the service probably does. What makes no sense
-            either way is left for the checks to refuse.
+        body: The unchecked request; members that are not documented, at any depth, are omitted.
+        members: The documented members.
+        strict: Whether a value of another JSON type is kept unchanged. If not, numbers in strings become numbers, and
+            scalars become strings where strings are documented, as the service probably does. The checks refuse
+            values that are still invalid.
     """
     fitted: dict[str, Any] = _fitted(body, members, strict=strict)
     return fitted
 
 
 def unknown(body: Any, members: Any, path: str = "") -> Iterator[str]:
-    """Give each member of a request that is not documented, by its path: "settings.mode", "contents[0].image".
+    """Yields the path of each member of a request that is not documented: "settings.mode", "contents[0].image".
 
     Args:
-        body: As it came, or a part of it.
-        members: What is documented of it.
-        path: Where the part is.
+        body: The unchecked request, or a part of it.
+        members: Its documented members.
+        path: The path of the part.
     """
     if isinstance(members, Mapping) and isinstance(body, dict):
         for name, value in body.items():
@@ -63,15 +63,15 @@ def unknown(body: Any, members: Any, path: str = "") -> Iterator[str]:
 
 
 def texts(body: Any, members: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Give each string of a request.
+    """Yields each string of a request.
 
     Args:
         body: The documented members of a request, unchecked, or a part of them.
-        members: What is documented of it.
-        name: The member that holds the part.
+        members: Their types.
+        name: The member that contains the part.
 
     Yields:
-        The name of the member that holds the string, or the array of strings, and the string.
+        The name of the member that contains the string, or the array of strings, and the string.
     """
     if isinstance(members, Mapping):
         for each in body if isinstance(body, dict) else ():
@@ -84,13 +84,13 @@ def texts(body: Any, members: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def changed(body: Any, members: Any, change: Callable[[str, str], str], name: str = "") -> Any:
-    """Copy a request with other strings.
+    """Copies a request with other strings.
 
     Args:
-        body: As `texts` has it.
-        members: The same.
-        change: Gives the new string, by what `texts` yields.
-        name: The same.
+        body: As in `texts`.
+        members: As in `texts`.
+        change: Returns the new string for a pair that `texts` yields.
+        name: As in `texts`.
     """
     if isinstance(members, Mapping) and isinstance(body, dict):
         return {each: changed(value, members[each], change, each) for each, value in body.items()}
@@ -100,11 +100,11 @@ def changed(body: Any, members: Any, change: Callable[[str, str], str], name: st
 
 
 def with_links(parameters: Any, body: Any) -> Any:
-    """Copy what is kept of a request, or a part of it, with the links that it came with.
+    """Copies the stored parameters of a request, or a part of them, with the links of the original request.
 
     Args:
-        parameters: What is kept of it.
-        body: The same part of the request as it came.
+        parameters: The stored parameters.
+        body: The same part of the original request.
     """
     if isinstance(parameters, dict) and isinstance(body, dict):
         return {name: with_links(value, body.get(name)) for name, value in parameters.items()}

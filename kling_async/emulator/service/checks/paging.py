@@ -7,11 +7,11 @@ from kling_async.emulator.service.errors import invalid
 _PAGES = 1000
 
 
-def page_asked_for(query: Mapping[str, str], page_maximum: int) -> tuple[int, int]:
-    """Give the number of the page that is asked for, from 1 on, and how much is on one.
+def requested_page(query: Mapping[str, str], page_maximum: int) -> tuple[int, int]:
+    """Returns the number of the requested page, from 1, and the size of a page.
 
     Raises:
-        Refusal: 1201, when one of the two makes no sense.
+        Refusal: 1201, when one of them is invalid.
     """
     return _whole_number(query, "pageNum", 1, _PAGES), _whole_number(query, "pageSize", 30, page_maximum)
 

@@ -1,4 +1,4 @@
-"""Pictures in requests: what they have to be, and what is kept of them."""
+"""Pictures in requests: the checks of their format and size, and the facts that are kept."""
 
 import binascii
 import struct
@@ -22,31 +22,31 @@ MIN_SIDE: Final = 300
 MAX_RATIO: Final = 2.5
 """The longer side is at most 2.5 times the shorter one."""
 
-# Decoded in pieces, so that other threads get the interpreter's lock between two of them; a multiple of 4.
+# Decoded in pieces, so that other threads can take the GIL in between; a multiple of 4.
 _PIECE: Final = 256 * 1024
 
-# What most headers are in; a multiple of 4.
+# Characters that contain most headers; a multiple of 4.
 _HEAD: Final = 4096
 
 UNREACHABLE_MESSAGE: Final = "Something went wrong when we tried to get the contents of the file."
-"""Why a task fails whose image cannot be fetched."""
+"""Message of a task that fails because its image cannot be fetched."""
 
 SIDES_MESSAGE: Final = (
     "The resolution or aspect ratio of the input image is invalid. Please ensure it meets the required specifications."
 )
-"""Why a task fails whose image has other sides than documented."""
+"""Message of a task that fails because its image has other sides than documented."""
 
 Pictures = Iterable[tuple[str, str]]
-"""The pictures of a request, each with where it is: "image", or "dynamic_masks.0" in an array."""
+"""The pictures of a request, each with its place: "image", or "dynamic_masks.0" in an array."""
 
 
 @attrs.frozen(kw_only=True)
 class SubmittedImage:
-    """What is kept of an image once its header was read.
+    """The facts that are kept of an image, from its header.
 
     Attributes:
-        format: Its format; an image that was given by URL is not fetched.
-        width: Pixels from left to right as displayed, that is after EXIF rotation; an image by URL counts as 16:9.
+        format: Its format; an image given by URL is not fetched.
+        width: Pixels from left to right as displayed, after EXIF rotation; an image by URL counts as 16:9.
         height: Pixels from top to bottom as displayed.
         size: Bytes before base64, 0 for an image by URL.
     """
@@ -63,20 +63,20 @@ class SubmittedImage:
         return shorter >= MIN_SIDE and longer <= MAX_RATIO * shorter
 
     def summary(self) -> str:
-        """Describe the image in place of its data."""
+        """Returns a description of the image, stored in place of its data."""
         return f"<{self.format} {self.width}x{self.height}, {self.size} bytes>"
 
 
 def read_image(text: str, field: str, most: int = MAX_IMAGE_BYTES) -> SubmittedImage:
-    """Look at an image as it is on the wire: a URL, or raw base64 without a `data:` prefix.
+    """Checks an image as sent on the wire: a URL, or raw base64 without a `data:` prefix.
 
     Args:
         text: The member's text.
         field: The member's name, for the refusal.
-        most: Bytes that it may hold.
+        most: Bytes, at most.
 
     Raises:
-        Refusal: 1201, when the text is neither, or the file is no PNG or JPEG, or holds more.
+        Refusal: 1201, when the text is neither, or the file is not a PNG or JPEG, or too large.
     """
     if text.startswith(("http://", "https://")):
         return SubmittedImage(format="url", width=1920, height=1080, size=0)
@@ -93,9 +93,9 @@ def read_image(text: str, field: str, most: int = MAX_IMAGE_BYTES) -> SubmittedI
 
 
 def is_reachable(url: str) -> bool:
-    """Tell whether an image's address might be fetched: nothing is, so that all are but those that say they are not.
+    """Whether an image's URL counts as reachable: nothing is fetched, so all do except those of a `.invalid` host.
 
-    No name ends in `.invalid` (RFC 6761), which makes it a switch of the emulator.
+    No real host name ends in `.invalid` (RFC 6761), so the emulator uses it as a switch.
     """
     try:
         host = urlsplit(url).hostname or "invalid"
@@ -114,9 +114,9 @@ def _read_header(text: str, size: int, field: str) -> SubmittedImage:
 
 
 def decoded_size(text: str) -> int:
-    """Check that a text is base64 all through, and give the bytes that it stands for, without keeping them."""
-    # The alphabet is the standard one, padded, without line breaks: what the service is known to accept. The
-    # wording was recorded for a "data:" prefix.
+    """Checks that a whole text is base64, and returns the number of encoded bytes, without keeping them."""
+    # The standard alphabet, padded, without line breaks, is what the service is known to accept. The message was
+    # recorded for a "data:" prefix.
     refusal = invalid("File is not in a valid base64 format")
     if not text.isascii() or len(text) % 4:
         raise refusal
@@ -132,17 +132,17 @@ def decoded_size(text: str) -> int:
 
 
 def picture(body: Mapping[str, Any], name: str) -> SubmittedImage | None:
-    """Check a picture, and give None when there is none."""
+    """Checks a picture, and returns its facts, None when there is no picture."""
     value = fields.text(body, name)
     return read_image(value, name) if value else None
 
 
 def damage(pictures: Pictures, *seen: SubmittedImage | None) -> str:
-    """Tell why a task will fail because of its pictures, "" if it will not.
+    """Returns why a task will fail because of its pictures, "" if it will not.
 
     Args:
-        pictures: All of them.
-        seen: Those whose sides have to be as documented.
+        pictures: All pictures.
+        seen: The pictures whose sides must be as documented.
     """
     if not all(each.acceptable for each in seen if each is not None):
         return SIDES_MESSAGE
@@ -151,17 +151,17 @@ def damage(pictures: Pictures, *seen: SubmittedImage | None) -> str:
 
 
 def read_all(pictures: Pictures) -> dict[str, SubmittedImage]:
-    """Check pictures, and give what is kept of each by where it is."""
+    """Checks pictures, and returns the facts of each by its place."""
     return {name: read_image(text, name) for name, text in pictures}
 
 
 def without_data(body: Any, pictures: Pictures, seen: Mapping[str, SubmittedImage]) -> Any:
-    """Copy a checked request with a description in place of each picture's data, which would fill the memory.
+    """Copies a checked request with a description in place of each picture's data, which would fill the memory.
 
     Args:
         body: The request, or a part of it.
         pictures: Its pictures.
-        seen: What `read_all` gave.
+        seen: The result of `read_all`.
     """
     brief_of = {text: seen[name].summary() for name, text in pictures if seen[name].format != "url"}
 
@@ -176,16 +176,16 @@ def without_data(body: Any, pictures: Pictures, seen: Mapping[str, SubmittedImag
 
 
 def each_picture(items: Iterable[Mapping[str, Any]], member: str, owner: str) -> list[SubmittedImage]:
-    """Check the pictures of an array, each of which an item has to have.
+    """Checks the pictures of an array; each item must have one.
 
     Args:
-        items: Of the array.
-        member: Of each item, which holds its picture.
+        items: The items of the array.
+        member: The member of each item that contains its picture.
         owner: The array's name, for the refusal.
     """
     return [read_image(fields.required(item, member, str, owner), member) for item in items]
 
 
 def brief(value: str) -> str:
-    """Describe a picture in place of its data, which would fill the memory; a URL stays."""
+    """Returns a description of a picture, stored in place of its data, which would fill the memory; a URL is kept."""
     return value if value.startswith(("http://", "https://")) else f"<image, {len(value)} characters of base64>"

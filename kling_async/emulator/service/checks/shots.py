@@ -10,15 +10,15 @@ from . import fields
 from .capabilities import MULTI_SHOT
 
 SHOT_PROMPT_LIMIT: Final = 512
-"""Characters of the prompt of a shot."""
+"""Characters of a shot's prompt, at most."""
 
 
 def shot_features(body: Mapping[str, Any], duration: int) -> set[str]:
-    """Check the members about several shots, and name the feature if they are asked for.
+    """Checks the members about several shots, and returns the feature if they are requested.
 
     Args:
         body: The request.
-        duration: Asked seconds, which those of the shots sum to.
+        duration: Requested seconds; the durations of the shots must sum to it.
     """
     multi_shot: bool = fields.member(body, "multi_shot", bool) or False
     shot_type = fields.choice(body, "shot_type", ("customize", "intelligence"), "")
@@ -37,12 +37,12 @@ def shot_features(body: Mapping[str, Any], duration: int) -> set[str]:
 
 
 def is_customized(body: Mapping[str, Any]) -> bool:
-    """Tell whether the shots are described one by one, so that `prompt` has no effect."""
+    """Whether the shots are described one by one, so that `prompt` has no effect."""
     return bool(body.get("multi_shot")) and body.get("shot_type") == "customize"
 
 
 def _seconds(shot: Mapping[str, Any]) -> int:
-    """Check a shot, and give its length."""
+    """Checks a shot, and returns its length in seconds."""
     fields.required(shot, "index", int, "multi_prompt")
     if len(fields.required(shot, "prompt", str, "multi_prompt")) > SHOT_PROMPT_LIMIT:
         raise invalid(f"multi_prompt: prompt can not exceed {SHOT_PROMPT_LIMIT} characters")

@@ -1,4 +1,4 @@
-"""Sounds in requests: what they have to be, and how long they are."""
+"""Sounds in requests: the checks of their format, size and length."""
 
 import binascii
 import math
@@ -14,28 +14,28 @@ from . import fields
 from .pictures import UNREACHABLE_MESSAGE, decoded_size, is_reachable
 
 MAX_SOUND_BYTES: Final = 5 * 2**20
-"""A sound holds at most 5 MB, before base64."""
+"""A sound has at most 5 MB, before base64."""
 
 GUESSED_SECONDS: Final = 5.0
-"""Length of a sound that is not fetched."""
+"""Assumed length of a sound given by URL, which is not fetched."""
 
 LENGTH_MESSAGE: Final = "The duration of the audio is invalid."
-"""Why a task fails whose sound is too short or too long; the emulator's own words, as no such answer is on record."""
+"""Message of a task whose sound is too short or too long; the emulator's own, as no such answer is on record."""
 
-# Bits per second of layer III, by the index in a frame's header, divided by 1000: of MPEG-1, and of the versions after.
+# Bit rates of layer III in kbit/s, by the index in a frame's header: of MPEG-1, and of later versions.
 _MPEG_1: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
 _MPEG_2: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
 
 
 @attrs.frozen
 class SubmittedSound:
-    """What is kept of a sound.
+    """The facts that are kept of a sound.
 
     Attributes:
-        seconds: Its length, a guess if it is not known.
+        seconds: Its length, assumed if it is not known.
         damage: Why a task will fail because of it, or "".
-        summary: What describes it in place of its data; a URL is itself.
-        is_known: Whether the length is no guess.
+        summary: A description in place of its data, or its URL.
+        is_known: Whether the length is known.
     """
 
     seconds: float
@@ -45,15 +45,15 @@ class SubmittedSound:
 
 
 def sound(body: Mapping[str, Any], name: str, low: float, high: float) -> SubmittedSound | None:
-    """Check a sound as it is on the wire, a URL or raw base64, and give None when there is none.
+    """Checks a sound as sent on the wire, a URL or raw base64; None when there is none.
 
-    MP3 and WAV pass. M4A and AAC are documented, and refused as the service was seen to do.
+    MP3 and WAV pass. M4A and AAC are documented, but refused, as observed at the service.
 
     Args:
-        body: What holds it.
+        body: The object that contains it.
         name: The member.
-        low: Seconds that it has at least; a task with a shorter one fails.
-        high: The same, at most.
+        low: Minimum seconds; a task with a shorter sound fails.
+        high: Maximum seconds; a task with a longer sound fails.
 
     Raises:
         Refusal: 1201, when it is neither, or too large, or of another format.
@@ -77,13 +77,13 @@ def sound(body: Mapping[str, Any], name: str, low: float, high: float) -> Submit
 
 
 def _seconds(data: bytes) -> float:
-    """Check the format, and give the length, NaN if it does not show."""
+    """Checks the format, and returns the length in seconds, NaN if it cannot be determined."""
     if data.startswith(b"RIFF") and data[8:12] == b"WAVE":
         return _wav_seconds(data)
     start = 0
     if data.startswith(b"ID3"):
         start = 10 + sum(byte << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
-    # A frame begins with 11 bits set; then version and layer, of which 0 is that of AAC.
+    # A frame begins with 11 bits set, then version and layer; layer 0 is AAC.
     if data[start] == 0xFF and data[start + 1] & 0xE6 == 0xE2:
         rates = _MPEG_1 if data[start + 1] & 0x18 == 0x18 else _MPEG_2
         return (len(data) - start) * 8 / (1000 * rates[data[start + 2] >> 4])

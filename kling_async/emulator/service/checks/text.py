@@ -1,4 +1,4 @@
-"""The checks of prompts, and of how closely they are followed."""
+"""The checks of prompts and of `cfg_scale`."""
 
 import math
 import re
@@ -10,20 +10,20 @@ from kling_async.emulator.service.errors import Refusal, invalid
 from . import fields
 
 PROMPT_LIMIT: Final = 2500
-"""Characters of `prompt` and of `negative_prompt`."""
+"""Characters of `prompt` and of `negative_prompt`, at most."""
 
 _REFUSED: Final = re.compile(r"\brefused\b", re.IGNORECASE)
 
 
 def prompts(body: Mapping[str, Any]) -> str:
-    """Check `prompt` and `negative_prompt`, and give the former."""
+    """Checks `prompt` and `negative_prompt`, and returns the former."""
     prompt = limited(body, "prompt")
     limited(body, "negative_prompt")
     return prompt
 
 
 def required_prompt(body: Mapping[str, Any]) -> str:
-    """Do the same where there must be a `prompt`."""
+    """Checks both, requires a `prompt`, and returns it."""
     prompt = prompts(body)
     if not prompt:
         raise invalid("prompt can not be null")
@@ -31,7 +31,7 @@ def required_prompt(body: Mapping[str, Any]) -> str:
 
 
 def limited(body: Mapping[str, Any], name: str, *, most: int = PROMPT_LIMIT) -> str:
-    """Give a text of at most `most` characters; the service's message spells its name in its own way."""
+    """Returns a text of at most `most` characters; the service's message spells the member's name in camel case."""
     value = fields.text(body, name)
     if len(value) > most:
         first, *others = name.split("_")
@@ -40,14 +40,14 @@ def limited(body: Mapping[str, Any], name: str, *, most: int = PROMPT_LIMIT) -> 
 
 
 def check_scale(body: Mapping[str, Any]) -> None:
-    """Only its range is checked, of all models alike, although the documentation says that v2.x does not have it."""
+    """Checks its range only, for all models alike, although according to the documentation v2.x does not have it."""
     scale = fields.number(body, "cfg_scale", -math.inf, math.inf)
     if scale is not None and not 0 <= scale <= 1:
         raise invalid(f"cfgScale: must be {'less' if scale > 1 else 'greater'} than or equal to {int(scale > 1)}")
 
 
 def check_content(prompt: str) -> None:
-    """Refuse content as the service's policy does: here, the word "refused", a switch of the emulator.
+    """Refuses content, in place of the service's policy, that contains the word "refused", a switch of the emulator.
 
     Raises:
         Refusal: 1301.

@@ -1,4 +1,4 @@
-"""Videos in requests: they are given by URL, and not fetched; `earlier` knows those that the account has made."""
+"""Videos in requests: given by URL, and not fetched; `earlier` finds those that the account has made."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,14 +9,14 @@ from . import fields
 from .pictures import is_reachable
 
 CLIP_SECONDS: Final = 5
-"""Length in whole seconds of a video that the account has not made: it is not known, as it is not fetched."""
+"""Assumed length in whole seconds of a video that the account has not made, as it is not fetched."""
 
 
 def video(body: Mapping[str, Any], name: str) -> str:
-    """Check the URL of a video, and give "" when there is none.
+    """Checks the URL of a video, and returns it, "" when there is none.
 
     Raises:
-        Refusal: 1201, worded as recorded, when it is no URL or cannot be reached.
+        Refusal: 1201, with the recorded message, when it is not a URL or counts as unreachable.
     """
     url = fields.text(body, name)
     is_url = url.lower().startswith(("http://", "https://")) and url.split() == [url]
@@ -26,5 +26,5 @@ def video(body: Mapping[str, Any], name: str) -> str:
 
 
 def keeps_sound(body: Mapping[str, Any]) -> bool:
-    """Check `keep_original_sound`, and tell whether the video's own sound stays; most sources say that it does."""
+    """Checks `keep_original_sound`, and returns whether the sound is kept: by default yes, as in most sources."""
     return fields.choice(body, "keep_original_sound", ("yes", "no"), "yes") == "yes"

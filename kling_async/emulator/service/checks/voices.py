@@ -10,7 +10,7 @@ from .capabilities import ELEMENTS, SOUND, VOICES
 
 
 def sound_features(body: Mapping[str, Any]) -> set[str]:
-    """Check sound and voices, and name the features that are asked for."""
+    """Checks sound and voices, and returns the features that are requested."""
     sound = fields.choice(body, "sound", ("on", "off"), "off") == "on"
     voices = fields.objects(body, "voice_list", limit=2)
     for voice in voices:
@@ -21,7 +21,7 @@ def sound_features(body: Mapping[str, Any]) -> set[str]:
 
 
 def element_features(body: Mapping[str, Any], limit: int = 3) -> set[str]:
-    """Check elements, of which there are at most `limit`, and name the feature if there are any."""
+    """Checks elements, of which there are at most `limit`, and returns the feature if there are any."""
     elements = fields.objects(body, "element_list", limit=limit)
     for element in elements:
         if (number := fields.required(element, "element_id", int, "element_list")) < 1:

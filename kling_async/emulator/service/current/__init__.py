@@ -1,1 +1,1 @@
-"""What the paths of the current generation share: one object per task, one place to ask for all of them."""
+"""Code shared by the paths of the current generation: one object per task, one path to query all tasks."""

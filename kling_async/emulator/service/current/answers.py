@@ -1,4 +1,4 @@
-"""Answers of the current generation: one object for each task, wherever it was made."""
+"""Answers of the current generation: one object for each task, whichever path created it."""
 
 from collections.abc import Container
 from functools import partial
@@ -10,11 +10,11 @@ from kling_async.emulator.service.answers import decimal_text, deletions_marked,
 from .outputs import outputs
 
 WORDS: Final = {"succeed": "succeeded"}
-"""Words of this generation for those of the legacy one."""
+"""Statuses of this generation that have another name in the legacy one, by the legacy name."""
 
 
 def created(task: EmulatedTask, skew: float = 0.0, *, mixed_words: bool = False) -> dict[str, Any]:
-    """Give the `data` that answers a create; `skew` and `mixed_words` as of `shown`."""
+    """Returns the `data` that answers a create; `skew` and `mixed_words` as in `shown`."""
     moment = milliseconds(task.created_at + skew)
     names = ("id", "status", "create_time", "update_time")
     if mixed_words:
@@ -31,15 +31,15 @@ def shown(
     deleted: Container[tuple[str, str]] = (),
     mixed_words: bool = False,
 ) -> dict[str, Any]:
-    """Give a task as queries, lists and callbacks show it.
+    """Returns a task as in queries, lists and callbacks.
 
     Args:
         task: The task, of either generation.
         now: Seconds since the epoch.
         link: Makes the URL of a result file.
         skew: Seconds by which the service's clock is ahead.
-        deleted: What was deleted, by its list in legacy answers and its id.
-        mixed_words: Whether it is told with legacy words, as by those paths of the service that are in between.
+        deleted: Deleted results, by the name of their list in legacy answers and their id.
+        mixed_words: Whether the status has its legacy name, as on some paths of the service.
     """
     status = task.status(now)
     answer = {
@@ -50,7 +50,7 @@ def shown(
         "update_time": milliseconds(task.updated_at(now) + skew),
         **_external_id(task),
     }
-    if status == "processing":  # of a task that is under way both were seen: empty lists, and none
+    if status == "processing":  # for a task in progress both were observed: empty lists, and none
         return answer
     made: dict[str, Any] = {}
     if status == "succeed":
@@ -62,7 +62,7 @@ def shown(
 def _billing(task: EmulatedTask, now: float) -> list[dict[str, Any]]:
     match task.status(now):
         case "failed":
-            return [{"amount": "0"}]  # without a type, as seen
+            return [{"amount": "0"}]  # without a type, as observed
         case "succeed":
             amount = decimal_text(task.paid(now))
         case _:

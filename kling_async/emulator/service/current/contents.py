@@ -1,4 +1,4 @@
-"""The contents of a request: materials by type, of which the types of other paths are taken, and ignored."""
+"""The contents of a request: materials by type; types of other paths are accepted and ignored."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -9,13 +9,13 @@ from kling_async.emulator.service.checks import fields
 from kling_async.emulator.service.errors import invalid
 
 IMAGES: Final = frozenset({"first_frame", "middle_frame", "last_frame", "refer_image", "image"})
-"""Types that are pictures: by URL, or in base64."""
+"""Types of pictures: by URL, or in base64."""
 
 VIDEOS: Final = frozenset({"feature_video", "base_video", "video"})
-"""Types that are videos: by URL."""
+"""Types of videos: by URL."""
 
 TYPES: Final = IMAGES | VIDEOS | {"prompt", "element", "voice"}
-"""What passes on every path."""
+"""Types that every path accepts."""
 
 ITEM: Final[dict[str, Any]] = {
     "type": str,
@@ -25,7 +25,7 @@ ITEM: Final[dict[str, Any]] = {
     "element_id": str,
     "voice_id": str,
 }
-"""Members of an item, of whatever type."""
+"""Members of an item of any type."""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,10 +33,10 @@ class Item:
     """One material.
 
     Attributes:
-        place: Where it is: "contents.0".
+        place: Its place in the request: "contents.0".
         type: Its type.
         value: Its text, URL, or the id of an element or a voice.
-        name: By which the prompt calls it, "" for none.
+        name: The name by which the prompt refers to it, or "".
     """
 
     place: str
@@ -49,15 +49,15 @@ _VALUES: Final = {"prompt": "text", "element": "element_id", "voice": "voice_id"
 
 
 def member_of(kind: str) -> str:
-    """Give the member that holds what an item of a type is about."""
+    """Returns the member that contains the value of an item of a type."""
     return _VALUES.get(kind, "url")
 
 
 def read(body: Mapping[str, Any]) -> list[Item]:
-    """Read all contents, those of other paths' types too.
+    """Reads all contents, including types of other paths.
 
     Raises:
-        Refusal: 1201, worded as seen.
+        Refusal: 1201, with the observed message.
     """
     contents = body.get("contents")
     if contents is not None and not isinstance(contents, list):
@@ -87,25 +87,25 @@ def _item(number: int, item: Any) -> Item:
 
 
 def _is_address(url: str) -> bool:
-    """Tell whether a URL has the form of one: it is not fetched before the task is there."""
+    """Whether a text has the form of a URL: it is not fetched before the task is created."""
     return url.lower().startswith(("http://", "https://")) and url.split() == [url]
 
 
 def _check_element(value: str) -> None:
-    """Check the form of an id: elements of the account that were made before the emulator was are not known here."""
+    """Checks the form of an id only, because elements made before the emulator started are not known here."""
     if not (value.isascii() and value.isdecimal()):
         raise invalid("Invalid element id")
-    if int(value) <= 1:  # of this one the refusal was recorded
+    if int(value) <= 1:  # the refusal of 1 was recorded
         raise invalid(f"Element id not found: {value}")
 
 
 def of(items: list[Item], *kinds: str) -> list[Item]:
-    """Give those of some types."""
+    """Returns the items of some types."""
     return [each for each in items if each.type in kinds]
 
 
 def unchecked_types(body: Mapping[str, Any]) -> Iterator[str]:
-    """Give the types of the contents of a request that need not have been checked."""
+    """Yields the types of the contents of an unchecked request."""
     contents = body.get("contents")
     for each in contents if isinstance(contents, list) else ():
         kind = each.get("type") if isinstance(each, dict) else None

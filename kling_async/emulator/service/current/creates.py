@@ -1,4 +1,4 @@
-"""Creates of the current generation: a row of the table, made into an endpoint."""
+"""Creates of the current generation: makes an endpoint from a row of the table."""
 
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
@@ -27,22 +27,22 @@ MAX_IMAGE_BYTES: Final = 50 * 2**20
 LENGTH_MESSAGE: Final = (
     "The duration of the input video is invalid. Please ensure it meets the required specifications."
 )
-"""Why a task fails whose video is too short or too long; the emulator's own words."""
+"""Message of a task whose video is too short or too long; the emulator's own."""
 
 PROMPT_CAP: Final = 3072
-"""Characters of a prompt beyond which no documented path goes."""
+"""The longest prompt of all documented paths, in characters."""
 
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """A request, read.
+    """A parsed request.
 
     Attributes:
-        row: Of its path.
-        prompt: What is asked for in words.
-        items: Its contents that count on this path.
-        ignored: Types of the others.
-        settings: What is asked for besides.
+        row: The row of its path.
+        prompt: The prompt.
+        items: Its contents that this path uses.
+        ignored: Types of its other contents.
+        settings: Its settings.
     """
 
     row: Row
@@ -52,33 +52,33 @@ class Request:
     settings: Settings
 
     def count(self, *kinds: str) -> int:
-        """Give the number of contents of some types."""
+        """Returns the number of contents of some types."""
         return len(contents.of(self.items, *kinds))
 
     def has(self, *kinds: str) -> bool:
-        """Tell whether there are contents of one of these types."""
+        """Whether there are contents of one of these types."""
         return bool(self.count(*kinds))
 
     @property
     def follows_video(self) -> bool:
-        """Whether the clip is as long as a video that is given, whatever is asked for."""
+        """Whether the clip is as long as an input video, ignoring the requested length."""
         return not self.row.durations or self.has("base_video")
 
     @property
     def seconds(self) -> int:
-        """Seconds of the clip, as far as the request tells."""
+        """Seconds of the clip, as far as the request determines them."""
         return CLIP_SECONDS if self.follows_video else self.settings.seconds
 
     @property
-    def heard(self) -> bool:
-        """Whether the clip has a sound of its own making."""
+    def has_sound(self) -> bool:
+        """Whether the clip has generated sound."""
         made = self.settings.audio == "native" and self.settings.resolution in self.row.native
-        return self.row.always_heard or made
+        return self.row.always_has_sound or made
 
     @property
     def sound(self) -> str:
-        """What the bill says of the clip's sound."""
-        if self.heard:
+        """The clip's sound on the bill."""
+        if self.has_sound:
             return "native"
         return "original" if self.settings.audio == "original" and self.has(*VIDEOS) else "off"
 
@@ -86,7 +86,7 @@ class Request:
     def rate(self) -> Decimal:
         """Units per second."""
         return self.row.rate(
-            self.settings.resolution, native=self.heard, voice=self.has("voice"), video=self.has(*VIDEOS)
+            self.settings.resolution, native=self.has_sound, voice=self.has("voice"), video=self.has(*VIDEOS)
         )
 
 
@@ -106,13 +106,13 @@ def endpoint(
     alias: str = "",
     is_documented: bool = True,
 ) -> CurrentEndpoint:
-    """Make the endpoint of a row.
+    """Creates the endpoint of a row.
 
     Args:
-        path: Without the model.
-        row: What it makes.
-        seen: Refuses what the service was seen to refuse here, beyond what it refuses on all paths.
-        documented: Refuses what the documentation forbids here, beyond what it forbids on all paths.
+        path: The path without the model.
+        row: The row.
+        seen: Refuses requests that the service was observed to refuse on this path, but not on all paths.
+        documented: Refuses requests that the documentation forbids on this path, but not on all paths.
         alias: Another spelling of the model.
         is_documented: As in `CurrentEndpoint`.
     """
@@ -132,18 +132,18 @@ def endpoint(
 
 
 def _members(row: Row) -> dict[str, Any]:
-    """Give the members of the path: all others are ignored."""
+    """Returns the members of the path; all others are ignored."""
     known: dict[str, Any] = {"resolution": str, "seed": int}
     known |= {"duration": int} if row.durations else {"character_orientation": str}
     known |= {"aspect_ratio": str} if row.ratios else {}
     known |= {"audio": str} if row.audio else {}
     known |= {"multi_shot": bool} if row.has_shots else {}
-    said: dict[str, Any] = {"contents": [contents.ITEM]} if row.takes else {"prompt": str}
-    return {**said, "settings": known, "options": members.EVERY_TASK}
+    inputs: dict[str, Any] = {"contents": [contents.ITEM]} if row.takes else {"prompt": str}
+    return {**inputs, "settings": known, "options": members.EVERY_TASK}
 
 
 def read(row: Row, body: Body) -> Request:
-    """Read a request as the service was seen to: of the contents only those that count here.
+    """Parses a request as the service was observed to, ignoring contents that this path does not use.
 
     Raises:
         Refusal: 1201.
@@ -195,7 +195,7 @@ def _accept(row: Row, seen: Check, body: Body) -> AcceptedRequest:
 
 
 def _complete(row: Row, request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
-    """Give a clip the length of the video that it follows, and its pictures, if the account has made that."""
+    """Sets a clip's length, and its pictures, to those of the video that it follows, if the account has made that."""
     kind = "base_video" if row.durations else "video"
     followed = next((each for each in request.parameters.get("contents", ()) if each["type"] == kind), None)
     if followed is None or kind not in row.takes:
@@ -218,17 +218,17 @@ def _complete(row: Row, request: AcceptedRequest, earlier: Earlier) -> AcceptedR
 
 
 def _clip(request: Request, pictures: Mapping[str, SubmittedImage]) -> RenderSpec:
-    """Say what the clip shows: its frames, or its first and last reference, or the prompt."""
-    row, asked = request.row, request.settings
+    """Returns the spec of the clip: it shows its frames, or its first and last reference, or the prompt."""
+    row, chosen = request.row, request.settings
     places = {each.type: each.place for each in reversed(request.items) if each.type in IMAGES}
     frames = [places[kind] for kind in ("first_frame", "image", "last_frame") if kind in places]
     shown = frames or [each.place for each in contents.of(request.items, "refer_image")]
     ratio = RATIOS["16:9"]
     if frames:
         ratio = pictures[frames[0]].width, pictures[frames[0]].height
-    elif asked.ratio:
-        ratio = row.ratios[asked.ratio]
-    width, height = row.size(asked.resolution, ratio)
+    elif chosen.ratio:
+        ratio = row.ratios[chosen.ratio]
+    width, height = row.size(chosen.resolution, ratio)
     return RenderSpec(
         width=width,
         height=height,
@@ -238,7 +238,7 @@ def _clip(request: Request, pictures: Mapping[str, SubmittedImage]) -> RenderSpe
         tail=shown[-1] if len(shown) > 1 else "",
         backwards=frames == [places.get("last_frame")],
         card="" if shown else request.prompt,
-        title=f"{row.model} {asked.resolution}",
+        title=f"{row.model} {chosen.resolution}",
         prompt=request.prompt,
         sound=request.sound != "off",
     )
@@ -260,7 +260,7 @@ def _pictures(row: Row, body: Body) -> Iterator[tuple[str, str]]:
 
 
 def _without_data(body: Body) -> Body:
-    """Copy a checked request without the data of its pictures, also of those that are ignored."""
+    """Copies a checked request without the data of its pictures, ignored ones included."""
     if "contents" not in body:
         return body
     return body | {"contents": [_without_data_of(item) for item in body["contents"]]}
@@ -272,7 +272,7 @@ def _without_data_of(item: Body) -> Body:
 
 
 def _unchecked(row: Row, body: Mapping[str, Any]) -> Request | None:
-    """Read what price and time need of a request that need not have been checked; None where it makes no sense."""
+    """Parses the parts of an unchecked request that determine price and time; None if they are invalid."""
     items = [Item(place="", type=kind, value="") for kind in contents.unchecked_types(body) if kind in row.takes]
     try:
         return Request(row=row, prompt="", items=items, ignored=frozenset(), settings=settings.read(body, row))

@@ -1,6 +1,6 @@
-"""What the documentation forbids on all paths of the current generation, for those who want the emulator strict.
+"""Checks of a strict emulator: what the documentation forbids on all paths of the current generation.
 
-The service was seen to take most of it, and to ignore it or to make something else.
+The service was observed to accept most of it, and to ignore it or to make something else.
 """
 
 import re
@@ -25,7 +25,7 @@ _NEXT_SHOT: Final = re.compile(r"(?:^|[;\s])\s*(?=shot\s+[0-9]{1,3}\s*,\s*[0-9]{
 
 
 def check(row: Row, body: Body) -> None:
-    """Refuse what no path takes, of a request that the service would take.
+    """Refuses what no path documents, in a request that the service would accept.
 
     Raises:
         Refusal: 1201.
@@ -51,7 +51,7 @@ def _check_item(row: Row, place: str, item: Mapping[str, Any]) -> None:
 
 
 def check_items(row: Row, items: list[Item]) -> None:
-    """Refuse materials that there are too many of, or that the prompt could not call by their names.
+    """Refuses too many materials, and names by which the prompt could not refer to them.
 
     Raises:
         Refusal: 1201.
@@ -71,7 +71,7 @@ def check_items(row: Row, items: list[Item]) -> None:
 
 
 def check_prompt(row: Row, prompt: str, *, seconds: int, may_cut: bool) -> None:
-    """Refuse a prompt that is too long, or whose shots do not add up, if it may cut the clip into shots.
+    """Refuses a prompt that is too long or, if it may cut the clip into shots, whose shots do not add up.
 
     Raises:
         Refusal: 1201.
@@ -93,6 +93,6 @@ def check_prompt(row: Row, prompt: str, *, seconds: int, may_cut: bool) -> None:
 
 
 def shots_of(prompt: str) -> list[tuple[int, int, str]]:
-    """Give the shots that a prompt describes: number, seconds, words; none where it describes none."""
+    """Returns the shots that a prompt describes: number, seconds, words; empty if it describes none."""
     found = (_SHOT.fullmatch(piece.strip()) for piece in _NEXT_SHOT.split(prompt))
     return [(int(each[1]), int(each[2]), each[3].removesuffix(";")) for each in found if each]

@@ -1,11 +1,11 @@
-"""What tasks of either generation made, as the current one tells it."""
+"""Results of tasks of either generation, in the form of the current one."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 
 def outputs(made: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Give the outputs of a task by what legacy answers say of its result."""
+    """Converts a task's `task_result` of legacy answers to outputs."""
     return [
         *({"type": "video"} | each for each in made.get("videos", ())),
         *(_image(each) for each in made.get("images", ())),

@@ -1,4 +1,4 @@
-"""Which tasks are asked for: some by their ids, or all of a time, page by page. Pure."""
+"""Queries of tasks: by their ids, or all within a period, page by page. Pure."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ MOST_IDS: Final = 20
 DEFAULT_LIMIT: Final = 100
 MOST_TASKS: Final = 500
 DAYS: Final = 30 * 86400.0
-"""Seconds before its end at which a time begins that has no beginning."""
+"""Length in seconds of a period without a start."""
 
 LIST: Final = Origin(
     path="/tasks",
@@ -32,7 +32,7 @@ LIST: Final = Origin(
         "filters": [{"key": str, "values": [str]}],
     },
 )
-"""Where a list is asked for."""
+"""The endpoint of lists."""
 
 _BAD_CURSOR: Final = invalid("cursor is invalid")
 _STATUSES: Final = ("submitted", "processing", "succeeded", "failed")
@@ -40,19 +40,19 @@ _PRODUCTS: Final = ("video", "image", "try_on")
 
 
 def by_ids(account: AccountModel, query: Mapping[str, str], now: float, *, strict: bool = False) -> list[EmulatedTask]:
-    """Give the tasks whose ids are asked for, newest first, without those that are not there.
+    """Returns the tasks with the requested ids, newest first; unknown ids are omitted.
 
     Args:
         account: The account.
-        query: Has `task_ids` or `external_task_ids`.
+        query: Contains `task_ids` or `external_task_ids`.
         now: Seconds since the epoch.
-        strict: Whether only one of the two may be asked for, as the documentation says.
+        strict: Whether only one of the two may be given, as documented.
 
     Raises:
         Refusal: 1201.
     """
-    asked = {name: _ids(query.get(name, "")) for name in ("task_ids", "external_task_ids")}
-    ids, external_ids = asked.values()
+    requested = {name: _ids(query.get(name, "")) for name in ("task_ids", "external_task_ids")}
+    ids, external_ids = requested.values()
     if not ids and not external_ids:
         raise invalid("task_ids or external_task_ids is required")
     if strict and ids and external_ids:
@@ -76,13 +76,13 @@ def _ids(text: str) -> list[str]:
 
 @attrs.frozen(kw_only=True)
 class Window:
-    """What a list is about, which goes with its cursor.
+    """The selection of a list, which its cursor contains.
 
     Attributes:
-        start: Milliseconds since the epoch on the wire, of the creation of the oldest task.
-        end: The same, of the newest.
-        filters: As asked.
-        last: Id of the last task of the page before, "" on the first one.
+        start: Milliseconds since the epoch on the wire: the earliest creation.
+        end: Milliseconds since the epoch on the wire: the latest creation.
+        filters: The requested filters.
+        last: Id of the last task of the previous page, "" on the first one.
     """
 
     start: int = attrs.field(validator=instance_of(int))
@@ -91,12 +91,12 @@ class Window:
     last: str = attrs.field(default="", validator=instance_of(str))
 
     def cursor(self, last: str) -> str:
-        """Give the cursor of the page after a task."""
+        """Returns the cursor of the page after a task."""
         return base64.urlsafe_b64encode(json.dumps([self.start, self.end, self.filters, last]).encode()).decode()
 
 
 def page(account: AccountModel, body: Mapping[str, Any], now: float) -> tuple[list[EmulatedTask], str]:
-    """Give a page of tasks, newest first or shuffled, and the cursor of the next one, "" where there is none.
+    """Returns a page of tasks, newest first or shuffled, and the cursor of the next one, "" if there is none.
 
     Args:
         account: The account.
@@ -165,7 +165,7 @@ def _filter(each: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _passes(task: EmulatedTask, filters: list[dict[str, Any]], now: float) -> bool:
-    """Tell whether a task passes all filters; of one of them, any value will do."""
+    """Whether a task passes all filters; it passes a filter if it has any of the values."""
     status = task.status(now)
     facts = {"status": WORDS.get(status, status), "product_type": task.endpoint.pack.replace("-", "_")}
     return all(facts[each["key"]] in each["values"] for each in filters)

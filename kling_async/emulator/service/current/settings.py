@@ -1,4 +1,4 @@
-"""The settings of a request, as the service was seen to read them: some values are refused, others only ignored."""
+"""The settings of a request, as the service was observed to read them: it refuses some values and ignores others."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from kling_async.emulator.service.errors import invalid
 
 from .rows import CLIP_SECONDS, RATIOS, SHORT_SIDE, Row
 
-# The service's own refusal lists the first of these, which is refused all the same.
+# The service's refusal lists the first of these as valid, but it is refused as well.
 _LISTED: Final = ("480p", *SHORT_SIDE)
 _AUDIO: Final = ("native", "original", "off")
 _NUMBER: Final = re.compile("[0-9]{1,9}", re.ASCII)
@@ -19,20 +19,20 @@ _NUMBER: Final = re.compile("[0-9]{1,9}", re.ASCII)
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What is asked for.
+    """The settings of a request.
 
     Attributes:
-        resolution: As asked.
-        asked: Seconds as asked, whatever they are; None where none are.
+        resolution: The requested resolution, or the default.
+        requested_seconds: The requested seconds, any number; None if there are none.
         seconds: Seconds of the clip.
-        ratio: What is asked for, "" for nothing.
-        audio: What is asked for, or the default.
+        ratio: The requested aspect ratio, or "".
+        audio: The requested audio mode, or the default.
         multi_shot: Whether the prompt may cut the clip.
-        orientation: Whose, of the picture or of the video, "" where there is none.
+        orientation: "image" or "video": the input that determines the character's orientation, or "".
     """
 
     resolution: str
-    asked: int | None
+    requested_seconds: int | None
     seconds: int
     ratio: str
     audio: str
@@ -41,13 +41,13 @@ class Settings:
 
 
 def read(body: Mapping[str, Any], row: Row) -> Settings:
-    """Read the settings of a request.
+    """Reads the settings of a request.
 
     Raises:
-        Refusal: 1201, worded as seen.
+        Refusal: 1201, with the observed message.
     """
     settings = fields.member(body, "settings", dict) or {}
-    asked = _duration(settings)
+    requested_seconds = _duration(settings)
     resolution = _choice(settings, "resolution", _LISTED) or "720p"
     if resolution not in row.resolutions:
         raise invalid(f"video resolution value '{resolution}' is invalid")
@@ -63,8 +63,8 @@ def read(body: Mapping[str, Any], row: Row) -> Settings:
         raise invalid(f"settings.seed value '{settings['seed']}' is invalid")
     return Settings(
         resolution=resolution,
-        asked=asked,
-        seconds=row.lasting(CLIP_SECONDS if asked is None else asked),
+        requested_seconds=requested_seconds,
+        seconds=row.lasting(CLIP_SECONDS if requested_seconds is None else requested_seconds),
         ratio=ratio,
         audio=audio,
         multi_shot=row.has_shots if multi_shot is None else multi_shot,
@@ -73,7 +73,7 @@ def read(body: Mapping[str, Any], row: Row) -> Settings:
 
 
 def _duration(settings: Mapping[str, Any]) -> int | None:
-    """Take any whole number, in a string too: no range was seen to be checked."""
+    """Accepts any whole number, also in a string: the service was not observed to check a range."""
     value = settings.get("duration")
     if value is None:
         return None

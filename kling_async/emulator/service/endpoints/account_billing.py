@@ -41,14 +41,14 @@ Rows = Callable[[CallContext], Iterator[Detail]]
 
 @attrs.frozen(kw_only=True)
 class Window:
-    """What a list is about, which goes with its cursor.
+    """The selection of a list, which its cursor contains.
 
     Attributes:
-        start: Milliseconds since the epoch, of the oldest deduction.
-        end: The same, of the newest.
-        limit: Deductions on a page.
-        filters: Values by key.
-        last: The task of the last deduction of the page before, "" on the first one.
+        start: Milliseconds since the epoch: the earliest deduction.
+        end: Milliseconds since the epoch: the latest deduction.
+        limit: Deductions per page.
+        filters: Accepted values by key.
+        last: The task of the last deduction of the previous page, "" on the first one.
     """
 
     start: int = attrs.field(validator=instance_of(int))
@@ -58,14 +58,14 @@ class Window:
     last: str = attrs.field(default="", validator=instance_of(str))
 
     def passes(self, detail: Detail, names: Mapping[str, str]) -> bool:
-        """Tell whether a deduction is one of those that are asked for, of packs by their `names`, too."""
+        """Whether a deduction matches; `names` are the packs' names by id, for filters by name."""
         known = detail | {"package_name": names.get(detail.get("package_id", ""))}
-        asked = all(known.get(key) in values for key, values in self.filters.items())
-        return asked and self.start <= int(detail["deduction_time"]) <= self.end
+        matches = all(known.get(key) in values for key, values in self.filters.items())
+        return matches and self.start <= int(detail["deduction_time"]) <= self.end
 
 
 def _billed(rows: Rows, keys: tuple[str, ...], body: Body, context: CallContext) -> dict[str, Any]:
-    """Answer a list: newest first; `next_cursor` and `has_more` are beside the result, not in it."""
+    """Answers a list, newest first; `next_cursor` and `has_more` are next to the result, not in it."""
     cursor = fields.text(body, "cursor")
     window = _opened(cursor) if cursor else _window(body, keys)
     details = [*rows(context)][::-1]
@@ -142,14 +142,14 @@ def _of_money(context: CallContext) -> Iterator[Detail]:
 
 
 def _paid(context: CallContext) -> list[EmulatedTask]:
-    """Give what has been paid for by now, oldest first: what has failed costs nothing, nor does some that has not."""
+    """Returns the tasks paid for by now, oldest first; failed and free tasks are not among them."""
     made = [*context.account.tasks, *context.account.made_at_once]
     paid = [task for task in made if task.status(context.now) == "succeed" and task.request.units]
     return sorted(paid, key=lambda task: task.finished_at)
 
 
 def _facts(task: EmulatedTask, skew: float) -> Detail:
-    """Say what a task was paid for."""
+    """Returns the facts about a task in its deduction."""
     request = task.request
     facts: Detail = {
         "task_id": task.task_id,
@@ -171,7 +171,7 @@ def _facts(task: EmulatedTask, skew: float) -> Detail:
 
 
 def _in_words(name: str, model: str) -> str:
-    """Give the name of an endpoint in words: "Image to Video"."""
+    """Returns the name of an endpoint in words: "Image to Video"."""
     words = re.findall("[a-z]+|2", name.removesuffix(f"/{model}"))
     return " ".join("to" if word in {"2", "to"} else word.capitalize() for word in words)
 

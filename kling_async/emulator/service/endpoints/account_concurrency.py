@@ -8,7 +8,7 @@ from kling_async.emulator.service.synchronous import CallContext, CallEndpoint
 
 
 def _slots(query: Body, context: CallContext) -> int:
-    """Count the slots of all models; those that others take do not show."""
+    """Counts the slots of all models, without those that other users of the account take."""
     match query.get("budget_type"):
         case "video" | "image" as pack:
             return context.account.slots_taken(pack)

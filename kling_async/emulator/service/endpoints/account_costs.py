@@ -10,7 +10,7 @@ from kling_async.emulator.service.synchronous import CallContext, CallEndpoint
 
 
 def _costs(query: Body, context: CallContext) -> dict[str, Any]:
-    """Show the packs inside a second envelope; without any, the list is absent, as recorded."""
+    """Returns the packs inside a second envelope; without packs, the list is absent, as recorded."""
     for name in ("start_time", "end_time"):
         if not query.get(name, "").isdecimal():
             raise invalid(f"{name} is invalid")
@@ -23,7 +23,7 @@ def _costs(query: Body, context: CallContext) -> dict[str, Any]:
 
 
 def _pack(kind: Pack, context: CallContext) -> dict[str, Any]:
-    """Show the balance of one kind as the one resource pack that it began with."""
+    """Returns the balance of one kind as a single resource pack, the one that the account began with."""
     account, moment = context.account, milliseconds(context.opened_at)
     initial, remaining = account.initial[kind], max(account.balance(kind), Decimal(0))
     return {
@@ -40,13 +40,13 @@ def _pack(kind: Pack, context: CallContext) -> dict[str, Any]:
 
 
 def pack_name(kind: Pack, context: CallContext) -> str:
-    """Give what the pack of a kind is called."""
+    """Returns the name of the pack of a kind."""
     units = decimal_text(context.account.initial[kind])
     return f"Emulated-{kind.capitalize()}-{units}Units-{context.account.concurrency}Con-12Months"
 
 
 def pack_id(kind: Pack) -> str:
-    """Give the id of the pack of a kind."""
+    """Returns the id of the pack of a kind."""
     return f"{PACKS.index(kind):032d}"
 
 

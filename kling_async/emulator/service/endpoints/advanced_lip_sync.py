@@ -1,4 +1,4 @@
-"""Lip-sync: a face of a video speaks a sound; the face was identified before, in a session."""
+"""Lip-sync: a face of a video speaks a sound; the face was identified earlier, in a session."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -32,17 +32,17 @@ _MEMBERS: Final[dict[str, Any]] = {
 
 _SESSION_SECONDS: Final = 24 * 3600
 _LEAST: Final = 2000
-"""Milliseconds that the sound and its overlap with the face last at least."""
+"""Minimum of the sound and of its overlap with the face, in milliseconds."""
 
 _UNITS: Final = Decimal("0.5")
-"""Price of five seconds that have begun."""
+"""Price per five seconds, rounded up."""
 
 _TYPICAL_SECONDS: Final = 455.0
-"""What public clients measured in the mean."""
+"""The mean measured by public clients."""
 
 
 def _accept(body: Body) -> AcceptedRequest:
-    """Check all that needs no look at the session."""
+    """Checks a request as far as possible without the session."""
     fields.required(body, "session_id", str, "lip-sync")
     faces = fields.objects(body, "face_choose", limit=1)
     if not faces:
@@ -77,7 +77,7 @@ def _accept(body: Body) -> AcceptedRequest:
 
 
 def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
-    """Check what depends on the session and on an earlier sound."""
+    """Checks a request against the session and an earlier sound."""
     session = earlier("sessions", request.parameters["session_id"])
     if session is None or session.age > _SESSION_SECONDS:
         raise invalid("session_id is invalid or has expired")

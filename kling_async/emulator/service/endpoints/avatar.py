@@ -26,16 +26,16 @@ _MEMBERS: Final[dict[str, Any]] = {
 }
 
 _UNITS: Final = {"std": Decimal("0.4"), "pro": Decimal("0.8")}
-"""Price of a second. A bill was seen of 11 s, where the sound had 11.3 s and the clip 12.27 s."""
+"""Price of a second. One observed bill was for 11 s, with a sound of 11.3 s and a clip of 12.27 s."""
 
 _TYPICAL_SECONDS: Final = 600.0
-"""Ten minutes and more, as the change log says."""
+"""Ten minutes and more, according to the change log."""
 
 _SHORTEST, _LONGEST = 2, 300
 
 
 def _accept(body: Body) -> AcceptedRequest:
-    """Check a request against all the rules that need no earlier sound."""
+    """Checks a request as far as possible without an earlier sound."""
     image = picture(body, "image")
     if image is None:
         raise invalid("image can not be null")
@@ -62,7 +62,7 @@ def _accept(body: Body) -> AcceptedRequest:
 
 
 def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
-    """Give the clip the length of an earlier sound."""
+    """Sets the clip's length to that of an earlier sound."""
     if not (audio_id := request.parameters.get("audio_id")):
         return request
     seconds = audio_seconds(earlier, audio_id)
@@ -76,7 +76,7 @@ def _as_long_as(request: AcceptedRequest, seconds: float) -> AcceptedRequest:
 
 
 def _without_data(body: Body, described: str) -> Body:
-    """Copy a checked request without the data of picture and sound, which would fill the memory."""
+    """Copies a checked request without the data of picture and sound, which would fill the memory."""
     return body | {"image": brief(body["image"])} | ({"sound_file": described} if described else {})
 
 
@@ -85,7 +85,7 @@ def _pictures(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _price_of_least(body: Mapping[str, Any]) -> Decimal:
-    """Give what the shortest sound costs: how long it is does not show before the check."""
+    """Returns the price of the shortest sound, as the length is not known before the check."""
     mode = body.get("mode") or "std"
     return _UNITS[mode] * _SHORTEST if mode in ("std", "pro") else Decimal(0)
 

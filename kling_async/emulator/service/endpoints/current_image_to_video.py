@@ -10,15 +10,15 @@ _PATH: Final = "/image-to-video"
 _FIRST: Final = frozenset({"prompt", "first_frame"})
 _FRAMES: Final = _FIRST | {"last_frame"}
 
-# Prices of 2026-09. A clip of 3.0-turbo of 3 s in 720p was there after 28 s, one of 2.5-turbo of 5 s after 50 s; for
-# the others the times of the legacy generation are taken.
+# Prices of 2026-09. A clip of 3.0-turbo of 3 s in 720p took 28 s, one of 2.5-turbo of 5 s took 50 s; the other times
+# are those of the legacy generation.
 _TURBO: Final = Row(
     model="kling-3.0-turbo",
     takes=_FIRST,
     needs=("first_frame",),
-    always_heard=True,
+    always_has_sound=True,
     reads_shots=True,
-    prompt_limit=3072,  # this page says 2500, that of text to video 3072
+    prompt_limit=3072,  # 2500 on this page, 3072 on that of text to video
     silent=rates("0.8", "1.0"),
     seconds=51.0,
 )
@@ -64,10 +64,10 @@ def _check_v3(request: Request) -> None:
 def _check_v2_6(request: Request) -> None:
     _check_v2_5(request)
     settings = request.settings
-    heard = settings.audio == "native"
-    if heard and settings.resolution != "1080p":
+    is_native = settings.audio == "native"
+    if is_native and settings.resolution != "1080p":
         raise invalid("audio mode 'native' is only supported with resolution 1080p")
-    if request.has("voice") and not heard:
+    if request.has("voice") and not is_native:
         raise invalid("voice is only supported with audio mode 'native'")
     if request.count("voice") > 2:
         raise invalid("contents can not have more than 2 voices")
@@ -78,13 +78,13 @@ def _check_v2_5(request: Request) -> None:
         raise invalid("last_frame is only supported with resolution 1080p")
 
 
-# Of these it is known from partners only what they take; their paths are a guess, and so are their times.
+# The inputs of these are known from partners only; their paths and times are guesses.
 _V4: Final = Row(
     model="kling-4.0",
     takes=_FRAMES | {"middle_frame"},
     needs=("first_frame",),
     durations=range(3, 31),
-    always_heard=True,
+    always_has_sound=True,
     reads_shots=True,
     prompt_limit=26_000,
     silent=rates("1.12", "1.68"),
@@ -96,7 +96,7 @@ _V4_FLASH: Final = Row(
     needs=("first_frame",),
     durations=range(3, 21),
     resolutions=("720p",),
-    always_heard=True,
+    always_has_sound=True,
     reads_shots=True,
     prompt_limit=26_000,
     silent=rates("0.67"),

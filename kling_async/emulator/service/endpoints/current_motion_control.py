@@ -9,7 +9,7 @@ from kling_async.emulator.service.errors import invalid
 _PATH: Final = "/motion-control"
 _GIVEN: Final = frozenset({"prompt", "image", "video"})
 
-# Prices of 2026-09, of a second of the result, which is as long as the video. One user waited 181 s for 4.8 s in 1080p.
+# Prices of 2026-09, per second of the result, which is as long as the video. One user waited 181 s for 4.8 s in 1080p.
 _V3: Final = Row(
     model="kling-3.0",
     takes=_GIVEN | {"element"},

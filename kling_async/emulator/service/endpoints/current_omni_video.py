@@ -13,7 +13,7 @@ _FRAMES: Final = ("first_frame", "last_frame")
 _TAKES: Final = frozenset({"prompt", *_FRAMES, "refer_image", *_VIDEOS, "element"})
 _NAMED: Final = _TAKES - {"prompt"}
 
-# Prices of 2026-09. A clip of 3.0-omni of 3 s in 720p was there after 83 s.
+# Prices of 2026-09. A clip of 3.0-omni of 3 s in 720p took 83 s.
 _V3: Final = Row(
     model="kling-3.0-omni",
     takes=_TAKES,
@@ -40,7 +40,8 @@ _O1: Final = Row(
     video=rates("0.9", "1.2"),
     seconds=152.0,
 )
-# Known from partners only; the paths are a guess. With a video the seconds of that are billed, too: not here.
+# Known from partners only; the paths are guesses. The service also bills the seconds of an input video, the emulator
+# does not.
 _V4: Final = Row(
     model="kling-4.0",
     takes=_TAKES | {"middle_frame", "voice"},
@@ -48,7 +49,7 @@ _V4: Final = Row(
     most_videos=5,
     durations=range(3, 31),
     ratios=MORE_RATIOS,
-    always_heard=True,
+    always_has_sound=True,
     reads_shots=True,
     prompt_limit=26_000,
     silent=rates("1.12", "1.68"),
@@ -62,7 +63,7 @@ _V4_FLASH: Final = Row(
     durations=range(3, 21),
     resolutions=("720p",),
     ratios=MORE_RATIOS,
-    always_heard=True,
+    always_has_sound=True,
     reads_shots=True,
     prompt_limit=26_000,
     silent=rates("0.67"),
@@ -71,7 +72,7 @@ _V4_FLASH: Final = Row(
 
 
 def _seen(request: Request) -> None:
-    """Refuse what was seen to be refused, for whatever reason; a `video` passed for one, though it was ignored."""
+    """Refuses what the service was observed to refuse; there an ignored `video` also counts as a shape."""
     has_shape = request.has("first_frame", *_VIDEOS) or "video" in request.ignored
     if not has_shape and not request.settings.ratio:
         raise invalid("settings.aspect_ratio is required")
@@ -82,12 +83,12 @@ def _seen(request: Request) -> None:
 def _seen_of_o1(request: Request) -> None:
     _seen(request)
     is_plain = not request.has("refer_image", "element", *_VIDEOS)
-    if is_plain and request.settings.asked not in {None, 5, 10}:
+    if is_plain and request.settings.requested_seconds not in {None, 5, 10}:
         raise invalid("Duration only supports 5 or 10 seconds when no refer_image is provided")
 
 
 def _check_v3(request: Request) -> None:
-    """Check what depends on the kind of an element only as far as it holds for any."""
+    """Checks a request; of the rules that depend on an element's kind only those that hold for every kind."""
     _check_both(request)
     if request.has("feature_video") and request.settings.audio != "off":
         raise invalid("audio is not supported with feature_video")

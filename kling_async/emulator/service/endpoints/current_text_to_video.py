@@ -8,11 +8,11 @@ from kling_async.emulator.service.errors import invalid
 
 _PATH: Final = "/text-to-video"
 
-# Prices of 2026-09; of times as for image to video.
+# Prices of 2026-09; times as for image to video.
 _TURBO: Final = Row(
     model="kling-3.0-turbo",
     ratios=RATIOS,
-    always_heard=True,
+    always_has_sound=True,
     reads_shots=True,
     prompt_limit=3072,
     silent=rates("0.8", "1.0"),
@@ -46,12 +46,12 @@ _V2_5: Final = Row(
     silent=rates("0.3", "0.5"),
     seconds=77.0,
 )
-# Known from partners only; the paths are a guess.
+# Known from partners only; the paths are guesses.
 _V4: Final = Row(
     model="kling-4.0",
     ratios=MORE_RATIOS,
     durations=range(3, 31),
-    always_heard=True,
+    always_has_sound=True,
     reads_shots=True,
     prompt_limit=26_000,
     silent=rates("1.12", "1.68"),
@@ -62,7 +62,7 @@ _V4_FLASH: Final = Row(
     ratios=MORE_RATIOS,
     durations=range(3, 21),
     resolutions=("720p",),
-    always_heard=True,
+    always_has_sound=True,
     reads_shots=True,
     prompt_limit=26_000,
     silent=rates("0.67"),

@@ -1,4 +1,4 @@
-"""Video effects: a picture, or two, in a scene that has a name."""
+"""Video effects: one or two pictures in a named scene."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -24,19 +24,19 @@ _MEMBERS: Final[dict[str, Any]] = {
 }
 
 _UNITS: Final = {"5": Decimal(2), "10": Decimal(4)}
-"""Price by seconds. The official list is not on record: this is what most scenes were seen to cost."""
+"""Price by seconds. The official list is not on record: this is the observed price of most scenes."""
 
 _MODES: Final = ("std", "pro")
 _TYPICAL_SECONDS: Final = 320.0
-"""What public clients measured in the mean."""
+"""The mean measured by public clients."""
 
 
 @attrs.frozen(kw_only=True)
 class EffectResult(VideoResult):
-    """A video whose answer does not say how long it is."""
+    """A video whose answer does not contain its duration."""
 
     def task_result(self, result_id: str, link: Link) -> dict[str, Any]:
-        """Give the video as answers have it."""
+        """Returns the video as in answers."""
         result = super().task_result(result_id, link)
         for video in result["videos"]:
             del video["duration"]
@@ -44,7 +44,7 @@ class EffectResult(VideoResult):
 
 
 def _accept(body: Body) -> AcceptedRequest:
-    """Check a request; which scenes there are changes every week, so that any name passes."""
+    """Checks a request; scenes change every week, so any name passes."""
     scene = fields.required(body, "effect_scene", str, "effects")
     given = fields.required(body, "input", dict, "effects")
     _check_number(given)
@@ -81,7 +81,7 @@ def _accept(body: Body) -> AcceptedRequest:
 
 
 def _check_number(given: Mapping[str, Any]) -> None:
-    """Check that there is one picture, or a pair."""
+    """Checks that there is one picture, or a pair."""
     pair: list[Any] = fields.member(given, "images", list) or []
     if bool(fields.text(given, "image")) == bool(pair):
         raise invalid("exactly one of image and images must be given")

@@ -1,4 +1,4 @@
-"""Elements for videos and pictures: made from pictures or a clip, those that every account has, and deletion."""
+"""Elements for videos and pictures: creation from pictures or a clip, presets, and deletion."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -29,7 +29,7 @@ _MEMBERS: Final[dict[str, Any]] = {
 }
 
 _TYPICAL_SECONDS: Final = 5.0
-"""What one user saw."""
+"""Observed by one user."""
 
 _PAGE_MAXIMUM: Final = 500
 _TAGS: Final = tuple(f"o_{number}" for number in range(101, 109))
@@ -49,11 +49,11 @@ _PRESETS: Final = {
         owner="kling",
     ),
 }
-"""The emulator's own, by id."""
+"""The emulator's own presets, by id."""
 
 
 def _accept(body: Body) -> AcceptedRequest:
-    """Check a request."""
+    """Checks a request."""
     name = fields.limited(body, "element_name", 20, "element")
     description = fields.limited(body, "element_description", 100, "element")
     kind = fields.choice(body, "reference_type", ("image_refer", "video_refer"), "")
@@ -87,7 +87,7 @@ def _accept(body: Body) -> AcceptedRequest:
 
 
 def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
-    """Bind a voice, if one is asked for."""
+    """Binds a voice, if the request has one."""
     voice_id = request.parameters.get("element_voice_id")
     if not voice_id or not isinstance(request.result, ElementResult):
         return request
@@ -97,7 +97,7 @@ def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
 
 
 def _check_number(body: Mapping[str, Any]) -> None:
-    """Check that there are one picture from the front, and one to three others."""
+    """Checks that there is one frontal picture, and one to three others."""
     listed = fields.required(body, "element_image_list", dict, "element")
     fields.required(listed, "frontal_image", str, "element_image_list")
     others = fields.objects(listed, "refer_images", limit=3)
@@ -108,7 +108,7 @@ def _check_number(body: Mapping[str, Any]) -> None:
 
 
 def _video(body: Mapping[str, Any]) -> str:
-    """Check the one clip."""
+    """Checks the clip, and returns its URL."""
     listed = fields.required(body, "element_video_list", dict, "element")
     videos = fields.objects(listed, "refer_videos", limit=1)
     if not videos:
@@ -118,7 +118,7 @@ def _video(body: Mapping[str, Any]) -> str:
 
 
 def _pictures(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Give the pictures of a request, which counts only where it is made of them."""
+    """Yields the pictures of a request, if the element is made from pictures."""
     if body["reference_type"] == "image_refer":
         listed = body["element_image_list"]
         yield "element_image_list.frontal_image", listed["frontal_image"]

@@ -1,4 +1,4 @@
-"""A picture with more around it."""
+"""Expanded pictures: a picture with more around it."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -33,10 +33,10 @@ _TOLERANCE: Final = 0.001  # the official example comes to 2.9999
 
 
 def _accept(body: Body) -> AcceptedRequest:
-    """Check a request against all the rules, in the order in which they are met."""
+    """Checks a request against all rules, in the order in which they are met."""
     prompt = prompts(body)
     count = image_models.count_of(body)
-    # One page has them as required, an older one with 0 as their default.
+    # They are required on one page, and default to 0 on an older one.
     up, down, left, right = (
         fields.number(body, f"{side}_expansion_ratio", 0, _LARGEST_RATIO) or 0.0 for side in _SIDES
     )
@@ -61,7 +61,7 @@ def _accept(body: Body) -> AcceptedRequest:
 
 
 def _expanded(image: SubmittedImage, ratios: tuple[float, float, float, float], prompt: str) -> PictureSpec:
-    """Say what the picture looks like: the given one keeps its size, unless that would be too large here."""
+    """Returns the spec of the picture: the given one keeps its size, unless the result would be too large here."""
     up, down, left, right = ratios
     across, along = 1 + left + right, 1 + up + down
     shrunk = min(1.0, math.sqrt(MAX_PIXELS / (image.width * across * image.height * along)))
@@ -91,11 +91,11 @@ def _pictures(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _price(body: Mapping[str, Any]) -> Decimal:
-    return Decimal(_UNITS * image_models.asked_count(body))
+    return Decimal(_UNITS * image_models.unchecked_count(body))
 
 
 def _generation_seconds(body: Mapping[str, Any]) -> float:
-    return image_models.seconds(_TYPICAL_SECONDS, image_models.asked_count(body))
+    return image_models.seconds(_TYPICAL_SECONDS, image_models.unchecked_count(body))
 
 
 ENDPOINT: Final = Endpoint(

@@ -30,8 +30,8 @@ _MEMBERS: Final[dict[str, Any]] = {
     **members.EVERY_TASK,
 }
 
-# The pages of 2026-09 have kling-v2-1 and kling-v3, with their prices; those of the others are a guess. Which of
-# kling-v1-5 and kling-v2-1 takes references depends on the date of the page: both do.
+# The pages of 2026-09 have kling-v2-1 and kling-v3, with their prices; the other prices are guesses. Which of
+# kling-v1-5 and kling-v2-1 accepts references depends on the date of the page; here both do.
 _MODELS: Final = {
     "kling-v1": ImageModel(units=1, lacks=("image_reference", "element_list")),
     "kling-v1-5": ImageModel(units=4, special_units={"image": 8}, lacks=("element_list",)),
@@ -46,7 +46,7 @@ _INPUTS: Final = 10
 
 
 def _accept(body: Body) -> AcceptedRequest:
-    """Check a request against all the rules, in the order in which they are met."""
+    """Checks a request against all rules, in the order in which they are met."""
     model_name = image_models.model_of(body, _MODELS, _DEFAULT)
     prompt = required_prompt(body)
     resolution = image_models.resolution_of(body, _MODELS, model_name)
@@ -83,7 +83,7 @@ def _accept(body: Body) -> AcceptedRequest:
 
 
 def _check_image(body: Body, model_name: str) -> None:
-    """Check what there may be with a picture only, and without one only."""
+    """Checks the members that are allowed only with a picture, or only without one."""
     image, reference = body.get("image"), fields.choice(body, "image_reference", ("subject", "face"), "")
     for name in ("image_fidelity", "human_fidelity"):
         fields.number(body, name, 0, 1)
@@ -101,15 +101,15 @@ def _pictures(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _price(body: Mapping[str, Any]) -> Decimal:
-    model = image_models.asked_model(body, _MODELS, _DEFAULT)
+    model = image_models.unchecked_model(body, _MODELS, _DEFAULT)
     special = "image" if body.get("image") else ""
-    return Decimal(0) if model is None else model.price(special) * image_models.asked_count(body)
+    return Decimal(0) if model is None else model.price(special) * image_models.unchecked_count(body)
 
 
 def _generation_seconds(body: Mapping[str, Any]) -> float | None:
-    if image_models.asked_model(body, _MODELS, _DEFAULT) is None:
+    if image_models.unchecked_model(body, _MODELS, _DEFAULT) is None:
         return None
-    return image_models.seconds(_TYPICAL_SECONDS, image_models.asked_count(body), body.get("resolution"))
+    return image_models.seconds(_TYPICAL_SECONDS, image_models.unchecked_count(body), body.get("resolution"))
 
 
 ENDPOINT: Final = Endpoint(

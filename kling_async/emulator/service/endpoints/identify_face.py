@@ -1,4 +1,4 @@
-"""The faces of a video, at once: the first step of a lip-sync."""
+"""The faces of a video, answered at once: the first step of a lip-sync."""
 
 from decimal import Decimal
 from typing import Any, Final
@@ -18,7 +18,7 @@ _SHORTEST, _LONGEST = 2, 60
 
 
 def _identify(body: Body, context: CallContext) -> dict[str, Any]:
-    """Open a session, and answer with the faces: one that is seen all the time, one that comes and goes."""
+    """Opens a session, and answers with the faces: one visible all the time and, in longer videos, one for a while."""
     one_video(body)
     video = parent_of(body, context.earlier, _SHORTEST, _LONGEST)
     end = int(1000 * float(video.duration))

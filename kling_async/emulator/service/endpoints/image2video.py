@@ -53,8 +53,8 @@ _MEMBERS: Final[dict[str, Any]] = {
     **members.EVERY_TASK,
 }
 
-# Prices of the table of 2026-09; the three oldest and the masters by their last published ones. Rates of the documented
-# table, but for kling-v2-1 std and kling-v3, which are a guess. Public clients measured 164 s in the mean.
+# Prices of the table of 2026-09; of the three oldest and the masters, the last published ones. Frame rates of the
+# documented table, except kling-v2-1 std and kling-v3, which are guesses. Public clients measured 164 s in the mean.
 _MODELS: Final = VideoModels(
     typical_seconds=164.0,
     models={
@@ -109,7 +109,7 @@ _CAPABILITIES: Final = Capabilities(
 
 
 def _accept(body: Body) -> AcceptedRequest:
-    """Check a request against all the rules, in the order in which they are met."""
+    """Checks a request against all rules, in the order in which they are met."""
     model_name, mode, duration = _MODELS.read(body)
     prompt = prompts(body)
     image, tail = picture(body, "image"), picture(body, "image_tail")
@@ -126,7 +126,7 @@ def _accept(body: Body) -> AcceptedRequest:
         prompt=prompt,
         parameters=_without_data(body, image, tail),
         result=_video(body, first, (model_name, mode, duration), prompt),
-        damage=damage(_pictures(body), image, tail),  # masks are not held to sides of their own
+        damage=damage(_pictures(body), image, tail),  # masks need not have the documented sides
     )
     _CAPABILITIES.check(model_name, mode, duration, features)
     if model_name == "kling-v2-6" and {TAIL, SOUND} <= features:
@@ -140,7 +140,7 @@ def _accept(body: Body) -> AcceptedRequest:
 def _features(
     body: Body, first: SubmittedImage, image: SubmittedImage | None, tail: SubmittedImage | None, duration: int
 ) -> set[str]:
-    """Check the members that not every model has, and name those that ask for something."""
+    """Checks the members that not every model has, and returns the features that they use."""
     features = _brush_features(body, first)
     check_scale(body)
     features |= sound_features(body) | element_features(body)
@@ -155,7 +155,7 @@ def _features(
 
 
 def _brush_features(body: Body, first: SubmittedImage) -> set[str]:
-    """Check the motion brush: masks have the image's ratio and one resolution among themselves."""
+    """Checks the motion brush: all masks must have the image's ratio and the same resolution."""
     static = picture(body, "static_mask")
     masks = [] if static is None else [static]
     for brush in fields.objects(body, "dynamic_masks", limit=6):
@@ -177,7 +177,7 @@ def _brush_features(body: Body, first: SubmittedImage) -> set[str]:
 
 
 def _same_ratio(mask: SubmittedImage, first: SubmittedImage) -> bool:
-    # How exact the service is about it is not documented; 1 % lets the rounding of a scaled mask pass.
+    # The service's tolerance is not documented; 1 % allows for the rounding of a scaled mask.
     ratio = (mask.width * first.height) / (mask.height * first.width)
     return 0.99 <= ratio <= 1.01
 
@@ -191,7 +191,7 @@ def _pictures(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _without_data(body: Body, image: SubmittedImage | None, tail: SubmittedImage | None) -> Body:
-    """Copy a checked request without the images' data, which would fill the memory."""
+    """Copies a checked request without the images' data, which would fill the memory."""
     parameters = dict(body)
     for name, each in (("image", image), ("image_tail", tail)):
         if each is not None and each.format != "url":
@@ -203,9 +203,9 @@ def _without_data(body: Body, image: SubmittedImage | None, tail: SubmittedImage
     return parameters
 
 
-def _video(body: Body, first: SubmittedImage, asked: tuple[str, str, int], prompt: str) -> VideoResult:
-    """Say what the clip of a checked request looks like: it has the picture's ratio."""
-    model_name, mode, duration = asked
+def _video(body: Body, first: SubmittedImage, choice: tuple[str, str, int], prompt: str) -> VideoResult:
+    """Returns the result of a checked request: a clip with the picture's ratio."""
+    model_name, mode, duration = choice
     model = _MODELS.models[model_name]
     width, height = _MODELS.size(model_name, mode, (first.width, first.height))
     masks: list[dict[str, Any]] = body.get("dynamic_masks") or []

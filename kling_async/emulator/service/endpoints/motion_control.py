@@ -29,8 +29,8 @@ _MEMBERS: Final[dict[str, Any]] = {
     **members.EVERY_TASK,
 }
 
-# Prices of the table of 2026-09, of a second of the result: it is as long as the video. Of one that the account has not
-# made, the length is not known here. One user waited 181 s for 4.8 s in pro.
+# Prices of the table of 2026-09, per second of the result, which is as long as the video. The length of a video that
+# the account has not made is not known here. One user waited 181 s for 4.8 s in pro.
 _SECONDS: Final = range(CLIP_SECONDS, CLIP_SECONDS + 1)
 _MODELS: Final = VideoModels(
     typical_seconds=181.0,
@@ -48,7 +48,7 @@ _CAPABILITIES: Final = Capabilities(modes=_MODELS.modes, rows=(Row("kling-v2-6",
 
 
 def _accept(body: Body) -> AcceptedRequest:
-    """Check a request against all the rules, in the order in which they are met."""
+    """Checks a request against all rules, in the order in which they are met."""
     model_name, mode, duration = _MODELS.read(body)
     image = picture(body, "image_url")
     if image is None:
@@ -90,7 +90,7 @@ def _accept(body: Body) -> AcceptedRequest:
 
 
 def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
-    """Give the clip the length of a video of the account."""
+    """Sets the clip's length to that of a video of the account."""
     longest = _LONGEST[request.parameters["character_orientation"]]
     seconds = int(float(parent_of(request.parameters, earlier, _SHORTEST, longest).duration))
     return lasting(request, seconds, request.units / request.duration * seconds)

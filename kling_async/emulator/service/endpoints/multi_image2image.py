@@ -1,4 +1,4 @@
-"""Pictures from several: subjects, and what they are put into."""
+"""Pictures from several pictures: subjects, with a scene and a style."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -32,7 +32,7 @@ _SUBJECTS: Final = 4
 
 
 def _accept(body: Body) -> AcceptedRequest:
-    """Check a request against all the rules, in the order in which they are met."""
+    """Checks a request against all rules, in the order in which they are met."""
     model_name = image_models.model_of(body, _MODELS, _DEFAULT)
     prompt = prompts(body)
     aspect_ratio = fields.choice(body, "aspect_ratio", ASPECT_RATIOS, "16:9")
@@ -72,14 +72,14 @@ def _pictures(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _price(body: Mapping[str, Any]) -> Decimal:
-    model = image_models.asked_model(body, _MODELS, _DEFAULT)
-    return Decimal(0) if model is None else model.price() * image_models.asked_count(body)
+    model = image_models.unchecked_model(body, _MODELS, _DEFAULT)
+    return Decimal(0) if model is None else model.price() * image_models.unchecked_count(body)
 
 
 def _generation_seconds(body: Mapping[str, Any]) -> float | None:
-    if image_models.asked_model(body, _MODELS, _DEFAULT) is None:
+    if image_models.unchecked_model(body, _MODELS, _DEFAULT) is None:
         return None
-    return image_models.seconds(_TYPICAL_SECONDS, image_models.asked_count(body))
+    return image_models.seconds(_TYPICAL_SECONDS, image_models.unchecked_count(body))
 
 
 ENDPOINT: Final = Endpoint(

@@ -1,4 +1,4 @@
-"""What is documented and not emulated: families of the service that are retired, or hardly called."""
+"""Documented paths that are not emulated: families of the service that are retired, or hardly called."""
 
 from typing import Final
 

@@ -42,7 +42,7 @@ _AMOUNTS: Final = range(2, 10)
 
 
 def _accept(body: Body) -> AcceptedRequest:
-    """Check a request against all the rules, in the order in which they are met."""
+    """Checks a request against all rules, in the order in which they are met."""
     model_name = image_models.model_of(body, _MODELS, _DEFAULT)
     prompt = required_prompt(body)
     resolution = image_models.resolution_of(body, _MODELS, model_name)
@@ -88,7 +88,7 @@ def _check_amount(body: Body) -> None:
 
 
 def _ratio(body: Body, images: list[SubmittedImage], *, has_elements: bool) -> tuple[int, int]:
-    """Check the ratio, and give it: that of the first picture, where it is left to the service."""
+    """Checks and returns the ratio: that of the first picture, if the service chooses it."""
     name = fields.choice(body, "aspect_ratio", {"auto", *ASPECT_RATIOS}, "")
     if name in ASPECT_RATIOS:
         return ASPECT_RATIOS[name]
@@ -96,17 +96,17 @@ def _ratio(body: Body, images: list[SubmittedImage], *, has_elements: bool) -> t
         return images[0].width, images[0].height
     if name == "auto" and not has_elements:
         raise invalid("aspect_ratio auto needs at least one image")
-    # It is the default too, so that a request which has words only is not as documented. What the service does with it
-    # is not known.
+    # "auto" is also the default, so the documentation does not allow a request with only a prompt. The service's
+    # behaviour is not known.
     return ASPECT_RATIOS["16:9"]
 
 
 def _count(body: Mapping[str, Any]) -> int:
-    """Give the number of pictures of a request that need not have been checked."""
+    """Returns the number of pictures of an unchecked request."""
     if body.get("result_type") != "series":
-        return image_models.asked_count(body)
+        return image_models.unchecked_count(body)
     amount = body.get("series_amount") or 4
-    if amount == "auto":  # the service finds it from the prompt, and so does this
+    if amount == "auto":  # derived from the prompt, as by the service
         return _AMOUNTS[zlib.crc32(str(body.get("prompt")).encode(errors="replace")) % len(_AMOUNTS)]
     return amount if amount in _AMOUNTS else 1
 
@@ -117,12 +117,12 @@ def _pictures(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _price(body: Mapping[str, Any]) -> Decimal:
-    model = image_models.asked_model(body, _MODELS, _DEFAULT)
+    model = image_models.unchecked_model(body, _MODELS, _DEFAULT)
     return Decimal(0) if model is None else model.price(body.get("resolution")) * _count(body)
 
 
 def _generation_seconds(body: Mapping[str, Any]) -> float | None:
-    if image_models.asked_model(body, _MODELS, _DEFAULT) is None:
+    if image_models.unchecked_model(body, _MODELS, _DEFAULT) is None:
         return None
     return image_models.seconds(_TYPICAL_SECONDS, _count(body), body.get("resolution"))
 

@@ -1,4 +1,4 @@
-"""Omni video: a clip from words, pictures, elements and a video, in whichever combination."""
+"""Omni video: a clip from words, pictures, elements and a video, in any combination."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -39,7 +39,7 @@ _MEMBERS: Final[dict[str, Any]] = {
 _O1: Final = "kling-video-o1"
 _V3: Final = "kling-v3-omni"
 
-# Prices of the table of 2026-09. No source has measured times: those of image to video are taken.
+# Prices of the table of 2026-09. No source has measured times, so they are those of image to video.
 _MODELS: Final = VideoModels(
     typical_seconds=164.0,
     models={
@@ -58,19 +58,19 @@ _MODELS: Final = VideoModels(
     default_mode="pro",
 )
 
-# For which models voices are is not documented: they pass.
+# It is not documented which models accept voices: they pass.
 _CAPABILITIES: Final = Capabilities(modes=_MODELS.modes, rows=(Row(_O1, "", 0, {SOUND, MULTI_SHOT}),))
 
 
 @attrs.frozen(kw_only=True)
 class _Inputs:
-    """What a request refers to.
+    """The inputs of a request.
 
     Attributes:
-        images: Its pictures, by where they are.
-        frames: What each of them is: "first_frame", "end_frame", or "" for a reference.
+        images: Its pictures, by place.
+        frames: The role of each picture: "first_frame", "end_frame", or "" for a reference.
         elements: Number of elements.
-        video: "base" when a video is to be edited, "feature" when it is referred to, "" when there is none.
+        video: "base" for a video to edit, "feature" for a reference, "" when there is none.
     """
 
     images: dict[str, SubmittedImage]
@@ -80,12 +80,12 @@ class _Inputs:
 
     @property
     def has_frame(self) -> bool:
-        """Whether a picture is a frame of the clip, which has its ratio then."""
+        """Whether a picture is a frame of the clip, which then has its ratio."""
         return any(self.frames)
 
 
 def _accept(body: Body) -> AcceptedRequest:
-    """Check a request against all the rules, in the order in which they are met."""
+    """Checks a request against all rules, in the order in which they are met."""
     model_name, mode, duration = _MODELS.read(_timed(body))
     prompt = prompts(body)
     features = sound_features(body) | shot_features(body, duration)
@@ -129,7 +129,7 @@ def _accept(body: Body) -> AcceptedRequest:
 
 
 def _inputs(body: Body) -> _Inputs:
-    """Check each input on its own."""
+    """Checks each input separately."""
     pictures = fields.objects(body, "image_list", limit=7)
     for each in pictures:
         fields.required(each, "image_url", str, "image_list")
@@ -172,7 +172,7 @@ def _check_pictures(inputs: _Inputs) -> None:
 
 
 def _check_model(model_name: str, duration: int, inputs: _Inputs) -> None:
-    """Check what depends on the model. Which kind an element is of is not known here."""
+    """Checks the rules that depend on the model. The kind of an element is not known here."""
     if model_name == _V3 and inputs.has_frame and inputs.elements > 3:
         raise invalid("element_list can not exceed 3 items with first_frame")
     if model_name == _O1:
@@ -184,25 +184,25 @@ def _check_model(model_name: str, duration: int, inputs: _Inputs) -> None:
 
 
 def _ratio(body: Body, inputs: _Inputs) -> tuple[int, int]:
-    """Check the ratio, and give the clip's: that of its first frame; that of a video shows later."""
-    asked = fields.choice(body, "aspect_ratio", ASPECT_RATIOS, "")
+    """Checks and returns the clip's ratio: that of its first frame if it has one; that of a video is known later."""
+    ratio = fields.choice(body, "aspect_ratio", ASPECT_RATIOS, "")
     if inputs.has_frame or inputs.video == "base":
-        if asked:
+        if ratio:
             raise invalid("aspect_ratio is not supported with first_frame or refer_type base")
         if not inputs.has_frame:
             return ASPECT_RATIOS["16:9"]
         first = inputs.images[f"image_list.{inputs.frames.index('first_frame')}"]
         return first.width, first.height
-    if not asked:
+    if not ratio:
         raise invalid("aspect_ratio can not be null")
-    return ASPECT_RATIOS[asked]
+    return ASPECT_RATIOS[ratio]
 
 
 # ------------------------------------------------------------------------------------------------------ result
 
 
 def _shown(inputs: _Inputs, prompt: str) -> dict[str, Any]:
-    """Say what the clip shows: its frames, or its first and last reference, or the prompt."""
+    """Returns what the clip shows: its frames, or its first and last reference, or the prompt."""
     if not inputs.images:
         return {"card": prompt}
     places = list(range(len(inputs.images)))
@@ -213,7 +213,7 @@ def _shown(inputs: _Inputs, prompt: str) -> dict[str, Any]:
 
 
 def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
-    """Give the clip length and ratio of the video that is edited, and its pictures, if the account has made that."""
+    """Sets the clip's length, ratio and pictures to those of the edited video, if the account has made that."""
     edited = _edited(request.parameters)
     found = None if edited is None else earlier("videos", edited["video_url"])
     own, other = request.result, clip_of(found)
@@ -233,14 +233,14 @@ def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
 
 
 def _edited(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Give the video that is edited, of a request that need not have been checked."""
+    """Returns the video to edit of an unchecked request, None if there is none."""
     videos = body.get("video_list")
     first = videos[0] if isinstance(videos, list) and videos else None
     return first if isinstance(first, dict) and (first.get("refer_type") or "base") == "base" else None
 
 
 def _timed(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a request, which need not have been checked, with the length of the clip that is edited as its duration."""
+    """Returns an unchecked request, with the assumed length of the video to edit, if any, as its duration."""
     return dict(body) if _edited(body) is None else {**body, "duration": str(CLIP_SECONDS)}
 
 

@@ -58,7 +58,7 @@ _MODELS: Final = VideoModels(
 
 _PLAIN: Final = frozenset({SOUND, MULTI_SHOT, CAMERA})
 
-# For which models voices are is not documented, nor whether kling-v3 has a camera: both pass.
+# It is not documented which models accept voices, nor whether kling-v3 has a camera: both pass.
 _CAPABILITIES: Final = Capabilities(
     modes=_MODELS.modes,
     rows=(
@@ -76,7 +76,7 @@ _CAPABILITIES: Final = Capabilities(
 
 
 def _accept(body: Body) -> AcceptedRequest:
-    """Check a request against all the rules, in the order in which they are met."""
+    """Checks a request against all rules, in the order in which they are met."""
     model_name, mode, duration = _MODELS.read(body)
     prompt = prompts(body)
     aspect_ratio = fields.choice(body, "aspect_ratio", ASPECT_RATIOS, "16:9")

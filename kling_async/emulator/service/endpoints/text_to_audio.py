@@ -19,7 +19,7 @@ _TYPICAL_SECONDS: Final = 60.0  # between the times of the documentation's examp
 
 
 def _accept(body: Body) -> AcceptedRequest:
-    """Check a request against all the rules, in the order in which they are met."""
+    """Checks a request against all rules, in the order in which they are met."""
     prompt = limited(body, "prompt", most=_PROMPT_LIMIT)
     if not prompt:
         raise invalid("prompt can not be null")

@@ -30,20 +30,20 @@ _VOICES: Final = {
         "yizhipiannan-v1 guanxiaofang-v2 tianmeixuemei-v1 daopianyansang-v1 mengwa-v1".split()
     ),
 }
-"""The published voices by language: another catalogue than that of voices for videos."""
+"""The published voices by language; not the catalogue of voices for videos."""
 
 _SECONDS_OF_A_LETTER: Final = {"en": 0.065, "zh": 0.25}
 
 
 def _speak(body: Body, context: CallContext) -> dict[str, Any]:
-    """Say a text, and answer with the sound."""
+    """Speaks a text, and answers with the sound."""
     text = fields.limited(body, "text", 1000, "tts")
     voice = fields.required(body, "voice_id", str, "tts")
     language = fields.choice(body, "voice_language", _VOICES, "zh")
     if voice not in _VOICES[language]:
         raise invalid("Voice id not found")
     speed = fields.number(body, "voice_speed", float("-inf"), float("inf"))
-    speed = 1.0 if speed is None else min(max(speed, 0.8), 2.0)  # what is outside of the range is rounded
+    speed = 1.0 if speed is None else min(max(speed, 0.8), 2.0)  # values out of range are clamped
     check_content(text)
     seconds = max(len(text) * _SECONDS_OF_A_LETTER[language] / speed, 0.5)
     request = AcceptedRequest(

@@ -1,4 +1,4 @@
-"""Video to audio: a video gets a sound that goes with it."""
+"""Video to audio: generates a matching sound for a video."""
 
 from decimal import Decimal
 from typing import Any, Final
@@ -32,7 +32,7 @@ _TYPICAL_SECONDS: Final = 60.0  # between the times of the documentation's examp
 
 
 def _accept(body: Body) -> AcceptedRequest:
-    """Check all that needs no look at the video."""
+    """Checks a request as far as possible without the video."""
     one_video(body)
     given = [limited(body, name, most=_PROMPT_LIMIT) for name in _PROMPTS]
     fields.member(body, "asmr_mode", bool)
@@ -59,7 +59,7 @@ def _accept(body: Body) -> AcceptedRequest:
 
 
 def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
-    """Look at the video: what is made shows the same and is as long, and its sound comes apart from it, too."""
+    """Makes a result that shows the same as the input video and is as long, with its sound also as a separate file."""
     video = parent_of(request.parameters, earlier, _SHORTEST, _LONGEST)
     seconds = int(float(video.duration))
     dubbed = showing(lasting(request, seconds, _UNITS), video, earlier)

@@ -1,4 +1,4 @@
-"""Voices for videos: made from a recording or a clip, those that every account has, and deletion."""
+"""Voices for videos: creation from a recording or a clip, presets, and deletion."""
 
 from decimal import Decimal
 from typing import Any, Final
@@ -17,7 +17,7 @@ _MEMBERS: Final[dict[str, Any]] = {"voice_name": str, "voice_url": str, "video_i
 _SHORTEST, _LONGEST = 5, 30
 _UNITS: Final = Decimal("0.05")
 _TYPICAL_SECONDS: Final = 12.0
-"""One user saw 9 to 15 s."""
+"""One user observed 9 to 15 s."""
 
 _PAGE_MAXIMUM: Final = 1000
 _PRESETS: Final = {
@@ -25,11 +25,11 @@ _PRESETS: Final = {
     "829824295735410757": "Grace",
     "829824295735410758": "Titan",
 }
-"""Names of the emulator's own, by id; the first id is that of the documentation's example."""
+"""Names of the emulator's own presets, by id; the first id is that of the documentation's example."""
 
 
 def _accept(body: Body) -> AcceptedRequest:
-    """Check a request."""
+    """Checks a request."""
     name = fields.limited(body, "voice_name", 20, "voice")
     fields.one_of(body, "voice_url", "video_id")
     url = fields.text(body, "voice_url")
@@ -46,7 +46,7 @@ def _accept(body: Body) -> AcceptedRequest:
 
 
 def _complete(request: AcceptedRequest, earlier: Earlier) -> AcceptedRequest:
-    """Check that the video is there, and how long it is."""
+    """Checks that the video exists, and its length."""
     if request.parameters.get("video_id"):
         parent_of(request.parameters, earlier, _SHORTEST, _LONGEST)
     return request
