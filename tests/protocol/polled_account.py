@@ -14,7 +14,7 @@ import attrs
 from kling_async.protocol.errors import KlingError, RequestRefused
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.followed import FollowedTask
-from kling_async.protocol.polling.id_questions import Query
+from kling_async.protocol.polling.id_queries import Query
 from kling_async.protocol.polling.page_query import PageQuery
 from kling_async.protocol.polling.plan import PollPlan
 from kling_async.protocol.polling.schedule import AimedPolling

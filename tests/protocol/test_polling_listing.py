@@ -125,7 +125,7 @@ def test_a_page_that_is_too_long_for_the_few_that_wait_becomes_shorter() -> None
     assert pages.begin(7, 7) is not None
     for _ in range(PENALTY):
         assert pages.begin(2, 2) is None
-        pages.asked_singly()
+        pages.single_query_sent()
     trial = pages.begin(2, 2)
     assert trial is not None
     assert trial.size == 46
@@ -163,7 +163,7 @@ def test_a_page_that_brought_nothing_is_tried_again_ever_more_rarely() -> None:
         scanned(pages, 100, [])
         asked = 0
         while pages.begin(100, 100) is None:
-            pages.asked_singly()
+            pages.single_query_sent()
             asked += 1
         gaps.append(asked)
     assert gaps == [PENALTY, PENALTY * 8, PENALTY_MAXIMUM, PENALTY_MAXIMUM, PENALTY_MAXIMUM]
@@ -178,7 +178,7 @@ def test_a_page_that_failed_counts_as_one_that_brought_nothing() -> None:
     pages.ended(scan)
     assert pages.begin(100, 100) is None
     for _ in range(PENALTY):
-        pages.asked_singly()
+        pages.single_query_sent()
     assert pages.begin(100, 1.8) is None  # for the trial each task is taken to be there, and no more than that
     assert pages.begin(100, 1.9) is not None
 
@@ -188,12 +188,12 @@ def test_one_page_that_pays_ends_the_doubt() -> None:
     pages = ListStrategy()
     scanned(pages, 100, [])
     for _ in range(PENALTY):
-        pages.asked_singly()
+        pages.single_query_sent()
     scanned(pages, 100, range(100))
     assert pages.begin(100, 100) is not None
     scanned(pages, 100, [])
     for _ in range(PENALTY):
-        pages.asked_singly()
+        pages.single_query_sent()
     assert pages.begin(100, 100) is not None
 
 
@@ -203,7 +203,7 @@ def test_trials_look_deeper_while_others_tasks_stand_in_front() -> None:
     for _ in range(5):
         sizes.append(scanned(pages, 20, []).size)
         for _ in range(PENALTY_MAXIMUM):
-            pages.asked_singly()
+            pages.single_query_sent()
     assert sizes == [30, 105, 405, 500, 30]
 
 
@@ -263,7 +263,7 @@ def questions(account: Account, count: int, alive: int) -> tuple[float, int]:
                 break
         spent += len(waiting)
         for _ in waiting:
-            pages.asked_singly()
+            pages.single_query_sent()
     return spent, single
 
 
@@ -297,7 +297,7 @@ def test_whatever_pages_bring_their_waste_is_bounded(answers: list[tuple[int, fl
         scan = pages.begin(waiting, worth * waiting)
         if scan is None:
             single += 1
-            pages.asked_singly()
+            pages.single_query_sent()
             continue
         assert 10 <= scan.size <= 500
         count = int(found * min(waiting, scan.size))

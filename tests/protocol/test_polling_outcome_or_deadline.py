@@ -177,7 +177,7 @@ def test_an_early_answer_and_the_beat(now: float, due: float | None, asked: int)
     each = followed()
     assert rules.unchanged(each, 100).due == 110
     PollQueue[FollowedTask]().put(each, 100, 110)
-    assert (rules.unchanged(each, now).due, each.asked) == (due, asked)
+    assert (rules.unchanged(each, now).due, each.poll_number) == (due, asked)
 
 
 def test_aimed_questions_know_the_age() -> None:
@@ -231,7 +231,7 @@ def times(created: float, updated: float) -> dict[str, datetime]:
 
 
 @pytest.mark.parametrize(
-    ("fields", "heard_at", "ended", "age"),
+    ("fields", "last_seen_at", "ended", "age"),
     [
         ({}, 120, True, 50),  # as seen from here
         (times(0, 40), 120, True, 40),  # as the service tells

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_async.protocol.errors import BadResponse, KlingError, RequestRefused, ServerError, TaskNotFound
+from kling_async.protocol.polling.batches import BatchKey, batch_key, early_tasks, grouped, stretch, worth
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.followed import FollowedTask
-from kling_async.protocol.polling.id_questions import Query
+from kling_async.protocol.polling.id_queries import Query
+from kling_async.protocol.polling.mixed_queries import MixedQuerySupport
 from kling_async.protocol.polling.plan import PollPlan
 from kling_async.protocol.polling.queue import PollQueue
 from kling_async.protocol.polling.schedule import Polling
-from kling_async.protocol.polling.sharing import Sharing
-from kling_async.protocol.polling.together import Kind, grouped, kind_of, riders, stretch, worth
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -29,7 +29,7 @@ def followed(name: str, endpoint: str = CURRENT, at_most: int = 20) -> FollowedT
     """A task that was attached."""
     estimate = Durations().of(endpoint, 85.0)
     task = FollowedTask(Reference(endpoint, name), 0, 7200, estimate, created_here=False)
-    task.together_at_most = at_most
+    task.max_batch = at_most
     return task
 
 
@@ -78,15 +78,15 @@ def test_every_task_is_in_one_group_with_its_kind(tasks: list[tuple[bool, int]])
         followed(f"external:{number}" if external else str(number), at_most=at_most)
         for number, (external, at_most) in enumerate(tasks)
     ]
-    groups = list(grouped(due, kind_of))
+    groups = list(grouped(due, batch_key))
     assert sorted(map(id, due)) == sorted(id(each) for group in groups for each in group)
     for group in groups:
-        assert len({kind_of(each) for each in group}) == 1
-        assert 1 <= len(group) <= group[0].together_at_most
+        assert len({batch_key(each) for each in group}) == 1
+        assert 1 <= len(group) <= group[0].max_batch
         assert list(group) == sorted(group, key=due.index)
-    full = {kind: sum(kind_of(each) == kind for each in due) for kind in {kind_of(each) for each in due} if kind}
-    assert len(groups) == sum(-(-count // kind.at_most) for kind, count in full.items()) + sum(
-        each.together_at_most == 1 for each in due
+    full = {kind: sum(batch_key(each) == kind for each in due) for kind in {batch_key(each) for each in due} if kind}
+    assert len(groups) == sum(-(-count // kind.max_size) for kind, count in full.items()) + sum(
+        each.max_batch == 1 for each in due
     )
 
 
@@ -98,13 +98,13 @@ def test_a_question_is_filled_with_those_whose_time_comes_next() -> None:
     first.put(followed("external:soon"), 0, 1)
     first.put(followed("refused", at_most=10), 0, 1)
     group = (followed("a"), followed("b"))
-    along = riders(group, [first, second], kind_of)
+    along = early_tasks(group, [first, second], batch_key)
     assert [each.reference.id for each in along] == [str(number) for number in range(29, 11, -1)]
-    assert riders(tuple(map(followed, names(20))), [first], kind_of) == ()
-    assert riders((followed("alone", at_most=1),), [first], kind_of) == ()
-    (other,) = riders((followed("bad", at_most=10),), [first], kind_of)
+    assert early_tasks(tuple(map(followed, names(20))), [first], batch_key) == ()
+    assert early_tasks((followed("alone", at_most=1),), [first], batch_key) == ()
+    (other,) = early_tasks((followed("bad", at_most=10),), [first], batch_key)
     assert other.reference.id == "refused"
-    assert kind_of(followed("external:x")) == Kind(by_external=True, at_most=20)
+    assert batch_key(followed("external:x")) == BatchKey(by_external=True, max_size=20)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_partial_answer_counts_for_those_that_it_has() -> None:
     assert [each.end is not None for each in tasks] == [False, False, True, False]
     story.now = 4.0
     (query,) = story.asked()
-    assert set(query.asked) == {"1", "3"}
+    assert set(query.due) == {"1", "3"}
     story.answer(query, {"1": BadResponse("odd"), "3": task("3")})
     assert tasks[3].status is TaskStatus.PROCESSING
     assert tasks[1].end is None
@@ -179,7 +179,7 @@ def test_an_id_that_makes_the_service_refuse_starves_no_other(count: int, place:
     assert {each.reference.id for each in tasks if each.status is None} == {bad}
     assert isinstance(tasks[int(bad)].end, TaskNotFound)
     assert questions <= 11
-    assert {each.together_at_most for each in tasks if each.status} == {20}
+    assert {each.max_batch for each in tasks if each.status} == {20}
 
 
 def test_what_only_passes_is_nobodys_fault() -> None:
@@ -191,7 +191,7 @@ def test_what_only_passes_is_nobodys_fault() -> None:
     story.now = 4.0
     (query,) = story.asked()
     assert len(query.names) == 20
-    assert {each.together_at_most for each in tasks} == {20}
+    assert {each.max_batch for each in tasks} == {20}
 
 
 # ------------------------------------------------------------------------------------------ both generations
@@ -205,7 +205,7 @@ def test_both_generations_in_one_question(legacy_ids: Any) -> None:
     mixed = [query for query in account.queries if len({each.reference.endpoint for each in _tasks(query)}) > 1]
     assert [len(account.lags[endpoint]) for endpoint in (LEGACY, CURRENT)] == [20, 20]
     assert len(mixed) > 20 if legacy_ids == "shown" else len(mixed) == 1
-    assert mixed[0].asked == {}
+    assert mixed[0].due == {}
 
 
 @pytest.mark.parametrize("legacy_ids", ["alone", "stale"])
@@ -220,25 +220,25 @@ def test_a_view_that_turns_bad_delays_nobody(legacy_ids: Any) -> None:
 
 
 def _tasks(query: Query[FollowedTask]) -> list[FollowedTask]:
-    return [*query.asked.values(), *query.riders.values()]
+    return [*query.due.values(), *query.early.values()]
 
 
 def test_what_the_account_has_shown() -> None:
     """A trial that shows both turns it on; a refusal ends it for good; what passes is tried again after ten minutes."""
-    sharing = Sharing()
-    assert (sharing.is_on, sharing.may_try(0)) == (False, True)
-    sharing.begin()
-    assert not sharing.may_try(0)
-    sharing.tried(1, legacy=True, current=False)
-    assert (sharing.is_on, sharing.may_try(600), sharing.may_try(601)) == (False, False, True)
-    sharing.tried(601, legacy=True, current=True)
-    assert (sharing.is_on, sharing.may_try(9999)) == (True, False)
-    sharing.failed(700, in_passing=True)
-    assert (sharing.is_on, sharing.may_try(1299), sharing.may_try(1300)) == (False, False, True)
-    sharing.failed(1300, in_passing=False)
-    sharing.failed(1400, in_passing=True)
-    assert (sharing.is_on, sharing.may_try(9999)) == (False, False)
-    never = Sharing()
+    mixed = MixedQuerySupport()
+    assert (mixed.is_on, mixed.may_try(0)) == (False, True)
+    mixed.begin()
+    assert not mixed.may_try(0)
+    mixed.tried(1, legacy=True, current=False)
+    assert (mixed.is_on, mixed.may_try(600), mixed.may_try(601)) == (False, False, True)
+    mixed.tried(601, legacy=True, current=True)
+    assert (mixed.is_on, mixed.may_try(9999)) == (True, False)
+    mixed.failed(700, in_passing=True)
+    assert (mixed.is_on, mixed.may_try(1299), mixed.may_try(1300)) == (False, False, True)
+    mixed.failed(1300, in_passing=False)
+    mixed.failed(1400, in_passing=True)
+    assert (mixed.is_on, mixed.may_try(9999)) == (False, False)
+    never = MixedQuerySupport()
     never.tried(0, legacy=False, current=True)
     assert (never.is_on, never.may_try(9999)) == (False, False)
 
