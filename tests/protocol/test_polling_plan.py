@@ -388,7 +388,7 @@ def test_tasks_that_become_due_meanwhile_wait_for_the_page() -> None:
     assert page.known("late") is TaskStatus.SUBMITTED
     story.answer_page(page, [task(str(number)) for number in range(20)])
     assert asked(story.at(11)) == ["late"]
-    assert not late.missed
+    assert not late.missing_on_page
 
 
 @pytest.mark.parametrize(("now", "singly"), [(19.9, 0), (20, 8)])
