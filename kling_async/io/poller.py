@@ -11,7 +11,7 @@ from kling_async.io.task_watch import Listener, TaskWatch
 from kling_async.protocol.catalog import endpoint_named
 from kling_async.protocol.errors import KlingError, RequestTimeout
 from kling_async.protocol.polling.durations import DurationEstimate, Durations
-from kling_async.protocol.polling.id_questions import Answers, Query
+from kling_async.protocol.polling.id_queries import Answers, Query
 from kling_async.protocol.polling.page_query import PageQuery
 from kling_async.protocol.polling.plan import PollPlan
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
@@ -256,5 +256,5 @@ class Poller:
 
 def _asked(query: Query[TaskWatch]) -> Iterator[Reference]:
     """The tasks that a question is about."""
-    for each in (*query.asked.values(), *query.riders.values()):
+    for each in (*query.due.values(), *query.early.values()):
         yield each.reference

@@ -1,6 +1,6 @@
-"""A service whose tasks take about two minutes, and a client of it that hears callbacks: as a game of numbers.
+"""A simulated service whose tasks take about two minutes, and a client that receives its callbacks.
 
-Nothing is awaited, and nothing takes time: the same seed gives the same run, everywhere.
+Nothing is awaited and no real time passes: the same seed always gives the same run.
 """
 
 import functools
@@ -16,7 +16,7 @@ import attrs
 
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.followed import FollowedTask
-from kling_async.protocol.polling.id_questions import Query
+from kling_async.protocol.polling.id_queries import Query
 from kling_async.protocol.polling.page_query import PageQuery
 from kling_async.protocol.polling.plan import PollPlan
 from kling_async.protocol.polling.schedule import AimedPolling, Polling
@@ -28,7 +28,7 @@ from kling_async.protocol.wire.responses import Listed
 
 EPOCH: Final = 1_800_000_000.0
 ON_THE_WAY: Final = 0.1
-"""Seconds that a callback, a question or an answer takes."""
+"""Seconds that a callback, a query or an answer takes."""
 KIND: Final = "image2video/kling-v2-6/std/5"
 VIDEOS: Final = (Video(id="1", url="https://h/a.mp4"),)
 
@@ -36,32 +36,32 @@ Lost = Callable[["World"], bool]
 
 
 @attrs.frozen
-class Heard:
-    """The end of a task, as it was heard.
+class SeenEnd:
+    """The end of a task as the client saw it.
 
     Attributes:
-        number: of the task.
+        number: number of the task.
         took: seconds from its beginning to its end.
-        lag: seconds from the end until it was heard.
-        asked: questions so far, pages too.
+        lag: seconds from the end until it was seen.
+        polls: queries and pages so far.
     """
 
     number: int
     took: float
     lag: float
-    asked: int
+    polls: int
 
 
 class World:
-    """So many tasks at once, each followed to its end.
+    """A simulation that keeps tasks in flight and follows each to its end.
 
     Args:
-        lost: whether the callback that comes now is lost.
-        seed: of all that is drawn.
-        concurrency: tasks at once.
-        polling: of the client.
-        signed: whether callbacks are; those that are not make the client ask.
-        lists: whether a page of the list may answer for many.
+        lost: whether the current callback is lost.
+        seed: seed of the random numbers.
+        concurrency: number of tasks at once.
+        polling: polling schedule of the client.
+        signed: whether callbacks are signed; unsigned ones make the client poll.
+        lists: whether a page of the list may answer about many tasks.
     """
 
     def __init__(
@@ -74,9 +74,9 @@ class World:
         signed: bool = True,
         lists: bool = True,
     ) -> None:
-        self.heard: list[Heard] = []
+        self.seen_ends: list[SeenEnd] = []
         self.draws = random.Random(seed)  # noqa: S311  (for a test)
-        self.asked = 0
+        self.polls = 0
         self._lost = lost
         self._signed = signed
         self._endpoint = "image2video" if lists else "raw:/v1/x"
@@ -92,13 +92,13 @@ class World:
         self._plan = PollPlan[FollowedTask](polling or AimedPolling(), Retry(), uniform, durations)
 
     def run(self, count: int) -> "World":
-        """Makes so many tasks."""
+        """Runs until this many tasks have ended."""
         durations = random.Random(count)  # noqa: S311  (the same tasks in every world)
         self._left = [(durations.uniform(3, 10), 120 * math.exp(durations.gauss(0, 0.12))) for _ in range(count)][::-1]
         for _ in range(self._concurrency):
             self._create()
         self._step()
-        while len(self.heard) < count:
+        while len(self.seen_ends) < count:
             self._now, _, happen = heapq.heappop(self._events)
             happen()
             self._step()
@@ -124,7 +124,7 @@ class World:
         self._later(ON_THE_WAY, functools.partial(self._call_back, self._task(number)))
 
     def _task(self, number: int) -> Task:
-        """What the service says of a task now."""
+        """Returns a task as the service reports it now."""
         created, started, ended = self._begun[number]
         moments = {TaskStatus.SUBMITTED: created, TaskStatus.PROCESSING: started, TaskStatus.SUCCEED: ended}
         status, moment = max(((s, at) for s, at in moments.items() if at <= self._now), key=lambda found: found[1])
@@ -152,7 +152,7 @@ class World:
             if end is not None:
                 number = int(followed.reference.id)
                 created, _, ended = self._begun[number]
-                self.heard.append(Heard(number, ended - created, self._now - ended, self.asked))
+                self.seen_ends.append(SeenEnd(number, ended - created, self._now - ended, self.polls))
                 self._create()
         if step.updates:
             self._step()
@@ -161,7 +161,7 @@ class World:
             self._later(self._wakes_at - self._now, lambda: None)
 
     def _ask(self, query: Query[FollowedTask]) -> None:
-        self.asked += 1
+        self.polls += 1
 
         def arrive() -> None:
             task = self._task(int(query.followed.reference.id))
@@ -170,7 +170,7 @@ class World:
         self._later(ON_THE_WAY, arrive)
 
     def _ask_page(self, page: PageQuery[FollowedTask]) -> None:
-        self.asked += 1
+        self.polls += 1
 
         def arrive() -> None:
             newest = range(len(self._begun) - 1, -1, -1)[(page.number - 1) * page.size :][: page.size]

@@ -1,4 +1,4 @@
-"""Many tasks of one client, asked for as the plan of polling says, on an account and in a time that are made up."""
+"""Many tasks of one client, polled by the plan of polling, on a simulated account with simulated time."""
 
 import functools
 import heapq
@@ -14,7 +14,7 @@ import attrs
 from kling_async.protocol.errors import KlingError, RequestRefused
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.followed import FollowedTask
-from kling_async.protocol.polling.id_questions import Query
+from kling_async.protocol.polling.id_queries import Query
 from kling_async.protocol.polling.page_query import PageQuery
 from kling_async.protocol.polling.plan import PollPlan
 from kling_async.protocol.polling.schedule import AimedPolling
@@ -25,9 +25,9 @@ from kling_async.protocol.wire.responses import Listed
 
 EPOCH: Final = 1_800_000_000.0
 ANSWER: Final = 0.1
-"""Seconds until an answer is there."""
+"""Seconds until an answer arrives."""
 BEGINS: Final = 4.0
-"""Seconds until it is under way."""
+"""Seconds until a task is processing."""
 TYPICAL: Final = 85.0
 """Seconds that a task takes, as published."""
 SIGMA: Final = 0.25
@@ -37,16 +37,16 @@ CURRENT: Final = "tasks"
 
 
 LegacyIds = Literal["shown", "left out", "refused", "alone", "stale"]
-"""What a question of the current generation does with ids of the legacy one. After the first of both generations:
-`alone` leaves the others out instead, and `stale` tells for ever that the tasks go on."""
+"""How a query of the current generation treats ids of the legacy one. After the first mixed query, `alone` omits the
+other ids instead, and `stale` reports forever that the tasks go on."""
 
 
 class PolledAccount:
-    """An account on which tasks are made and asked for; all that is drawn comes from one seed.
+    """A simulated account on which tasks are created and polled; all random numbers come from one seed.
 
     Args:
-        seed: of what is drawn.
-        legacy_ids: what the current generation's question does with ids of the legacy one.
+        seed: seed of the random numbers.
+        legacy_ids: how a query of the current generation treats ids of the legacy one.
     """
 
     def __init__(self, seed: int, legacy_ids: LegacyIds = "shown") -> None:
@@ -61,30 +61,30 @@ class PolledAccount:
         self._on_end: dict[str, Callable[[], None]] = {}
         self._wakes_at = 0.0
         self.now = 0.0
-        self.questions = {"ids": 0, "pages": 0}
+        self.counts = {"ids": 0, "pages": 0}
         self.queries: list[Query[FollowedTask]] = []
-        """All questions by ids, in order."""
+        """All queries by id, in order."""
         self.lags: dict[str, list[float]] = {LEGACY: [], CURRENT: []}
-        """Of each task that ended, as a share of `TYPICAL`."""
+        """Lag of each task that ended, as a share of `TYPICAL`."""
 
     @property
-    def asked(self) -> int:
-        """Questions of any kind."""
-        return sum(self.questions.values())
+    def query_count(self) -> int:
+        """Number of queries and pages."""
+        return sum(self.counts.values())
 
     def lag(self, endpoint: str) -> float:
-        """The mean."""
+        """Returns the mean lag."""
         return sum(self.lags[endpoint]) / len(self.lags[endpoint])
 
     def at_once(self, count: int, endpoints: tuple[str, ...], *, within: float = 0.0) -> None:
-        """So many tasks, in turn of each endpoint, made within so many seconds; runs until all have ended."""
+        """Creates tasks, alternating between endpoints, within this many seconds; runs until all have ended."""
         for number in range(count):
             create = functools.partial(self._create, endpoints[number % len(endpoints)])
             self._at(within * self._random.random(), create)
         self._run()
 
     def in_flight(self, count: int, endpoints: tuple[str, ...], *, ends: int) -> None:
-        """So many tasks at any time, until so many have ended."""
+        """Keeps `count` tasks in flight until `ends` have ended."""
         left = itertools.count(count)
 
         def again() -> None:
@@ -115,11 +115,11 @@ class PolledAccount:
                 self.lags[endpoint].append((self.now - ended_at) / TYPICAL)
                 self._at(self.now, self._on_end.pop(followed.reference.id))
         for query in step.queries:
-            self.questions["ids"] += 1
+            self.counts["ids"] += 1
             self.queries.append(query)
             self._at(self.now + ANSWER, functools.partial(self._answer, query))
         for page in step.pages:
-            self.questions["pages"] += 1
+            self.counts["pages"] += 1
             self._at(self.now + ANSWER, functools.partial(self._answer_page, page))
         if step.wake_at is not None and not self.now < self._wakes_at <= step.wake_at:
             self._wakes_at = max(step.wake_at, self.now)
@@ -132,9 +132,9 @@ class PolledAccount:
         self._on_end[task_id] = on_end
         estimate = self._durations.of(f"{endpoint}/kling-9", TYPICAL)
         followed = FollowedTask(Reference(endpoint, task_id), self.now, 7200, estimate, created_here=True)
-        self._plan.follow(followed, self._told(task_id), self.now, EPOCH + self.now)
+        self._plan.follow(followed, self._task(task_id), self.now, EPOCH + self.now)
 
-    def _told(self, task_id: str, endpoint: str | None = None) -> Task:
+    def _task(self, task_id: str, endpoint: str | None = None) -> Task:
         made_at, began, ends = self._tasks[task_id]
         status, since = TaskStatus.SUBMITTED, began
         for word, when in ((TaskStatus.PROCESSING, began + BEGINS), (TaskStatus.SUCCEED, ends)):
@@ -148,25 +148,25 @@ class PolledAccount:
         )
 
     def _answer(self, query: Query[FollowedTask]) -> None:
-        self._plan.answered(query, self._news(query), self.now, EPOCH + self.now)
+        self._plan.answered(query, self._answer_to(query), self.now, EPOCH + self.now)
 
-    def _news(self, query: Query[FollowedTask]) -> Task | Mapping[str, Task | KlingError] | KlingError:
+    def _answer_to(self, query: Query[FollowedTask]) -> Task | Mapping[str, Task | KlingError] | KlingError:
         if query.endpoint.name == LEGACY:
-            return self._told(query.followed.reference.id)
+            return self._task(query.followed.reference.id)
         names = query.names
         assert 1 <= len(names) == len(set(names)) <= 20
         legacy = {name for name in names if self._tasks[name][0] == LEGACY}
         if legacy and self._legacy_ids == "refused":
             return RequestRefused("task_ids: invalid", code=1201, http_status=400)
         self._mixed += 0 < len(legacy) < len(names)
-        told = {name: self._told(name, CURRENT) for name in names}
+        answers = {name: self._task(name, CURRENT) for name in names}
         if self._legacy_ids == "left out" or (self._legacy_ids == "alone" and legacy and self._mixed > 1):
-            left_out = legacy if self._legacy_ids == "left out" else told.keys() - legacy
-            return {name: task for name, task in told.items() if name not in left_out}
+            left_out = legacy if self._legacy_ids == "left out" else answers.keys() - legacy
+            return {name: task for name, task in answers.items() if name not in left_out}
         if self._legacy_ids == "stale" and self._mixed > 1:
-            stale = {name: attrs.evolve(told[name], status=TaskStatus.PROCESSING) for name in legacy}
-            return told | stale
-        return told
+            stale = {name: attrs.evolve(answers[name], status=TaskStatus.PROCESSING) for name in legacy}
+            return answers | stale
+        return answers
 
     def _answer_page(self, page: PageQuery[FollowedTask]) -> None:
         ids = [task_id for task_id, (endpoint, *_) in self._tasks.items() if page.endpoint.name in {endpoint, CURRENT}]
@@ -175,14 +175,14 @@ class PolledAccount:
         if page.endpoint.name != CURRENT:
             start = (page.number - 1) * page.size
         shown = newest[start : start + page.size]
-        news: dict[int, Any] = {}
+        changes: dict[int, Any] = {}
         for place, task_id in enumerate(shown):
             if (status := page.known(task_id)) is not None:
-                told = self._told(task_id, page.endpoint.name)
-                news[place] = (task_id, None if told.status is status else told)
+                shown_task = self._task(task_id, page.endpoint.name)
+                changes[place] = (task_id, None if shown_task.status is status else shown_task)
         more = start + page.size < len(newest)
         cursor = str(start + page.size) if more and page.endpoint.name == CURRENT else None
-        self._plan.page_answered(page, Listed(len(shown), news, cursor), self.now, EPOCH + self.now)
+        self._plan.page_answered(page, Listed(len(shown), changes, cursor), self.now, EPOCH + self.now)
 
 
 def _moment(seconds: float) -> datetime:

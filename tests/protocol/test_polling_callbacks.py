@@ -1,4 +1,4 @@
-"""Callbacks in the plan of polling: what they tell, and which questions they save; as tables, without a clock."""
+"""Callbacks in the plan of polling: the updates they cause, and the polls they replace."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from kling_async.protocol.polling.look_schedule import LookSchedule
 from kling_async.protocol.results import Video
 from kling_async.protocol.tasks import Task, TaskStatus
 
-from .test_polling_plan import EPOCH, Story, asked, task, told
+from .test_polling_plan import EPOCH, Story, polled, task, updates_of
 
 VIDEO = Video(id="1", url="https://h/a.mp4")
 
@@ -25,22 +25,22 @@ def at(second: float) -> datetime:
 
 
 def called_back(story: Story, task_id: str, status: str, *, signed: bool = True, **fields: Any) -> bool:
-    """Gives the plan a callback, which names no endpoint."""
+    """Passes a callback to the plan; it does not contain the endpoint."""
     if status == "succeed":
         fields.setdefault("videos", (VIDEO,))
-    news = Task(task_id=task_id, status=TaskStatus(status), endpoint="", **fields)
-    return story.plan.called_back(news, story.now, EPOCH + story.now, signed=signed)
+    reported = Task(task_id=task_id, status=TaskStatus(status), endpoint="", **fields)
+    return story.plan.called_back(reported, story.now, EPOCH + story.now, signed=signed)
 
 
 def followed_by(story: Story) -> FollowedTask:
-    """A new task, whose acceptance has been told."""
+    """A new task, whose acceptance has been reported."""
     each = story.follow("1")
     story.at(0)
     return each
 
 
 @pytest.mark.parametrize(
-    ("known", "news", "expected"),
+    ("known", "reported", "expected"),
     [
         (None, ("submitted", 0), True),
         (("submitted", 0), ("submitted", 0), False),
@@ -56,78 +56,78 @@ def followed_by(story: Story) -> FollowedTask:
         (("failed", 5), ("succeed", 6), False),
     ],
 )
-def test_what_is_news(
-    known: tuple[str, float | None] | None, news: tuple[str, float | None], *, expected: bool
+def test_what_is_a_change(
+    known: tuple[str, float | None] | None, reported: tuple[str, float | None], *, expected: bool
 ) -> None:
-    """A status is news if it may follow the known one, and what tells it is not older."""
+    """A status is a change if it may follow the known one, and its report is not older."""
 
     def of(value: tuple[str, float | None]) -> Task:
         status, second = value
         return task("1", status, updated_at=None if second is None else at(second))
 
-    assert is_change(None if known is None else of(known), of(news)) is expected
+    assert is_change(None if known is None else of(known), of(reported)) is expected
 
 
 def test_a_callback_is_told_at_once() -> None:
-    """What a signed callback tells comes in the next step, under the reference of the task."""
+    """The update of a signed callback is in the next step, under the reference of the task."""
     story = Story()
     each = followed_by(story)
     assert called_back(story, "1", "processing")
-    assert told(story.at(3)) == [("1", "processing", None)]
+    assert updates_of(story.at(3)) == [("1", "processing", None)]
     assert called_back(story, "1", "succeed")
-    assert told(story.at(4)) == [("1", "succeed", "Task")]
+    assert updates_of(story.at(4)) == [("1", "succeed", "Task")]
     assert isinstance(each.end, Task)
     assert (each.end.endpoint, each.end.external_task_id) == ("image2video", "e1")
 
 
 def test_the_next_question_stays() -> None:
-    """A callback on the way neither delays nor hastens the question that is due, and its end makes it needless."""
+    """A callback about a change does not move the due poll; one about the end removes it."""
     story = Story()
     followed_by(story)
     story.now = 9
     called_back(story, "1", "processing")
     step = story.at(10)
-    assert asked(step) == ["1"]
+    assert polled(step) == ["1"]
     story.answer(step, task("1", "processing"))
     called_back(story, "1", "succeed")
-    assert asked(story.at(1000)) == []
+    assert polled(story.at(1000)) == []
     assert story.plan.step(1000).wake_at is None
 
 
 def test_the_answer_that_is_under_way() -> None:
-    """An answer that comes after a callback has ended the task changes nothing, whatever it says; so does none."""
+    """After a callback has ended the task, neither an answer nor its absence changes anything."""
     for failing in (False, True):
         story = Story()
         followed_by(story)
         step = story.at(10)
-        assert asked(step) == ["1"]
+        assert polled(step) == ["1"]
         called_back(story, "1", "succeed")
         if failing:
             story.plan.cancelled(step.queries[0], 10)
         else:
             story.answer(step, task("1", "processing"))
         step = story.at(11)
-        assert (told(step), asked(step)) == ([("1", "succeed", "Task")], [])
-        assert asked(story.at(1000)) == []
+        assert (updates_of(step), polled(step)) == ([("1", "succeed", "Task")], [])
+        assert polled(story.at(1000)) == []
         assert story.plan.unfinished() == []
 
 
 def test_a_question_that_waits_for_its_turn() -> None:
-    """Of more tasks than are asked for at once, those that a callback ended meanwhile are not asked for."""
+    """Tasks that wait for a free query, and were ended by a callback meanwhile, are not polled."""
     story = Story(endpoint="raw:/v1/x")  # which no page lists
     names = [str(number) for number in range(40)]
     for name in names:
         story.follow(name)
     step = story.at(10)
-    assert len(asked(step)) == 32
+    assert len(polled(step)) == 32
     for name in names[32:]:
         called_back(story, name, "failed")
     story.answer(step)
-    assert asked(story.at(11)) == []
+    assert polled(story.at(11)) == []
 
 
 def test_a_page_that_is_under_way() -> None:
-    """A task that a callback ends while a page is read is not asked for again, whatever comes of the page."""
+    """A task that a callback ends during a page is not polled again, whatever the page contains."""
     for ending in ("told", "missing", "full", "failed", "cancelled"):
         story = Story()
         story.follow_all(20)
@@ -138,69 +138,69 @@ def test_a_page_that_is_under_way() -> None:
             story.plan.page_answered(page, None, 10, EPOCH)
         elif ending == "cancelled":
             story.plan.page_cancelled(page, 10)
-        elif ending == "full":  # another one would follow, if there were still somebody to find
+        elif ending == "full":  # another page would follow if a task were still missing
             story.answer_page(page, [], length=page.size)
         else:
             story.answer_page(page, [task(str(name)) for name in range(20)] if ending == "told" else [])
         step = story.at(500)
-        assert (asked(step), step.pages) == ([], [])
+        assert (polled(step), step.pages) == ([], [])
 
 
 def test_an_attached_task_is_found_by_either_id() -> None:
-    """Also by the caller's id it was attached by; nobody else's task is taken for it."""
-    for name, told_id in (("1", "1"), ("mine", "1")):
+    """Also by the external id it was attached by; another task is not mistaken for it."""
+    for name, reported_id in (("1", "1"), ("mine", "1")):
         story = Story()
         each = story.follow(name, attached=True)
         story.at(0)
         assert not called_back(story, "2", "succeed", external_task_id="another")
-        assert called_back(story, told_id, "processing", external_task_id="mine")
+        assert called_back(story, reported_id, "processing", external_task_id="mine")
         assert each.reference.id == "1"
-        assert called_back(story, told_id, "succeed", external_task_id="mine")
+        assert called_back(story, reported_id, "succeed", external_task_id="mine")
         assert each.end is not None
 
 
 def test_an_external_id_of_another_task() -> None:
-    """Once the task's own id is known the caller's id proves nothing."""
+    """Once the task's own id is known, the external id proves nothing."""
     story = Story()
     followed_by(story)
     assert not called_back(story, "2", "failed", external_task_id="e1")
 
 
 def test_an_unsigned_callback_asks() -> None:
-    """The task is asked for at once, and only if what it says can be true; what it says is not told."""
+    """The task is polled at once, if the callback can be true; the callback itself causes no update."""
     story = Story()
     followed_by(story)
     story.now = 3
     called_back(story, "1", "processing", signed=False)
     called_back(story, "1", "processing", signed=False)
     step = story.at(3)
-    assert (asked(step), told(step)) == (["1"], [])
+    assert (polled(step), updates_of(step)) == (["1"], [])
     story.answer(step, task("1", "processing"))
     called_back(story, "1", "processing", signed=False)
-    assert asked(story.at(5)) == []
+    assert polled(story.at(5)) == []
 
 
 def test_an_unsigned_callback_while_a_question_is_under_way() -> None:
-    """If the answer does not show what it says, the task is asked for again: the answer may be older."""
+    """If the answer does not confirm the callback, the task is polled again: the answer may be older."""
     for answered, again in (("processing", True), ("succeed", False)):
         story = Story()
         followed_by(story)
         step = story.at(10)
         called_back(story, "1", "succeed", signed=False)
         story.answer(step, task("1", answered, videos=(VIDEO,)))
-        assert asked(story.at(10.6)) == ["1"] * again
+        assert polled(story.at(10.6)) == ["1"] * again
         story.at(10.6)
 
 
 def test_hints_do_not_crowd_the_service() -> None:
-    """A task that was answered about just now is asked for half a second later."""
+    """A task that was just answered about is polled half a second later."""
     story = Story()
     followed_by(story)
     step = story.at(10)
     story.answer(step)
     called_back(story, "1", "succeed", signed=False)
-    assert asked(story.at(10.4)) == []
-    assert asked(story.at(10.5)) == ["1"]
+    assert polled(story.at(10.4)) == []
+    assert polled(story.at(10.5)) == ["1"]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_hints_do_not_crowd_the_service() -> None:
     ],
 )
 def test_a_success_that_leaves_its_results_out(endpoint: str, fields: dict[str, Any]) -> None:
-    """A callback that has not what the endpoint makes is not the end: the task is asked for."""
+    """A callback without results does not end the task: it is polled."""
     story = Story(
         endpoint=endpoint if endpoint == "raw:/v1/x" else f"{'images/' * (endpoint == 'generations')}{endpoint}"
     )
@@ -221,15 +221,15 @@ def test_a_success_that_leaves_its_results_out(endpoint: str, fields: dict[str, 
     story.at(0)
     story.now = 5
     called_back(story, "1", "succeed", **fields)
-    assert asked(story.at(5)) == ["1"]
+    assert polled(story.at(5)) == ["1"]
     assert each.end is None
 
 
-# ------------------------------------------------------------------------------------- questions put off
+# --------------------------------------------------------------------------------------- postponed polls
 
 
 def new(story: Story, name: str) -> FollowedTask:
-    """A new task whose callbacks this client hears."""
+    """A new task whose callbacks this client receives."""
     followed = story.follow(name)
     followed.calls_back = True
     story.plan.step(story.now)
@@ -237,7 +237,7 @@ def new(story: Story, name: str) -> FollowedTask:
 
 
 def prove(story: Story, count: int = PROOF) -> None:
-    """Lets callbacks tell so many ends first."""
+    """Lets callbacks report this many ends first."""
     for number in range(count):
         new(story, f"p{number}")
         called_back(story, f"p{number}", "failed")
@@ -245,7 +245,7 @@ def prove(story: Story, count: int = PROOF) -> None:
 
 
 def running(story: Story, name: str = "1") -> FollowedTask:
-    """A task of which a callback told that it is processing."""
+    """A task that a callback reported as processing."""
     followed = new(story, name)
     called_back(story, name, "processing")
     return followed
@@ -253,78 +253,78 @@ def running(story: Story, name: str = "1") -> FollowedTask:
 
 @pytest.mark.parametrize(("proof", "expected"), [(0, ["1"]), (PROOF - 2, ["1"]), (PROOF - 1, []), (PROOF, [])])
 def test_a_question_is_put_off_once_callbacks_have_proved_to_come(proof: int, expected: list[str]) -> None:
-    """What was told in a row counts, and what was told of the task itself; a question that is put off comes later."""
+    """Reports in a row count, and those about the task itself; a postponed poll comes later."""
     story = Story()
     prove(story, proof)
     followed = running(story)
-    assert asked(story.at(10)) == expected
+    assert polled(story.at(10)) == expected
     later = followed.due
     assert (later > 60) is not bool(expected)
     if not expected:
-        assert asked(story.at(later - 0.1)) == []
-        assert asked(story.at(later)) == ["1"]
+        assert polled(story.at(later - 0.1)) == []
+        assert polled(story.at(later)) == ["1"]
 
 
 def test_it_is_put_off_again() -> None:
-    """After an answer the next question is put off, too."""
+    """After an answer the next poll is postponed, too."""
     story = Story()
     prove(story)
     followed = running(story)
     story.at(10)
     story.answer(story.at(followed.due), task("1", "processing"))
-    assert asked(story.at(followed.due)) == []
-    assert asked(story.at(followed.due)) == ["1"]
+    assert polled(story.at(followed.due)) == []
+    assert polled(story.at(followed.due)) == ["1"]
 
 
 def test_not_beyond_the_deadline() -> None:
-    """The last look comes when it is due."""
+    """The last poll is not postponed."""
     story = Story(deadline=30)
     prove(story)
     running(story)
-    assert asked(story.at(10)) == []
-    assert asked(story.at(30)) == ["1"]
+    assert polled(story.at(10)) == []
+    assert polled(story.at(30)) == ["1"]
 
 
 @pytest.mark.parametrize("status", ["submitted", "processing"])
 def test_others_are_asked_for_as_ever(status: str) -> None:
-    """A task of which nothing was told, or whose callbacks go elsewhere, is not put off."""
+    """A task without callbacks so far, or whose callbacks go elsewhere, is not postponed."""
     story = Story()
     prove(story)
     story.follow("1") if status == "processing" else new(story, "1")
     if status == "processing":
         called_back(story, "1", "processing")
-    assert asked(story.at(10)) == ["1"]
+    assert polled(story.at(10)) == ["1"]
 
 
 def test_what_a_question_tells_first_ends_it() -> None:
-    """One lost callback, and whatever was put off is asked at once; new tasks are asked for as if there were none."""
+    """After one lost callback, postponed tasks are polled at once, and new ones as if there were no callbacks."""
     story = Story(endpoint="raw:/v1/x")  # which no page lists
     prove(story)
     first = running(story)
-    assert asked(story.at(10)) == []
+    assert polled(story.at(10)) == []
     story.now = 50
     second = running(story, "2")
-    assert asked(story.at(60)) == []
+    assert polled(story.at(60)) == []
     assert second.due > first.due
     story.answer(story.at(first.due), task("1", "failed"))
-    assert asked(story.plan.step(story.now)) == ["2"]
+    assert polled(story.plan.step(story.now)) == ["2"]
     running(story, "3")
-    assert asked(story.at(story.now + 10)) == ["3"]
+    assert polled(story.at(story.now + 10)) == ["3"]
 
 
 def test_a_status_that_is_never_told_proves_nothing() -> None:
-    """Where callbacks tell of ends only, questions that show a task to be processing are no losses."""
+    """If callbacks report ends only, polls that show a task as processing do not count as losses."""
     story = Story()
     prove(story, PROOF)
     new(story, "1")
     step = story.at(10)
-    assert asked(step) == ["1"]
+    assert polled(step) == ["1"]
     story.answer(step, task("1", "processing"))
-    assert asked(story.at(20)) == []
+    assert polled(story.at(20)) == []
 
 
 def test_unsigned_callbacks_prove_as_much() -> None:
-    """If the service confirms what an unsigned callback says, that has told first; a hint is never put off."""
+    """A confirmed unsigned callback counts as first; the poll that it causes is never postponed."""
     story = Story()
     for number in range(PROOF):
         new(story, str(number))
@@ -333,15 +333,15 @@ def test_unsigned_callbacks_prove_as_much() -> None:
         story.answer(story.at(story.now), task(str(number), "failed"))
     followed = running(story, "x")
     story.now += 10
-    assert asked(story.plan.step(story.now)) == []
+    assert polled(story.plan.step(story.now)) == []
     called_back(story, "x", "succeed", signed=False)
-    assert asked(story.plan.step(story.now)) == ["x"]
+    assert polled(story.plan.step(story.now)) == ["x"]
     assert followed.end is None
 
 
 @pytest.mark.parametrize(("age", "share"), [(0, 0.5), (0, 0.1), (60, 0.1), (3000, 0.1), (50_000, 0.5)])
 def test_the_age_when_few_are_left(age: float, share: float) -> None:
-    """By the chances of ending that the look schedule was made of."""
+    """By the hazards from which the look schedule was made."""
     hazard = 0.01
     looks = LookSchedule([hazard] * BINS)
     assert looks.age_when_left(age, share) == pytest.approx(age - math.log(share) / hazard)

@@ -30,7 +30,7 @@ def real_looking(random_: random.Random) -> float:
 
 
 def looks(schedule: LookSchedule, delay: float, end: float) -> tuple[int, float]:
-    """How often a task that ends then is looked at, and how long after its end for the last time."""
+    """Returns how often a task that ends at this age is polled, and how long after its end the last time."""
     age, count = 0.0, 0
     while age < end:
         age, count = schedule.next_look(age, delay), count + 1
@@ -42,7 +42,7 @@ def looks(schedule: LookSchedule, delay: float, end: float) -> tuple[int, float]
     [("std", 5, 60, 90), ("std", 10, 90, 125), ("pro", 5, 100, 250), ("pro", 15, 180, 300), (None, 5, 60, 90)],
 )
 def test_what_is_published_comes_first(mode: str | None, duration: float, least: float, most: float) -> None:
-    """Without news of its own, a kind takes as long as users tell."""
+    """Without observations, a kind takes as long as users report."""
     assert least <= typical_seconds(mode, duration) <= most
     median = DurationEstimate(typical_seconds(mode, duration)).look_schedule().median
     assert median == pytest.approx(typical_seconds(mode, duration), rel=0.3)
@@ -85,7 +85,7 @@ def test_what_is_old_fades() -> None:
 
 
 def test_weights_stay_finite() -> None:
-    """However many tasks were seen, the last 128 or so weigh what they weigh."""
+    """However many tasks were seen, only the last 128 or so have weight."""
     estimate, few = DurationEstimate(150.0), DurationEstimate(150.0)
     for number in range(100_000):
         estimate.observe(90 + number % 20)
@@ -97,7 +97,7 @@ def test_weights_stay_finite() -> None:
 
 
 def test_tasks_that_did_not_end_count_as_long_ones() -> None:
-    """A task known to run for 300 s makes ends before that less likely, and says nothing of later ones."""
+    """A task known to run for 300 s makes ends before that less likely, and does not affect later ones."""
     estimate, other = DurationEstimate(150.0), DurationEstimate(150.0)
     for _ in range(20):
         estimate.observe(100)
@@ -117,8 +117,8 @@ def test_the_looks_are_near_the_least_possible(seen: int, most: float) -> None:
     estimate = DurationEstimate(150.0)
     for _ in range(seen):
         estimate.observe(real_looking(random_))
-    told = [looks(estimate.look_schedule(), 5.0, real_looking(random_)) for _ in range(4000)]
-    count, delay = (sum(column) / len(told) for column in zip(*told, strict=True))
+    found = [looks(estimate.look_schedule(), 5.0, real_looking(random_)) for _ in range(4000)]
+    count, delay = (sum(column) / len(found) for column in zip(*found, strict=True))
     assert delay == pytest.approx(5, rel=0.25)
     assert count * delay / 5 < most
 
@@ -130,15 +130,15 @@ def test_what_is_published_wrongly_is_looked_at_all_the_same(times: float, share
     The more so the longer it takes.
     """
     random_, schedule = same_draws(12), DurationEstimate(150.0).look_schedule()
-    told = [looks(schedule, 5.0, 150.0 * times * math.exp(random_.gauss(0, 0.1))) for _ in range(300)]
-    count, delay = (sum(column) / len(told) for column in zip(*told, strict=True))
+    found = [looks(schedule, 5.0, 150.0 * times * math.exp(random_.gauss(0, 0.1))) for _ in range(300)]
+    count, delay = (sum(column) / len(found) for column in zip(*found, strict=True))
     assert delay < share * 150.0 * times
     assert count < max(5.0, 18 * times)
 
 
 @given(st.lists(st.floats(min_value=0, max_value=1e7), max_size=30), st.floats(min_value=0, max_value=1e6))
 def test_the_next_look_is_later(ages: list[float], age: float) -> None:
-    """Whatever was learned, the next look lies ahead, and none is put off for ever."""
+    """Whatever was learned, the next look is in the future, and at a finite time."""
     estimate = DurationEstimate(150.0)
     for seen in ages:
         estimate.observe(seen)
@@ -165,7 +165,7 @@ def test_the_bins_cover_all_ages() -> None:
 
 
 def test_the_shortest_bin_is_the_shortest_delay() -> None:
-    """Ages that no question can tell apart need no bins, and those that one can have some."""
+    """Bins are as fine as polls can distinguish ages."""
     assert [bin_of(share * SHORTEST_DELAY) for share in (0, 0.99, 1, 1.11)] == [0, 0, 1, 2]
 
 
@@ -220,7 +220,7 @@ def test_tasks_of_one_kind(fields: dict[str, Any], kind: str) -> None:
 
 
 def test_what_was_learned_can_be_handed_on() -> None:
-    """By way of JSON another client knows as much, kind by kind."""
+    """JSON passes the estimates of all kinds to another client."""
     durations = Durations()
     for seconds in (100, 110, 120):
         durations.of("image2video/kling-v2-6/pro/5", 150.0).observe(seconds)
@@ -261,14 +261,14 @@ def changed(**changes: Any) -> str:
     ],
 )
 def test_text_that_is_no_durations_is_refused(text: str) -> None:
-    """What is damaged, or counted otherwise by another version, is a ValueError, not a wrong schedule."""
+    """Damaged text, or that of a version with other bins, is a ValueError, not a wrong schedule."""
     with pytest.raises(ValueError, match="no durations of this version"):
         Durations.from_json(text)
 
 
 @pytest.mark.parametrize("name", ["ended", "passed"])
 def test_text_that_knows_more_than_there_can_be_fades_all_the_same(name: str) -> None:
-    """What it says to have seen counts as much as the most that any client can have, in the same shares."""
+    """Too large weights are scaled down to the maximum that a client can have."""
     text = changed(**{name: [1000.0 + index for index in range(BINS)]})
     read = Durations.from_json(text).of("image2video/kling-v2-6/pro/5", 150.0)
     amounts = getattr(read, name)

@@ -22,7 +22,7 @@ def test_a_page_costs_a_question_and_one_more_for_each_150_items(size: int, ques
     [
         (0, 0, None),
         (1, 1, None),  # one question is cheaper than any page
-        (2, 1.05, None),  # the other one was asked for just now
+        (2, 1.05, None),  # the other one was polled just now
         (2, 1.9, 10),
         (3, 2, 10),
         (100, 1.8, None),
@@ -34,7 +34,7 @@ def test_a_page_costs_a_question_and_one_more_for_each_150_items(size: int, ques
     ],
 )
 def test_a_page_is_asked_for_where_it_answers_more_than_it_costs(waiting: int, worth: float, size: int | None) -> None:
-    """As long as nothing is known of the list, the tasks that wait are taken to be its first."""
+    """Before the first page, the waiting tasks are assumed to be the first of the list."""
     scan = ListStrategy().begin(waiting, worth)
     assert (scan and scan.size) == size
 
@@ -125,7 +125,7 @@ def test_a_page_that_is_too_long_for_the_few_that_wait_becomes_shorter() -> None
     assert pages.begin(7, 7) is not None
     for _ in range(PENALTY):
         assert pages.begin(2, 2) is None
-        pages.asked_singly()
+        pages.single_query_sent()
     trial = pages.begin(2, 2)
     assert trial is not None
     assert trial.size == 46
@@ -163,14 +163,14 @@ def test_a_page_that_brought_nothing_is_tried_again_ever_more_rarely() -> None:
         scanned(pages, 100, [])
         asked = 0
         while pages.begin(100, 100) is None:
-            pages.asked_singly()
+            pages.single_query_sent()
             asked += 1
         gaps.append(asked)
     assert gaps == [PENALTY, PENALTY * 8, PENALTY_MAXIMUM, PENALTY_MAXIMUM, PENALTY_MAXIMUM]
 
 
 def test_a_page_that_failed_counts_as_one_that_brought_nothing() -> None:
-    """A list that cannot be asked is left alone for a while."""
+    """A list whose page fails is not requested again for a while."""
     pages = ListStrategy()
     scan = pages.begin(100, 100)
     assert scan is not None
@@ -178,22 +178,22 @@ def test_a_page_that_failed_counts_as_one_that_brought_nothing() -> None:
     pages.ended(scan)
     assert pages.begin(100, 100) is None
     for _ in range(PENALTY):
-        pages.asked_singly()
+        pages.single_query_sent()
     assert pages.begin(100, 1.8) is None  # for the trial each task is taken to be there, and no more than that
     assert pages.begin(100, 1.9) is not None
 
 
 def test_one_page_that_pays_ends_the_doubt() -> None:
-    """After it, the next is asked for at once, and a failure counts as the first again."""
+    """After it, the next is requested at once, and a failure counts as the first again."""
     pages = ListStrategy()
     scanned(pages, 100, [])
     for _ in range(PENALTY):
-        pages.asked_singly()
+        pages.single_query_sent()
     scanned(pages, 100, range(100))
     assert pages.begin(100, 100) is not None
     scanned(pages, 100, [])
     for _ in range(PENALTY):
-        pages.asked_singly()
+        pages.single_query_sent()
     assert pages.begin(100, 100) is not None
 
 
@@ -203,12 +203,12 @@ def test_trials_look_deeper_while_others_tasks_stand_in_front() -> None:
     for _ in range(5):
         sizes.append(scanned(pages, 20, []).size)
         for _ in range(PENALTY_MAXIMUM):
-            pages.asked_singly()
+            pages.single_query_sent()
     assert sizes == [30, 105, 405, 500, 30]
 
 
 def test_a_share_of_the_list_is_enough_where_many_wait() -> None:
-    """If a page holds a tenth of those who wait, it is asked for while that tenth is worth it, not below."""
+    """If a page contains a tenth of the waiting tasks, it is requested as long as that tenth is worth it."""
     pages = ListStrategy()
     scanned(pages, 400, range(0, 500, 12))
     assert pages.begin(400, 400) is not None
@@ -217,7 +217,7 @@ def test_a_share_of_the_list_is_enough_where_many_wait() -> None:
 
 @attrs.define
 class Account:
-    """A list of which some are ours: the newest first, the oldest first, or in no order at all."""
+    """A list with tasks of this client and others: the newest first, the oldest first, or in no order at all."""
 
     order: str
     others: int
@@ -225,14 +225,14 @@ class Account:
     tasks: list[tuple[float, int]] = attrs.field(factory=list)
 
     def put(self, number: int) -> None:
-        """Ours, and as many of others as there are to one of ours."""
-        for whose in [number] + [-1] * self.others:
+        """Adds a task of this client, and `others` tasks of other clients."""
+        for owner in [number] + [-1] * self.others:
             key = {"newest": -len(self.tasks), "oldest": len(self.tasks), "none": self.random.random()}[self.order]
-            self.tasks.append((key, whose))
+            self.tasks.append((key, owner))
 
     def page(self, number: int, size: int) -> list[int]:
-        """Whose tasks are on it; -1 for others'."""
-        return [whose for _, whose in sorted(self.tasks)[(number - 1) * size : number * size]]
+        """Returns the owner of each item; -1 for others."""
+        return [owner for _, owner in sorted(self.tasks)[(number - 1) * size : number * size]]
 
 
 BEATS: Final = 20
@@ -263,7 +263,7 @@ def questions(account: Account, count: int, alive: int) -> tuple[float, int]:
                 break
         spent += len(waiting)
         for _ in waiting:
-            pages.asked_singly()
+            pages.single_query_sent()
     return spent, single
 
 
@@ -297,7 +297,7 @@ def test_whatever_pages_bring_their_waste_is_bounded(answers: list[tuple[int, fl
         scan = pages.begin(waiting, worth * waiting)
         if scan is None:
             single += 1
-            pages.asked_singly()
+            pages.single_query_sent()
             continue
         assert 10 <= scan.size <= 500
         count = int(found * min(waiting, scan.size))

@@ -1,4 +1,4 @@
-"""What news about one task mean, and what is learned from its end."""
+"""The outcomes of answers about one task, and what is learned from its end."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -36,19 +36,19 @@ def middle() -> float:
 
 
 def task(status: str = "submitted", **fields: Any) -> Task:
-    """The service's word about task 1."""
+    """Task 1 as the service reports it."""
     return Task(
         **{"endpoint": "image2video", "task_id": "1", "status": TaskStatus(status), "external_task_id": "e1", **fields}
     )
 
 
-def followed(*, created_here: bool = True, heard: str | None = "submitted") -> FollowedTask:
+def followed(*, created_here: bool = True, status: str | None = "submitted") -> FollowedTask:
     """Task 1, followed from second 100 on for a minute."""
     each = FollowedTask(
         Reference("image2video", "1"), BEGAN, DEADLINE, DurationEstimate(150.0), created_here=created_here
     )
-    if heard is not None:
-        each.snapshots.append(task(heard))
+    if status is not None:
+        each.snapshots.append(task(status))
     return each
 
 
@@ -59,17 +59,17 @@ RULES: Final = OutcomeRules(Polling(first=10, factor=1, maximum=10), Retry(first
     ("made_at", "age"), [(-100, 100), (-0.5, 0.5), (0, 0), (50, 0), (-8000, 8000), (-9000, 0), (-1e6, 0)]
 )
 def test_an_age_that_cannot_be_is_none(made_at: float, age: float) -> None:
-    """A task from the future, or older than any task becomes, is the work of a wrong clock: its age is not known."""
+    """A task from the future, or older than any task becomes, is due to a wrong clock: its age is unknown."""
     assert age_of(task(created_at=datetime.fromtimestamp(EPOCH + made_at, UTC)), EPOCH) == age
     assert age_of(task(), EPOCH) == 0
 
 
 @pytest.mark.parametrize(
-    ("news", "now", "due"),
+    ("answer", "now", "due"),
     [
         (task(), 120, 130),
         (task("processing"), 120, 130),
-        (task(), 155, 160),  # the deadline has a question of its own
+        (task(), 155, 160),  # there is a poll at the deadline
         (RequestTimeout("slow"), 120, 123),
         (ServerError("down", code=5000), 120, 123),
         (ServerError("down", code=5000), 158, 160),
@@ -77,15 +77,15 @@ def test_an_age_that_cannot_be_is_none(made_at: float, age: float) -> None:
         (TaskNotFound("no such task"), 129, 132),
     ],
 )
-def test_when_to_ask_again(news: Task | KlingError, now: float, due: float) -> None:
-    """After an answer by the beat, after a failure by the retry schedule, and at the deadline at the latest."""
-    outcome = RULES.of(followed(), news, now, EPOCH)
+def test_when_to_ask_again(answer: Task | KlingError, now: float, due: float) -> None:
+    """After an answer by the fixed delay, after a failure by the retry schedule, at the deadline at the latest."""
+    outcome = RULES.of(followed(), answer, now, EPOCH)
     assert (outcome.end, outcome.due) == (None, due)
-    assert outcome.snapshot == (news if isinstance(news, Task) and news.status is TaskStatus.PROCESSING else None)
+    assert outcome.snapshot == (answer if isinstance(answer, Task) and answer.status is TaskStatus.PROCESSING else None)
 
 
 def test_a_new_status_is_kept_and_told_once() -> None:
-    """What the service repeats is no news."""
+    """A repeated status is not reported again."""
     each = followed()
     processing = task("processing")
     assert RULES.of(each, processing, 110, EPOCH).snapshot is processing
@@ -104,7 +104,7 @@ def test_failures_grow_until_an_answer_comes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("news", "now", "due"),
+    ("answer", "now", "due"),
     [
         (task("processing"), 162, None),
         (ServerError("down", code=5000), 162, 165),
@@ -112,17 +112,17 @@ def test_failures_grow_until_an_answer_comes() -> None:
         (ServerError("down", code=5000), 171, None),
     ],
 )
-def test_the_last_look(news: Task | KlingError, now: float, due: float | None) -> None:
+def test_the_last_look(answer: Task | KlingError, now: float, due: float | None) -> None:
     """After the deadline a task that has not ended is given up, and a failure is repeated while there is time."""
     each = followed()
     each.gives_up_at = 170
-    outcome = RULES.of(each, news, now, EPOCH)
+    outcome = RULES.of(each, answer, now, EPOCH)
     assert outcome.due == due
     assert isinstance(outcome.end, TaskTimeout) == (due is None)
 
 
 def test_an_end_within_the_last_look_counts() -> None:
-    """A task that has ended is told as it is, however late."""
+    """A task that has ended is reported as such, however late."""
     each = followed()
     each.gives_up_at = 170
     done = task("succeed")
@@ -131,7 +131,7 @@ def test_an_end_within_the_last_look_counts() -> None:
 
 @pytest.mark.parametrize(("created_here", "now", "ends"), [(True, 399, False), (True, 401, True), (False, 101, True)])
 def test_a_task_that_is_not_found(now: float, *, created_here: bool, ends: bool) -> None:
-    """It is waited for if it was heard of here within five minutes; what was attached should have been there."""
+    """It is waited for if it was seen within five minutes; an attached one must exist."""
     each = followed(created_here=created_here)
     each.deadline_at = 7200
     outcome = RULES.of(each, TaskNotFound("none"), now, EPOCH)
@@ -140,8 +140,8 @@ def test_a_task_that_is_not_found(now: float, *, created_here: bool, ends: bool)
 
 
 def test_an_attached_task_is_as_old_as_the_service_says() -> None:
-    """The first answer tells when it began, and its id; a later answer does not move that."""
-    each = followed(created_here=False, heard=None)
+    """The first answer sets its id and when it began; later answers do not change that."""
+    each = followed(created_here=False, status=None)
     each.reference = Reference("image2video", "e1")
     RULES.of(each, task(created_at=datetime.fromtimestamp(EPOCH - 50, UTC)), 110, EPOCH)
     assert (each.begun_at, str(each.reference)) == (60, "image2video:1")
@@ -150,14 +150,14 @@ def test_an_attached_task_is_as_old_as_the_service_says() -> None:
 
 
 def test_a_task_made_here_began_when_it_was_accepted() -> None:
-    """The clocks are not asked."""
-    each = followed(heard=None)
+    """The service's times are not used."""
+    each = followed(status=None)
     RULES.of(each, task(created_at=datetime.fromtimestamp(EPOCH - 50, UTC)), 110, EPOCH)
     assert each.begun_at == BEGAN
 
 
 def test_answers_are_checked() -> None:
-    """An answer about another task is an error, and an external id that is left out is the one known."""
+    """An answer about another task is an error, and a missing external id is filled in."""
     each = followed()
     assert checked(each, task(external_task_id=None)) == task()
     assert checked(each, task(external_task_id="other")).external_task_id == "other"  # type: ignore[union-attr]  # it is a task
@@ -166,18 +166,18 @@ def test_answers_are_checked() -> None:
     other = checked(each, task(task_id="2"))
     assert isinstance(other, BadResponse)
     assert "asked for task 1, the service answered about another one" in other.message
-    unheard = task(task_id="2")
-    assert checked(followed(heard=None), unheard) is unheard
+    first = task(task_id="2")
+    assert checked(followed(status=None), first) is first
 
 
 @pytest.mark.parametrize(("now", "due", "asked"), [(105, None, 1), (110, 130, 2)])
 def test_an_early_answer_and_the_beat(now: float, due: float | None, asked: int) -> None:
-    """In a beat that grows, a page that comes before its time moves nothing."""
+    """While delays grow, an early page does not move the next poll."""
     rules = OutcomeRules(Polling(first=10, factor=2, maximum=80), Retry(), middle)
     each = followed()
     assert rules.unchanged(each, 100).due == 110
     PollQueue[FollowedTask]().put(each, 100, 110)
-    assert (rules.unchanged(each, now).due, each.asked) == (due, asked)
+    assert (rules.unchanged(each, now).due, each.poll_number) == (due, asked)
 
 
 def test_aimed_questions_know_the_age() -> None:
@@ -204,7 +204,7 @@ def test_aimed_questions_know_the_age() -> None:
     ],
 )
 def test_silence_does_not_hide_an_answer(notes: list[str], kept: str) -> None:
-    """Of what came last, a question without any answer counts less than an error that the service told."""
+    """A failed connection does not replace an error from the service."""
     each = followed()
     for text in notes:
         each.note(ConnectionFailed(text) if "gone" in text else ServerError(text, code=5000))
@@ -231,10 +231,10 @@ def times(created: float, updated: float) -> dict[str, datetime]:
 
 
 @pytest.mark.parametrize(
-    ("fields", "heard_at", "ended", "age"),
+    ("fields", "last_seen_at", "ended", "age"),
     [
         ({}, 120, True, 50),  # as seen from here
-        (times(0, 40), 120, True, 40),  # as the service tells
+        (times(0, 40), 120, True, 40),  # as the service reports
         (times(0, 40), 145, True, 45),  # but not before it was last seen to run
         (times(0, 90), 120, True, 50),  # nor after it was seen to have ended
         (times(0, 40), 120, False, 50),
@@ -243,7 +243,7 @@ def times(created: float, updated: float) -> dict[str, datetime]:
     ],
 )
 def test_what_is_learned_from_an_end(fields: dict[str, Any], last_seen_at: float, age: float, *, ended: bool) -> None:
-    """How long it took is told by the service, within what was seen of it from here; all estimates learn it."""
+    """The duration is the reported one, within the bounds seen by this client; all estimates learn it."""
     each = followed()
     each.last_seen_at = last_seen_at
     each.snapshots.append(task("succeed", **fields))
@@ -256,7 +256,7 @@ def test_what_is_learned_from_an_end(fields: dict[str, Any], last_seen_at: float
 
 @pytest.mark.parametrize(("created_here", "snapshots"), [(True, 1), (False, 2)])
 def test_what_was_not_seen_from_the_beginning_teaches_nothing(*, created_here: bool, snapshots: int) -> None:
-    """An attached task, and one that had ended when it was first seen, tell nothing about times."""
+    """An attached task, and one that had ended when it was first seen, have no known duration."""
     each = followed(created_here=created_here)
     each.snapshots = [task()] * snapshots
     estimate = DurationEstimate(150.0)

@@ -1,4 +1,4 @@
-"""The plan of polling: news and time go in, questions come out."""
+"""The plan of polling: answers and the time go in, queries come out."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -31,14 +31,14 @@ DOWN: Final = ServerError("down", code=5000)
 
 
 def task(task_id: str, status: str = "submitted", **fields: Any) -> Task:
-    """The service's word about a task."""
+    """A task as the service reports it."""
     return Task(
         endpoint="image2video", task_id=task_id, status=TaskStatus(status), external_task_id=f"e{task_id}", **fields
     )
 
 
 class Story:
-    """A plan with a beat of ten seconds, whose retries come after three seconds, then six, and its clock."""
+    """A plan that polls every ten seconds and retries after three seconds, then six, with its clock."""
 
     def __init__(self, deadline: float = 7200.0, endpoint: str = "image2video") -> None:
         self.durations = Durations()
@@ -49,7 +49,7 @@ class Story:
         self.now = 0.0
 
     def follow(self, name: str, *, attached: bool = False, **fields: Any) -> FollowedTask:
-        """Follows a task that was made just now, or is attached by one of its ids."""
+        """Follows a new task, or attaches one by one of its ids."""
         estimate = self.durations.of(KIND, 85.0)
         reference = Reference(self.endpoint, name)
         followed = FollowedTask(reference, self.now, self.deadline, estimate, created_here=not attached)
@@ -61,78 +61,78 @@ class Story:
         return [self.follow(str(number)) for number in range(count)]
 
     def at(self, now: float) -> Step[FollowedTask]:
-        """The step at a time."""
+        """Returns the step at a time."""
         self.now = now
         return self.plan.step(now)
 
-    def answer(self, step: Step[FollowedTask], news: Task | KlingError | None = None) -> None:
-        """Answers all single questions of a step: the tasks go on, if there are no other news."""
+    def answer(self, step: Step[FollowedTask], answer: Task | KlingError | None = None) -> None:
+        """Answers all single queries of a step, by default that the tasks go on."""
         for query in step.queries:
-            told = news or task(query.followed.reference.id)
-            self.plan.answered(query, told, self.now, EPOCH + self.now)
+            given = answer or task(query.followed.reference.id)
+            self.plan.answered(query, given, self.now, EPOCH + self.now)
 
-    def answer_page(self, page: PageQuery[FollowedTask], told: Sequence[Task], length: int | None = None) -> None:
-        """Answers a page with these tasks first on it; of those that are not looked for nothing is told."""
-        news: dict[int, tuple[str, Task | None]] = {}
-        for place, each in enumerate(told):
+    def answer_page(self, page: PageQuery[FollowedTask], tasks: Sequence[Task], length: int | None = None) -> None:
+        """Answers a page that begins with these tasks; it changes only those that the page is expected to contain."""
+        changes: dict[int, tuple[str, Task | None]] = {}
+        for place, each in enumerate(tasks):
             status = page.known(each.task_id)
             if status is not None:
-                news[place] = (each.task_id, None if each.status is status else each)
-        listed = Listed(len(told) if length is None else length, news)
+                changes[place] = (each.task_id, None if each.status is status else each)
+        listed = Listed(len(tasks) if length is None else length, changes)
         self.plan.page_answered(page, listed, self.now, EPOCH + self.now)
 
 
-def asked(step: Step[FollowedTask]) -> list[str]:
-    """The ids that a step asks for singly."""
+def polled(step: Step[FollowedTask]) -> list[str]:
+    """Returns the ids of the single queries of a step."""
     return [query.followed.reference.id for query in step.queries]
 
 
-def told(step: Step[FollowedTask]) -> list[tuple[str, str | None, str | None]]:
-    """What a step tells: of which task, its status, and what ended it."""
+def updates_of(step: Step[FollowedTask]) -> list[tuple[str, str | None, str | None]]:
+    """Returns the updates of a step: the id of the task, its status, and the type of its end."""
     return [
         (each.reference.id, snapshot.status.value if snapshot else None, type(end).__name__ if end else None)
         for each, snapshot, end in step.updates
     ]
 
 
-# -------------------------------------------------------------------------------------------- single questions
+# ---------------------------------------------------------------------------------------------- single queries
 
 
 def test_a_task_is_asked_for_by_the_beat_until_it_ends() -> None:
-    """The plan names the time of the next question, asks it then, once, and tells each new status."""
+    """The plan names the time of the next poll, sends it then, once, and reports each new status."""
     story = Story()
     followed = story.follow("1")
     step = story.at(0)
-    assert (told(step), asked(step), step.wake_at) == ([("1", "submitted", None)], [], 10)
-    assert asked(story.at(9.9)) == []
+    assert (updates_of(step), polled(step), step.wake_at) == ([("1", "submitted", None)], [], 10)
+    assert polled(story.at(9.9)) == []
     step = story.at(10)
-    assert (asked(step), step.pages, step.wake_at) == (["1"], [], None)
+    assert (polled(step), step.pages, step.wake_at) == (["1"], [], None)
     assert step.queries[0].ends_at == 7200
     assert step.queries[0].endpoint.name == "image2video"
-    assert asked(story.at(15)) == []
+    assert polled(story.at(15)) == []
     story.answer(step, task("1", "processing"))
     step = story.at(16)
-    assert (told(step), step.wake_at) == ([("1", "processing", None)], 25)
+    assert (updates_of(step), step.wake_at) == ([("1", "processing", None)], 25)
     story.answer(story.at(25), task("1", "succeed"))
     step = story.at(26)
-    assert (told(step), step.wake_at) == ([("1", "succeed", "Task")], None)
+    assert (updates_of(step), step.wake_at) == ([("1", "succeed", "Task")], None)
     assert isinstance(followed.end, Task)
     assert story.at(27) == ([], [], [], None)
 
 
 def test_an_attached_task_is_asked_for_at_once() -> None:
-    """Nothing is known of it, so that the first answer is wanted now."""
+    """Its status is unknown, so it is polled at once."""
     story = Story()
     followed = story.follow("e1", attached=True)
     step = story.at(0)
-    assert asked(step) == ["e1"]
+    assert polled(step) == ["e1"]
     story.answer(step, task("1"))
     assert str(followed.reference) == "image2video:1"
     assert [story.plan.find(Reference("image2video", name)) for name in ("1", "e1", "2")] == [followed, followed, None]
 
 
 def test_a_task_is_found_by_both_of_its_ids_until_it_ends() -> None:
-    """Each id stands for the first that came with it; after the end there is nothing to find."""
+    """Each id finds the first task that had it; none after the end."""
     story = Story()
     first, second = story.follow("1"), story.follow("1", attached=True)
     references = [Reference("image2video", name) for name in ("1", "e1")]
@@ -147,23 +147,23 @@ def test_a_task_is_found_by_both_of_its_ids_until_it_ends() -> None:
 
 
 def test_an_endpoint_that_nobody_knows() -> None:
-    """References are checked before: one of no endpoint is a mistake in the program."""
+    """References are checked earlier: an unknown endpoint is a bug."""
     with pytest.raises(LookupError, match="no endpoint 'fax'"):
         Story().plan.find(Reference("fax", "1"))
 
 
 def test_what_ended_before_it_was_followed_is_told_at_once() -> None:
-    """An adopted task may be done already; nobody here saw how long it took."""
+    """An adopted task may have ended already; its duration was not observed."""
     story = Story()
     followed = story.follow("1", status="succeed")
     assert followed.end is followed.snapshots[0]
-    assert told(story.at(0)) == [("1", "succeed", "Task")]
+    assert updates_of(story.at(0)) == [("1", "succeed", "Task")]
     assert story.durations.of(KIND, 85.0).seen == 0
 
 
 @pytest.mark.parametrize(("age", "begun_at"), [(4.9, 100), (5.0, 100), (5.1, 94.9), (60, 40)])
 def test_a_create_that_was_answered_late_counts_from_its_beginning(age: float, begun_at: float) -> None:
-    """More than five seconds are no delay of the answer: the task was adopted, or looked up."""
+    """More than five seconds are not a delayed answer: the task was adopted, or looked up."""
     story = Story()
     story.now = 100.0
     created_at = datetime.fromtimestamp(EPOCH + 100 - age, UTC)
@@ -171,29 +171,29 @@ def test_a_create_that_was_answered_late_counts_from_its_beginning(age: float, b
 
 
 def test_at_most_32_single_questions_are_under_way() -> None:
-    """The others wait for their turn, in order."""
+    """The other queries wait for their turn, in order."""
     story = Story()
     for number in range(40):
         story.follow(str(number), attached=True)
     step = story.at(0)
-    assert asked(step) == [str(number) for number in range(32)]
-    assert asked(story.at(1)) == []
+    assert polled(step) == [str(number) for number in range(32)]
+    assert polled(story.at(1)) == []
     story.plan.answered(step.queries[0], task("0"), 1, EPOCH)
     story.plan.cancelled(step.queries[1], 1)
-    assert asked(story.at(1)) == ["32", "33"]
+    assert polled(story.at(1)) == ["32", "33"]
 
 
 def test_a_cancelled_question_is_asked_again_at_once() -> None:
-    """Somebody cancelled what was not his: the task is followed all the same."""
+    """A query that was cancelled from outside does not end the following."""
     story = Story()
     story.follow("1")
     (query,) = story.at(10).queries
     story.plan.cancelled(query, 10)
-    assert asked(story.at(10)) == ["1"]
+    assert polled(story.at(10)) == ["1"]
 
 
 def test_an_answer_about_another_task_is_a_failure() -> None:
-    """It is asked again after the retry's delay, and the other task's id stands for nothing here."""
+    """It is polled again after the retry's delay, and the other task's id is not registered."""
     story = Story()
     story.follow("1")
     story.answer(story.at(10), task("2"))
@@ -202,17 +202,17 @@ def test_an_answer_about_another_task_is_a_failure() -> None:
 
 
 def test_an_error_that_does_not_pass_ends_the_following() -> None:
-    """Who waits gets it, with the reference."""
+    """The waiter gets it, with the reference."""
     story = Story()
     followed = story.follow("1")
     story.answer(story.at(10), NotTheService("a page"))
-    assert told(story.at(10)) == [("1", None, "NotTheService")]
+    assert updates_of(story.at(10)) == [("1", None, "NotTheService")]
     assert isinstance(followed.end, KlingError)
     assert followed.end.reference == "image2video:1"
 
 
 def test_the_last_look_has_ten_seconds_of_its_own() -> None:
-    """A question from before the deadline is cut off at it; after it there is one more, however late it begins."""
+    """A query sent before the deadline ends at the deadline; one more follows, however late it begins."""
     story = Story(deadline=35)
     story.follow("1")
     assert story.at(10).queries[0].ends_at == 35
@@ -228,7 +228,7 @@ def test_the_last_look_has_ten_seconds_of_its_own() -> None:
 
 
 def test_at_the_deadline_a_task_is_asked_for_once_more() -> None:
-    """The beat ends there: the question comes at the deadline, not after it."""
+    """The poll is due at the deadline, not after it."""
     story = Story(deadline=35)
     story.follow("1")
     for now in (10, 20, 30):
@@ -238,7 +238,7 @@ def test_at_the_deadline_a_task_is_asked_for_once_more() -> None:
 
 
 def test_ends_teach_the_kind_and_the_endpoint() -> None:
-    """How long a task took is learned for its kind, and for all of its endpoint; a failed one took at least so long."""
+    """The duration of a task is learned for its kind, and for its endpoint; for a failed one, as the minimum."""
     story = Story()
     story.follow("1")
     story.answer(story.at(10), task("1", "succeed"))
@@ -256,7 +256,7 @@ def test_ends_teach_the_kind_and_the_endpoint() -> None:
 
 
 def test_a_closed_plan_asks_nothing_and_ends_all() -> None:
-    """What is under way may still be answered; then all waiters learn that the client was closed."""
+    """Queries in progress may still be answered; then all waiters get `ClientClosed`."""
     story = Story()
     first, second = story.follow("1"), story.follow("2", attached=True)
     (query,) = story.at(0).queries
@@ -265,7 +265,7 @@ def test_a_closed_plan_asks_nothing_and_ends_all() -> None:
     story.plan.cancelled(query, 0)
     assert story.at(100)[1:] == ([], [], None)
     story.plan.abandon()
-    assert [(name, end) for name, _, end in told(story.at(100))] == [(n, "ClientClosed") for n in ("1", "2", "3")]
+    assert [(name, end) for name, _, end in updates_of(story.at(100))] == [(n, "ClientClosed") for n in ("1", "2", "3")]
     assert isinstance(first.end, ClientClosed)
     assert (first.end.reference, first.end.message) == ("image2video:1", "the client was closed; the task goes on")
     assert story.plan.unfinished() == []
@@ -275,12 +275,12 @@ def test_a_closed_plan_asks_nothing_and_ends_all() -> None:
 
 
 def test_what_was_given_away_is_not_asked_for() -> None:
-    """A task that another client follows is asked for no more, and an answer that comes late is none."""
+    """A task given to another client is not polled any more, and a late answer is ignored."""
     story = Story()
     given, kept = story.follow("1", attached=True), story.follow("2")
     (query,) = story.at(0).queries
     story.plan.forget(given, ClientClosed("another one follows it"))
-    assert [(name, end) for name, _, end in told(story.at(0))] == [("1", "ClientClosed")]
+    assert [(name, end) for name, _, end in updates_of(story.at(0))] == [("1", "ClientClosed")]
     story.plan.answered(query, task("1", "succeed"), 1, EPOCH)
     story.plan.forget(given, ClientClosed("said before"))
     assert story.at(1).updates == []
@@ -292,24 +292,24 @@ def test_what_was_given_away_is_not_asked_for() -> None:
 
 
 def test_one_page_asks_for_many() -> None:
-    """Twenty tasks that are due are asked for by one page; what it holds is answered, and asked for a beat later."""
+    """Twenty due tasks are polled by one page; those on it are due again ten seconds later."""
     story = Story()
     story.follow_all(20)
     step = story.at(10)
-    assert asked(step) == []
+    assert polled(step) == []
     (page,) = step.pages
     assert (page.endpoint.name, page.number, page.size, page.ends_at) == ("image2video", 1, 30, 20)
     assert story.at(10).pages == []
     story.now = 11.0
     story.answer_page(page, [task(str(number), "processing" if number else "succeed") for number in range(20)])
     step = story.at(11)
-    assert told(step)[:2] == [("0", "succeed", "Task"), ("1", "processing", None)]
-    assert (asked(step), step.pages, step.wake_at) == ([], [], 21)
+    assert updates_of(step)[:2] == [("0", "succeed", "Task"), ("1", "processing", None)]
+    assert (polled(step), step.pages, step.wake_at) == ([], [], 21)
     assert len(story.at(21).pages) == 1
 
 
 def test_of_a_path_without_a_record_no_page_is_asked_for() -> None:
-    """Nobody knows whether a raw path has a list: all its tasks are asked for singly."""
+    """Whether a raw path has a list is unknown: all its tasks are polled by id."""
     story = Story(endpoint="raw:/v1/general/unheard-of")
     story.follow_all(100)
     story.at(0)
@@ -318,33 +318,33 @@ def test_of_a_path_without_a_record_no_page_is_asked_for() -> None:
 
 
 def test_what_a_page_does_not_hold_is_asked_for_singly() -> None:
-    """The list ended without these: they are asked at once, and singly until an answer shows them on a page."""
+    """The list ended without these: they are polled by id at once, and until they are seen on a page."""
     story = Story()
     story.follow_all(20)
     (page,) = story.at(10).pages
     story.answer_page(page, [task(str(number)) for number in range(17)])
     step = story.at(10)
-    assert asked(step) == ["17", "18", "19"]
+    assert polled(step) == ["17", "18", "19"]
     story.answer(step)
     step = story.at(20)
-    assert asked(step) == ["17", "18", "19"]
+    assert polled(step) == ["17", "18", "19"]
     (page,) = step.pages
     assert [page.known(name) for name in ("16", "17")] == [TaskStatus.SUBMITTED, None], "an answer of its own is newer"
 
 
 def test_a_page_that_pays_is_followed_by_the_next() -> None:
-    """What is not on the first page may be on the second; it is asked for singly where that is the last."""
+    """Tasks not on the first page may be on the second; if that is the last, the others are polled by id."""
     story = Story()
     story.follow_all(20)
     (page,) = story.at(10).pages
     others = [task(f"other {number}") for number in range(18)]
     story.answer_page(page, [task(str(number)) for number in range(12)] + others)
     step = story.at(10)
-    assert asked(step) == []
+    assert polled(step) == []
     (page,) = step.pages
     assert (page.number, page.size) == (2, 30)
     story.answer_page(page, [task(str(number)) for number in range(12, 18)])
-    assert asked(story.at(10)) == ["18", "19"]
+    assert polled(story.at(10)) == ["18", "19"]
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_a_page_that_pays_is_followed_by_the_next() -> None:
     [(DOWN, 14, 0), (None, None, 20), (PermissionRefused("no", code=1103), None, 20)],
 )
 def test_a_page_that_fails(error: KlingError | None, wake_at: float | None, singly: int) -> None:
-    """What passes delays all by the retry schedule; else each is asked for singly at once. The list is left alone."""
+    """A transient error delays all by the retry schedule; otherwise each is polled by id at once, without pages."""
     story = Story()
     story.follow_all(20)
     (page,) = story.at(10).pages
@@ -378,22 +378,22 @@ def test_a_cancelled_page_is_asked_for_again() -> None:
 
 
 def test_tasks_that_become_due_meanwhile_wait_for_the_page() -> None:
-    """One that was not wanted by the scan when it began, and was on no page, is asked for by the next, or singly."""
+    """A task that became due after the scan began, and was on no page, is polled by the next one, or by id."""
     story = Story()
     story.follow_all(20)
     story.now = 1.0
     late = story.follow("late")
     (page,) = story.at(10).pages
-    assert asked(story.at(11)) == []
+    assert polled(story.at(11)) == []
     assert page.known("late") is TaskStatus.SUBMITTED
     story.answer_page(page, [task(str(number)) for number in range(20)])
-    assert asked(story.at(11)) == ["late"]
-    assert not late.missed
+    assert polled(story.at(11)) == ["late"]
+    assert not late.missing_on_page
 
 
 @pytest.mark.parametrize(("now", "singly"), [(19.9, 0), (20, 8)])
 def test_nobody_waits_for_pages_longer_than_ten_seconds(now: float, singly: int) -> None:
-    """Slow pages that go on hold up a question for ten seconds; then no page is asked for in its place."""
+    """Slow pages delay the poll of a task by ten seconds; then it is polled by id."""
     story = Story()
     story.follow_all(20)
     (page,) = story.at(10).pages
@@ -406,7 +406,7 @@ def test_nobody_waits_for_pages_longer_than_ten_seconds(now: float, singly: int)
 
 @pytest.mark.parametrize(("deadline", "singly"), [(20, 0), (19.9, 20)])
 def test_a_page_is_not_asked_for_where_the_deadline_is_near(deadline: float, singly: int) -> None:
-    """A page may take ten seconds; who has less is asked for singly."""
+    """A page may take ten seconds; tasks with less time left are polled by id."""
     story = Story(deadline=deadline)
     story.follow_all(20)
     step = story.at(10)
@@ -414,7 +414,7 @@ def test_a_page_is_not_asked_for_where_the_deadline_is_near(deadline: float, sin
 
 
 def test_a_deadline_that_comes_near_while_pages_go_on() -> None:
-    """With less than a page's time left a task does not wait for the next one."""
+    """A task with less than a page's timeout left does not wait for the next one."""
     story = Story(deadline=25)
     story.follow_all(20)
     (page,) = story.at(10).pages
@@ -425,7 +425,7 @@ def test_a_deadline_that_comes_near_while_pages_go_on() -> None:
 
 
 def test_a_page_tells_nothing_of_a_task_that_is_asked_for_singly() -> None:
-    """Its answer may be newer than the page; nor of tasks that are not followed, or known by another id only."""
+    """Its answer may be newer than the page. Tasks not followed, or known by another id only, are ignored, too."""
     story = Story()
     story.follow_all(20)
     single = story.follow("single", attached=True)
@@ -440,23 +440,23 @@ def test_a_page_tells_nothing_of_a_task_that_is_asked_for_singly() -> None:
 
 
 def test_a_task_that_stands_twice_on_a_page_is_taken_once() -> None:
-    """What the first entry told is not undone by the second."""
+    """The second entry does not undo the first."""
     story = Story()
     followed = story.follow_all(20)[0]
     (page,) = story.at(10).pages
     done = task("0", "succeed")
     story.plan.page_answered(page, Listed(3, {0: ("0", done), 1: ("0", done), 2: ("1", None)}), 10, EPOCH)
     assert followed.end is done
-    assert [each for each in told(story.at(10)) if each[2]] == [("0", "succeed", "Task")]
+    assert [each for each in updates_of(story.at(10)) if each[2]] == [("0", "succeed", "Task")]
 
 
 def waits(plan: PollPlan[FollowedTask], now: float) -> Mapping[str, float]:
-    """When each task is due that waits."""
+    """Returns when each waiting task is due."""
     return {each.reference.id: each.due for each in plan.unfinished() if each.rate and each.due > now}
 
 
 def test_a_page_also_answers_for_tasks_that_are_not_due() -> None:
-    """Once their beat is steady, tasks that are seen on a page begin their wait anew: no question is wasted."""
+    """Once delays are steady, tasks seen on a page begin their wait anew: no query is wasted."""
     story = Story()
     tasks = story.follow_all(20)
     for now in (10, 20):
@@ -484,7 +484,7 @@ def test_a_page_also_answers_for_tasks_that_are_not_due() -> None:
     ],
 )
 def test_what_a_page_tells_early_counts_less(status: str, count: int, now: float, pages: int) -> None:
-    """A task saves the share of its wait that has passed, or a whole question if it ended; a page costs 1.3."""
+    """A task saves the share of its wait that has passed, or a whole query if it ended; a page costs 1.3."""
     story = Story()
     early = [story.follow(f"early {number}") for number in range(10)]
     for beat in (10, 20):
@@ -505,7 +505,7 @@ def test_what_a_page_tells_early_counts_less(status: str, count: int, now: float
 
 
 def test_a_steady_beat_moves_with_every_look() -> None:
-    """A task that is due in two seconds, and stands on a page that others wanted, is due a beat later."""
+    """A task that is due in two seconds, and is on a page requested for others, is due ten seconds later."""
     story = Story()
     early = [story.follow(f"early {number}") for number in range(20)]
     for now in (10, 20):

@@ -7,7 +7,7 @@ from tests.repeatable import same_draws
 
 
 def test_who_is_due_is_taken_in_order_and_no_longer_waits() -> None:
-    """What is due comes out by time, once; the rest waits on."""
+    """Due items are taken in order of time, once; the others go on waiting."""
     queue = PollQueue[QueueEntry]()
     late, early, far = QueueEntry(), QueueEntry(), QueueEntry()
     queue.put(late, 0, 9)
@@ -36,7 +36,7 @@ def test_what_is_put_again_waits_for_its_new_time_alone(first: float, second: fl
 
 
 def test_what_is_removed_is_never_due() -> None:
-    """A task that ended is not asked for, and can wait again."""
+    """A removed task is not polled, and can be queued again."""
     queue = PollQueue[QueueEntry]()
     item = QueueEntry()
     queue.put(item, 0, 10)
@@ -62,7 +62,7 @@ def test_what_is_removed_is_never_due() -> None:
 def test_the_value_of_an_answer_is_what_of_the_waits_has_passed(
     puts: list[tuple[float, float]], now: float, value: float
 ) -> None:
-    """An answer replaces the part of each question that had come up already."""
+    """An answer is worth the share of each wait that has passed."""
     queue = PollQueue[QueueEntry]()
     for put_at, due in puts:
         queue.put(QueueEntry(), put_at, due)
@@ -70,7 +70,7 @@ def test_the_value_of_an_answer_is_what_of_the_waits_has_passed(
 
 
 def test_where_nothing_waits_an_answer_is_worth_nothing_at_all() -> None:
-    """The errors of rounding end with the last that waits, and do not grow with the time."""
+    """Rounding errors are discarded with the last waiting item, and do not grow over time."""
     queue, random_ = PollQueue[QueueEntry](), same_draws(5)
     items = [QueueEntry() for _ in range(100)]
     for item in items:
@@ -83,7 +83,7 @@ def test_where_nothing_waits_an_answer_is_worth_nothing_at_all() -> None:
 
 
 def test_the_share_of_a_wait_is_at_most_all_of_it() -> None:
-    """An overdue question counts once."""
+    """An overdue poll counts once."""
     queue, item = PollQueue[QueueEntry](), QueueEntry()
     queue.put(item, 100, 110)
     assert [share_passed(item, now) for now in (100, 105, 110, 200)] == pytest.approx([0, 0.5, 1, 1])
@@ -102,7 +102,7 @@ def test_the_heap_holds_each_once_however_often_it_is_put_off() -> None:
 
 
 def test_what_was_put_off_or_removed_wakes_nobody_at_its_old_time() -> None:
-    """When to look next is when something is due: each time before it would be a turn of the event loop for nothing."""
+    """The next time is when an item is due: any earlier one would wake the event loop in vain."""
     queue = PollQueue[QueueEntry]()
     items = [QueueEntry() for _ in range(100)]
     for number, item in enumerate(items):

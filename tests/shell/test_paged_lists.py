@@ -116,7 +116,7 @@ def test_the_method_is_documented() -> None:
     assert str(inspect.signature(method)).startswith("(self, *, page_size: int = 100) -> ")
     assert inspect.signature(method).return_annotation == PagedList[Voice]
     assert not isinstance(create_autospec(KlingClient).preset_voices, AsyncMock)
-    for text in ("The preset voices", "async for", "page_size: voices that are asked for at once", "Raises:"):
+    for text in ("The preset voices", "async for", "page_size: voices per request", "Raises:"):
         assert text in method.__doc__
     assert "QueueTimeout" not in method.__doc__
     assert str(inspect.signature(KlingClient.delete_voice)).endswith(" -> None")

@@ -1,1 +1,1 @@
-"""When and how followed tasks are asked for: estimates, the queue, pages of the list."""
+"""When and how followed tasks are polled: duration estimates, the queue, queries by id, pages of the list."""

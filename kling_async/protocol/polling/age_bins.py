@@ -1,4 +1,4 @@
-"""Ages of tasks, cut into bins that widen by a tenth: fine where tasks end soon, few up to two hours."""
+"""Bins of task ages. Each is a tenth wider than the one before: narrow for young tasks, and few up to two hours."""
 
 import bisect
 import itertools
@@ -8,7 +8,7 @@ from typing import Final
 _WIDENING: Final = 1.1
 _FIRST: Final = 0.5
 LONGEST: Final = 8000.0
-"""Seconds that the bins reach at least."""
+"""The least age in seconds that the bins cover."""
 
 
 def _edges() -> Iterator[float]:
@@ -19,12 +19,12 @@ def _edges() -> Iterator[float]:
 
 
 EDGES: Final = tuple(_edges())
-"""Seconds between which the bins are."""
+"""Edges of the bins in seconds; bin `i` is between `EDGES[i]` and `EDGES[i + 1]`."""
 BINS: Final = len(EDGES) - 1
 WIDTHS: Final = tuple(right - left for left, right in itertools.pairwise(EDGES))
-"""Of each bin, in seconds."""
+"""Width of each bin, in seconds."""
 
 
 def bin_of(age: float) -> int:
-    """The bin that an age from 0 up is in; the last one for what is beyond all."""
+    """Returns the index of the bin that contains an age of 0 or more; the last bin for ages beyond all edges."""
     return min(bisect.bisect_right(EDGES, age) - 1, BINS - 1)

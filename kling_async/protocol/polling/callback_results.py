@@ -1,4 +1,4 @@
-"""What a callback may leave out: whether it tells all that an answer would."""
+"""Whether a callback contains the results of its task, as the answer to a poll does."""
 
 from collections.abc import Mapping
 from operator import attrgetter
@@ -15,14 +15,14 @@ _RESULTS: Final[Mapping[ResultKind, str]] = {
     ResultKind.ELEMENT: "elements",
     ResultKind.ANY: "raw",
 }
-"""Where a task keeps what it makes."""
+"""The field of `Task` that holds the results of each kind."""
 
 
 def has_results(task: Task, kind: ResultKind) -> bool:
-    """Whether what a task has made is there, if it has succeeded: callbacks are documented for videos and pictures.
+    """Whether a task has its results, if it has succeeded. Callbacks are documented for videos and images only.
 
     Args:
-        task: as a callback tells of it.
-        kind: what it makes.
+        task: the task as a callback reports it.
+        kind: what kind of result it makes.
     """
     return task.status is not TaskStatus.SUCCEED or bool(attrgetter(_RESULTS[kind])(task))

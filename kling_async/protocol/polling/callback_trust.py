@@ -1,9 +1,9 @@
-"""How far the callbacks of one client have proved to come, and which questions that saves.
+"""How reliable the callbacks of one client have proved to be, and which polls they replace.
 
-What counts is who tells of a change first. A task is asked for as if there were no callbacks until many changes in a
-row were told by them; then a question that is due is put off once, to when it is likely that the task has ended and
-its callback is lost. One change that a question tells first, and all that were put off are asked at once. Of many
-tasks one is asked for sooner, if no callback tells of an end while several are to be expected.
+What counts is whether a callback or a poll reports a change first. Tasks are polled as if there were no callbacks until
+callbacks have reported many changes in a row. From then on a due poll is postponed once, until the task has probably
+ended and its callback is probably lost. As soon as a poll is first to report a change, all postponed tasks are polled
+at once. Among many postponed tasks, one is polled sooner if no callback reports an end while several are expected.
 """
 
 import math
@@ -13,38 +13,39 @@ from kling_async.protocol.polling.followed import FollowedTask
 from kling_async.protocol.tasks import TaskStatus
 
 PROOF: Final = 14
-"""Changes that callbacks tell first in a row until they save questions: if half are lost, once in 16,384."""
+"""Changes in a row that callbacks must report first before they replace polls: if half of all callbacks are lost, that
+happens by chance once in 16,384 times."""
 _MOST: Final = 2 * PROOF
 _LOSS: Final = 4
-"""What one change that a question tells first divides their number by: far below `PROOF`, and not to nothing, since
-the question may just have been a moment quicker."""
-_UNHEARD: Final = 3
-"""Ends that are to be expected of all tasks that were put off until one of them is asked for."""
+"""The streak is divided by this when a poll is first to report a change: it falls far below `PROOF`, but not to zero,
+since the poll may just have been a moment quicker."""
+_MISSING_ENDS: Final = 3
+"""Expected ends among all postponed tasks, without any callback, after which one of them is polled."""
 LEFT_RUNNING: Final = 0.1
-"""Share of the tasks that run on, when one whose end was not told is asked for after all."""
+"""A postponed task is polled at the age at which this share of such tasks would still be running."""
 
 _F = TypeVar("_F", bound=FollowedTask)
 
 
 class CallbackTrust(Generic[_F]):
-    """What the callbacks of one client have proved."""
+    """How reliable the callbacks of one client have proved to be."""
 
     def __init__(self) -> None:
-        self._row = 0
+        self._streak = 0
         self._reported: set[TaskStatus] = set()
-        """Statuses that callbacks have told of; that of others nothing comes proves nothing."""
+        """Statuses that callbacks have reported; the absence of a callback about any other status proves nothing."""
         self._end_reported_at = -math.inf
-        """When a callback last told of an end, or one was asked for."""
-        self._put_off: dict[_F, tuple[float, float]] = {}
-        """Of each task whose question was put off, since when and until when."""
+        """When a callback last reported an end, or a task was last polled because none did."""
+        self._postponed: dict[_F, tuple[float, float]] = {}
+        """Each task whose poll was postponed, with the times since when and until when."""
 
     @property
     def proven(self) -> bool:
-        """Whether they have proved to come."""
-        return self._row >= PROOF
+        """Whether callbacks have proved reliable."""
+        return self._streak >= PROOF
 
     def observed(self, followed: _F, now: float, *, by_callback: bool) -> None:
-        """Takes note of who told first of a task's last status."""
+        """Records whether a callback or a poll was first to report a task's last status."""
         status = followed.status
         if not followed.calls_back or status is None:
             return
@@ -56,60 +57,60 @@ class CallbackTrust(Generic[_F]):
                 self._count(followed)
         elif status.is_final or status in self._reported:
             followed.reported_first = 0
-            followed.overlooked = True
-            self._row //= _LOSS
+            followed.callback_missed = True
+            self._streak //= _LOSS
 
-    def put_off(self, followed: _F, now: float) -> float | None:
-        """Until when the question that is due can wait; None where it is to be asked now."""
-        if not followed.calls_back or followed.overlooked:
+    def postpone(self, followed: _F, now: float) -> float | None:
+        """Returns until when a due poll can be postponed; None if the task must be polled now."""
+        if not followed.calls_back or followed.callback_missed:
             return None
         self._count(followed)
-        since, until = self._put_off.get(followed, (now, math.inf))
-        if not (self.proven and _runs_well(followed) and now < min(until, followed.deadline_at)):
+        since, until = self._postponed.get(followed, (now, math.inf))
+        if not (self.proven and _only_end_expected(followed) and now < min(until, followed.deadline_at)):
             self.answered(followed)
             return None
         if until == math.inf:
-            until = min(_when_left(followed, since, LEFT_RUNNING), followed.deadline_at)
-            self._put_off[followed] = since, until
-        silent = self._silent_until(followed, since)
-        if now < silent:
-            return min(until, silent)
+            until = min(_time_when_left(followed, since, LEFT_RUNNING), followed.deadline_at)
+            self._postponed[followed] = since, until
+        silence_until = self._silence_expected_until(followed, since)
+        if now < silence_until:
+            return min(until, silence_until)
         self._end_reported_at = now
         self.answered(followed)
         return None
 
-    def _silent_until(self, followed: _F, since: float) -> float:
-        """Until when it is no wonder that no callback tells of an end."""
-        share = _UNHEARD / len(self._put_off)
+    def _silence_expected_until(self, followed: _F, since: float) -> float:
+        """Returns until when it is plausible that no callback has reported an end."""
+        share = _MISSING_ENDS / len(self._postponed)
         if share >= 1:
             return math.inf
         between = followed.estimate.look_schedule().median * share
-        return max(self._end_reported_at + between, _when_left(followed, since, 1 - share))
+        return max(self._end_reported_at + between, _time_when_left(followed, since, 1 - share))
 
     def answered(self, followed: _F) -> None:
-        """A question about it was answered, maybe another one than its own: the next one may be put off again."""
-        self._put_off.pop(followed, None)
+        """Notes that a poll of the task, or of others with it, was answered: the next one may be postponed again."""
+        self._postponed.pop(followed, None)
 
-    def called_in(self) -> list[_F]:
-        """All whose questions were put off, once, when callbacks are not to be relied on any more."""
-        if self.proven or not self._put_off:
+    def take_recalled(self) -> list[_F]:
+        """Returns all postponed tasks, once, when callbacks are no longer reliable."""
+        if self.proven or not self._postponed:
             return []
-        waiting = list(self._put_off)
-        self._put_off.clear()
+        waiting = list(self._postponed)
+        self._postponed.clear()
         return waiting
 
     def _count(self, followed: _F) -> None:
-        """Counts what was told of a task, now that a question would have shown whether something was left out."""
-        self._row = min(_MOST, self._row + followed.reported_first)
+        """Adds the changes that callbacks reported to the streak, now that a poll would have shown any missing one."""
+        self._streak = min(_MOST, self._streak + followed.reported_first)
         followed.reported_first = 0
 
 
-def _when_left(followed: FollowedTask, since: float, share: float) -> float:
-    """When this share is left of the tasks like this one that ran at a time."""
+def _time_when_left(followed: FollowedTask, since: float, share: float) -> float:
+    """Returns when only this share of the tasks of this kind that were running at `since` is still running."""
     age = followed.estimate.look_schedule().age_when_left(since - followed.begun_at, share)
     return followed.begun_at + age
 
 
-def _runs_well(followed: FollowedTask) -> bool:
-    """Whether nothing but the end of a task can be heard of, and no question about it is needed otherwise."""
-    return followed.status is TaskStatus.PROCESSING and followed.attempts is None and not followed.prompted
+def _only_end_expected(followed: FollowedTask) -> bool:
+    """Whether the end is the only change to expect of a task, and nothing else requires that it is polled."""
+    return followed.status is TaskStatus.PROCESSING and followed.attempts is None and not followed.has_unsigned_callback

@@ -1,8 +1,8 @@
-"""How long tasks take until they end, by kind: begun with what is published, then learned, old news fading.
+"""How long tasks take, by kind: at first as published, then learned from tasks, of which older ones count less.
 
-Each bin of ages keeps the tasks that ended in it and the time that tasks spent in it, so that a kind is known by its
-hazard: how likely a task that runs still ends in the next second. What has not been seen yet is filled up from the
-published times, as if one task had shown them.
+For each bin of ages, the number of tasks that ended in it and the time that tasks spent in it are kept. They give the
+hazard of the kind: how likely a running task is to end in the next second. The published times count as much as one
+observed task, and fill the bins without observations.
 """
 
 import functools
@@ -17,16 +17,18 @@ from kling_async.protocol.polling.look_schedule import LookSchedule
 from kling_async.protocol.polling.progress import Expectation
 
 FADING: Final = 1 / 128
-"""What each new task takes from the weight of all before it."""
+"""Share by which each new task reduces the weight of all earlier ones."""
 _WEIGHT_MAXIMUM: Final = 1e6
 PUBLISHED_WEIGHT: Final = 1.0
-"""Tasks' worth of weight that the published times have."""
+"""Weight of the published times, in tasks."""
 _SMOOTHING: Final = (1, 2, 3, 2, 1)
-"""Shares of an observation that its own bin and its neighbours get."""
-_SPREAD: Final = 0.3  # of the logarithm of the time, where it is about what is published
-_OTHERWISE: Final = 1 / 16  # of the tasks: of these, only the order of magnitude is published
+"""Weights by which an observation is spread over its own bin and the neighbouring ones."""
+_SPREAD: Final = 0.3  # of the logarithm of the time, for times near the published one
+_OTHERWISE: Final = 1 / 16  # share of the tasks for which only the order of magnitude is published
 _WIDE_SPREAD: Final = 1.0
-_QUICK: Final = 0.05  # chance that a task ends while its age grows by a factor e, up to a share of what is published
+_QUICK: Final = (
+    0.05  # chance that a task ends while its age grows by a factor e, up to the share below of the published time
+)
 _QUICK_UNTIL: Final = 0.1
 
 
@@ -34,35 +36,35 @@ class DurationEstimate:
     """How long tasks of one kind take.
 
     Args:
-        median: seconds, as published.
-        ended: tasks that ended in each bin, faded.
-        passed: tasks that passed through each bin, wholly or in part, faded.
+        median: published median in seconds.
+        ended: number of tasks that ended in each bin, faded.
+        passed: number of tasks that passed through each bin, wholly or in part, faded.
     """
 
     def __init__(self, median: float, ended: list[float] | None = None, passed: list[float] | None = None) -> None:
         self.published = median
         self._ended = ended or [0.0] * BINS
-        # Of each bin, how many more passed through it than through the next: one task changes two numbers.
+        # For each bin, how many more tasks passed through it than through the next: so a task changes only two numbers.
         self._passed = _differences(passed or [0.0] * BINS)
-        self._weight = 1.0  # of the next task: what is old fades by this growing
+        self._weight = 1.0  # of the next task; grows, so that older tasks fade
         self._count = self.seen
-        self._fresh = 1.0  # weight of the news since the look schedule was made, as a share of what it knew
+        self._fresh = 1.0  # weight of the tasks since the look schedule was computed, as a share of its data
         self._looks: LookSchedule | None = None
         self._expected: Expectation | None = None
 
     @property
     def seen(self) -> float:
-        """Tasks that it was learned from, faded: at most 1 / FADING."""
+        """Number of tasks that it was learned from, faded: at most 1 / FADING."""
         return sum(self._ended) / self._weight
 
     @property
     def ended(self) -> list[float]:
-        """Tasks that ended in each bin, faded."""
+        """Number of tasks that ended in each bin, faded."""
         return [count / self._weight for count in self._ended]
 
     @property
     def passed(self) -> list[float]:
-        """Tasks that passed through each bin, wholly or in part, faded."""
+        """Number of tasks that passed through each bin, wholly or in part, faded."""
         sums = itertools.accumulate(reversed(self._passed))
         return [max(0.0, count / self._weight) for count in sums][::-1]
 
@@ -71,7 +73,7 @@ class DurationEstimate:
 
         Args:
             age: seconds from its acceptance to its end.
-            ended: False where it is only known that it took at least so long.
+            ended: False if the task only took at least that long.
         """
         place = bin_of(age)
         self._weight /= 1 - FADING
@@ -87,7 +89,7 @@ class DurationEstimate:
             self._ended, self._passed, self._weight = self.ended, _differences(self.passed), 1.0
 
     def look_schedule(self) -> LookSchedule:
-        """What is known now; made anew when the news since the last one weigh a sixteenth of it."""
+        """Returns the current schedule; recomputed when the tasks since the last one weigh a sixteenth of its data."""
         if self._looks is None or self._fresh > 1 / 16:
             self._looks = LookSchedule(self._hazards())
             self._expected = None
@@ -95,25 +97,25 @@ class DurationEstimate:
         return self._looks
 
     def expectation(self) -> Expectation:
-        """How far such tasks are at each age, by what is known now; made anew as `look_schedule`."""
+        """Returns the expected progress by age; recomputed together with `look_schedule`."""
         self.look_schedule()
         if self._expected is None:
             self._expected = Expectation(self._hazards())
         return self._expected
 
     def _scale(self) -> float:
-        """The published median, drawn to what was seen: a service that is ten times as fast is so for all ages."""
+        """Returns the published median, shifted towards the observed one, since speed affects all ages alike."""
         seen = self.seen
         if not seen:
             return self.published
         places = itertools.accumulate(self.ended)
         median = EDGES[1 + next(index for index, count in enumerate(places) if count >= seen / 2)]
         weight = seen / (PUBLISHED_WEIGHT + seen)
-        # In steps, so that hazards that were worked out before can be used again.
+        # In steps, so that cached hazards can be reused.
         return math.exp(round(10 * (weight * math.log(median) + (1 - weight) * math.log(self.published))) / 10)
 
     def _hazards(self) -> list[float]:
-        """Of each bin, in 1 per second."""
+        """Returns the hazard of each bin, in 1 per second."""
         reach = len(_SMOOTHING) // 2
         total = sum(_SMOOTHING)
         blank = [0.0] * reach
@@ -130,29 +132,29 @@ class DurationEstimate:
 
 
 class Durations:
-    """How long tasks take, by kind; what one client learned can be given to another, also by way of JSON."""
+    """How long tasks take, by kind. One client's durations can be passed to another, also as JSON."""
 
     def __init__(self) -> None:
         self._kinds: dict[str, DurationEstimate] = {}
 
     def of(self, kind: str, typical_seconds: float) -> DurationEstimate:
-        """What is known of one kind of task.
+        """Returns the estimate for one kind of task.
 
         Args:
-            kind: what such tasks have in common, as `image2video/kling-v2-6/std/5`; the endpoint's name alone stands
-                for all of its tasks.
-            typical_seconds: the published median, which counts until tasks of the kind were seen; at least 1.
+            kind: what such tasks have in common, as `image2video/kling-v2-6/std/5`; the endpoint's name alone means all
+                of its tasks.
+            typical_seconds: the published median, used until tasks of the kind have been observed; at least 1.
         """
         if kind not in self._kinds:
             self._kinds[kind] = DurationEstimate(typical_seconds)
         return self._kinds[kind]
 
     def medians(self) -> dict[str, float]:
-        """Seconds after which half of the tasks have ended, by kind."""
+        """Returns the seconds after which half of the tasks have ended, by kind."""
         return {kind: estimate.look_schedule().median for kind, estimate in self._kinds.items()}
 
     def to_json(self) -> str:
-        """All of it, as text."""
+        """Returns all estimates as JSON text."""
         kinds = {
             kind: {
                 "published": estimate.published,
@@ -165,10 +167,10 @@ class Durations:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Reads it back.
+        """Reads the text that `to_json` returned.
 
         Raises:
-            ConfigurationError: it is something else, or of a version that counted otherwise.
+            ConfigurationError: the text is something else, or from a version with other bins.
         """
         durations = cls()
         try:
@@ -178,7 +180,9 @@ class Durations:
             for kind, known in data["kinds"].items():
                 published = max(1.0, _numbers([known["published"]], 1)[0])
                 ended, passed = _numbers(known["ended"]), _numbers(known["passed"])
-                weight = max(1.0, sum(ended) * FADING, max(passed) * FADING)  # more than there can be would never fade
+                weight = max(
+                    1.0, sum(ended) * FADING, max(passed) * FADING
+                )  # a larger weight than possible would never fade
                 durations._kinds[kind] = DurationEstimate(
                     published, [count / weight for count in ended], [count / weight for count in passed]
                 )
@@ -196,9 +200,9 @@ _WEIGHTS: Final = tuple(float(weight) for weight in _SMOOTHING)
 
 @functools.lru_cache(maxsize=256)
 def _published(median: float) -> tuple[float, ...]:
-    """The hazard of each bin as published: log-normal about the median, a few tasks far from it.
+    """Returns the hazard of each bin by the published median: log-normal around it, with a few tasks far from it.
 
-    A service that is far quicker than that is looked at early, too, for a look or two.
+    Early bins get some hazard as well, worth a poll or two, in case the service is much faster.
     """
     survivals = [_survival(edge / median) for edge in EDGES]
     hazards = []
@@ -210,7 +214,7 @@ def _published(median: float) -> tuple[float, ...]:
 
 
 def _survival(age: float) -> float:
-    """The share of tasks that take longer; the age is in medians."""
+    """Returns the share of tasks that take longer than `age`, which is given in medians."""
     if age <= 0:
         return 1.0
     usual, other = (math.erfc(math.log(age) / spread / math.sqrt(2)) / 2 for spread in (_SPREAD, _WIDE_SPREAD))

@@ -1,8 +1,8 @@
-"""Whether one page of the list is asked for in place of many single questions, and how large a page.
+"""Whether to request a page of the list instead of many single queries, and how large a page.
 
-The order of the list is not documented, and the account may be full of other people's tasks. So a page is judged by
-what it brought: the tasks that it answered, each counted with the share of its wait that had passed, against what it
-cost. What it did not answer is asked for singly.
+The order of the list is not documented, and the account may be full of tasks of other clients. So a page is judged by
+its gain against its cost. The gain is the number of tasks that it answered, each weighted with the share of its wait
+that had passed. Tasks that it did not contain are queried one by one.
 """
 
 import math
@@ -12,39 +12,39 @@ from typing import Final
 from kling_async.protocol.wire.requests import PAGE_NUMBER_MAXIMUM, PAGE_SIZE_MAXIMUM
 
 PAGE_MINIMUM: Final = 10
-ITEMS_PER_QUESTION: Final = 150
-"""Items of a page that cost as much as a question of its own."""
+ITEMS_PER_QUERY: Final = 150
+"""Number of items on a page that cost as much as one single query."""
 PENALTY: Final = 32
-"""Single questions that follow a page which did not pay, before the next is tried."""
+"""Single queries after a page that did not pay, before the next page is tried."""
 PENALTY_GROWTH: Final = 8
 PENALTY_MAXIMUM: Final = 2048
 
 
 def cost(size: int) -> float:
-    """What a page of this size costs, in single questions."""
-    return 1 + size / ITEMS_PER_QUESTION
+    """Returns the cost of a page of this size, in single queries."""
+    return 1 + size / ITEMS_PER_QUERY
 
 
 class ListScan:
     """One pass over the list: its first page, and those after it as long as they pay.
 
     Args:
-        size: of its pages.
-        waiting: tasks that it could answer.
-        worth: what an answer about all of them would be worth, above 0.
-        number: of the page to ask for first, from 1.
-        instead: what a question by ids is worth that costs as much as a single one.
+        size: size of its pages.
+        waiting: number of tasks that it could answer.
+        worth: value of an answer about all of them, in single queries, above 0.
+        number: number of the first page to request, from 1.
+        id_query_worth: value of a query by ids, in single queries; it costs as much as one.
     """
 
-    def __init__(self, size: int, waiting: int, worth: float, number: int = 1, *, instead: float = 1.0) -> None:
+    def __init__(self, size: int, waiting: int, worth: float, number: int = 1, *, id_query_worth: float = 1.0) -> None:
         self.size = size
         self.number = number
-        """Of the page to ask for now."""
+        """Number of the page to request now."""
         self.exhausted = False
-        """Whether the list ended, or the last page hardly held any: what was not there will not be on the next one."""
+        """Whether the list ended, or the last page contained too few tasks to expect the others on the next one."""
         self._waiting = waiting
         self._worth = worth
-        self._instead = instead
+        self._id_query_worth = id_query_worth
         self._gained = 0.0
         self._found = 0
         self._deepest = 0
@@ -54,94 +54,94 @@ class ListScan:
     def answered(
         self, length: int, positions: Sequence[int], *, gained: float, left: float, more: bool | None = None
     ) -> bool:
-        """Takes a page; tells whether the next one is to be asked for.
+        """Applies a page and returns whether to request the next one.
 
         Args:
-            length: items on the page.
-            positions: of those that are followed here, from 0, in order.
+            length: number of items on the page.
+            positions: positions of this client's followed tasks on the page, from 0, in order.
             gained: what they were worth.
-            left: what an answer about all others would be worth now.
-            more: whether the list goes on, where the page says so; else it does if the page is full.
+            left: value of an answer about all other tasks now.
+            more: whether the list has another page; None if the page does not contain that: then it has if it is full.
         """
         if positions:
-            each = gained / len(positions) / self._instead
+            each = gained / len(positions) / self._id_query_worth
             self._deepest = (self.number - 1) * self.size + useful_depth(positions, each)
         self._gained += gained
         self._full = length >= self.size if more is None else more
         self._found += len(positions)
-        price = cost(self.size) * self._instead
+        price = cost(self.size) * self._id_query_worth
         self.exhausted = not self._full or self.number >= PAGE_NUMBER_MAXIMUM or len(positions) < price
         unseen = self._waiting - self._found
-        # The next page is taken to hold as many as this one, each worth what those are on average that are left.
+        # Assumes as many tasks on the next page as on this one, each worth the average of the remaining tasks.
         if self.exhausted or unseen <= 0 or left * min(1, len(positions) / unseen) < price:
             return False
         self.number += 1
         return True
 
     def failed(self) -> None:
-        """The page did not come."""
+        """Notes that the request for the page failed."""
         self._failed = True
 
     @property
     def paid(self) -> bool:
-        """Whether it brought what it cost."""
-        return not self._failed and self._gained >= self.number * cost(self.size) * self._instead
+        """Whether its gain was at least its cost."""
+        return not self._failed and self._gained >= self.number * cost(self.size) * self._id_query_worth
 
     @property
     def found_none(self) -> bool:
-        """Whether nothing of what it looked for was there, and more of the list is."""
+        """Whether it found none of the tasks although the list goes on."""
         return self._full and self._deepest == 0
 
     @property
     def share(self) -> float:
-        """What it brought, of all that it could have."""
+        """Its gain, as a share of what it could have gained."""
         return min(1.0, self._gained / self._worth)
 
     @property
     def places(self) -> float:
-        """Places of the list for each task that waits, as far as one has to read."""
+        """Number of list items to read per waiting task."""
         seen = self.number * self.size
-        # Tasks were missing, and those that were there stood until the end of the page: more may follow.
+        # Some tasks were missing, and those found reached to the end of the page: more may follow.
         if self._full and self.share < 0.95 and self._deepest > seen * 3 // 4:
             return 2 * seen / self._waiting
         return max(1.0, self._deepest / self._waiting)
 
 
 class ListStrategy:
-    """What is known of the list of one endpoint."""
+    """Decides when pages of the list of one endpoint are worth their cost, from the results of earlier scans."""
 
     def __init__(self) -> None:
         self._places = 1.0
         self._share = 1.0
-        self._penalty = PENALTY  # of the next page that does not pay
+        self._penalty = PENALTY  # after the next page that does not pay
         self._barred = False
         self._until_trial = PENALTY
 
     @property
     def barred(self) -> bool:
-        """Whether pages are not asked for, since the last one did not pay."""
+        """Whether no pages are requested for now, since the last one did not pay."""
         return self._barred
 
     def size(self, waiting: int) -> int:
-        """Of the page that is likely to hold so many tasks, and no larger."""
+        """Returns the smallest size of a page that is likely to contain this many tasks."""
         return max(PAGE_MINIMUM, min(PAGE_SIZE_MAXIMUM, math.ceil(waiting * self._places * 1.25) + PAGE_MINIMUM // 2))
 
-    def begin(self, waiting: int, worth: float, instead: float = 1.0) -> ListScan | None:
-        """A scan, if it is likely to cost less than the questions that it answers; else they are asked by ids.
+    def begin(self, waiting: int, worth: float, id_query_worth: float = 1.0) -> ListScan | None:
+        """Returns a scan if it is likely to cost less than the queries by id that it replaces, otherwise None.
 
         Args:
-            waiting: tasks that it could answer.
-            worth: what an answer about all of them would be worth, above 0.
-            instead: as in `ListScan`.
+            waiting: number of tasks that it could answer.
+            worth: value of an answer about all of them, in single queries, above 0.
+            id_query_worth: as in `ListScan`.
         """
         size = self.size(waiting)
         pages = max(1, math.ceil(waiting * self._places / size))
-        if self._barred or worth * self._share < pages * cost(size) * instead:
+        if self._barred or worth * self._share < pages * cost(size) * id_query_worth:
             return None
-        return ListScan(size, waiting, worth, instead=instead)
+        return ListScan(size, waiting, worth, id_query_worth=id_query_worth)
 
     def ended(self, scan: ListScan) -> None:
-        """Takes what a scan tells."""
+        """Updates the strategy with the result of a scan."""
         self._barred = not scan.paid
         if scan.paid:
             self._penalty = self._until_trial = PENALTY
@@ -149,18 +149,18 @@ class ListStrategy:
             self._places = min(scan.places, PAGE_SIZE_MAXIMUM)
             return
         if scan.found_none:
-            # Others' tasks may have come since: the next trial looks deeper, and in the end begins anew.
+            # Newer tasks of other clients may precede: the next trial reads deeper, and at the limit starts over.
             deeper = self._places * 4
             useless = scan.size == PAGE_SIZE_MAXIMUM or deeper * cost(PAGE_SIZE_MAXIMUM) >= PAGE_SIZE_MAXIMUM
             self._places = 1.0 if useless else deeper
         self._until_trial = self._penalty
         self._penalty = min(PENALTY_MAXIMUM, self._penalty * PENALTY_GROWTH)
 
-    def asked_singly(self) -> None:
-        """A single question went out; after enough of them a page is tried again."""
+    def single_query_sent(self) -> None:
+        """Counts a query by id; after enough of them a page is tried again."""
         self._until_trial -= 1
         if self._until_trial == 0:
-            if not self._barred:  # pages were found too large for the tasks that wait now
+            if not self._barred:  # pages of the estimated size cost too much for the tasks that wait now
                 self._places = max(1.0, self._places / 4)
                 self._until_trial = PENALTY
             self._barred = False
@@ -168,11 +168,11 @@ class ListStrategy:
 
 
 def useful_depth(positions: Sequence[int], each: float) -> int:
-    """How far to read a list in which wanted tasks stand at these places: not for a few that are far behind the rest.
+    """Returns how many items of a list to read; a few tasks far behind the others are not worth it.
 
     Args:
-        positions: in order, from 0.
-        each: what a task is worth, in single questions.
+        positions: positions of the wanted tasks, in order, from 0.
+        each: value of a task, in single queries.
     """
-    gains = [(count * each - position / ITEMS_PER_QUESTION, position) for count, position in enumerate(positions, 1)]
+    gains = [(count * each - position / ITEMS_PER_QUERY, position) for count, position in enumerate(positions, 1)]
     return max(gains)[1] + 1

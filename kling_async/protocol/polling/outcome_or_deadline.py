@@ -1,4 +1,4 @@
-"""What an answer about one task means, or the lack of one: a new status, the end, or when to ask again."""
+"""What an answer about one task, or a failed poll, results in: a new status, the end, or the time of the next poll."""
 
 from typing import NamedTuple
 
@@ -16,12 +16,12 @@ from kling_async.protocol.tasks import Task
 
 
 class Outcome(NamedTuple):
-    """What comes of news about a task.
+    """The result of an answer about a task.
 
     Attributes:
-        snapshot: its new status, if that changed.
-        end: what its waiters get, if that is the end.
-        due: when to ask next; None where it ended, and where the question that is due already stays as it is.
+        snapshot: the task with its new status, if that changed.
+        end: the finished task or the error that its waiters get, if following ends.
+        due: when to poll next; None if it ended, or if the scheduled poll stays.
     """
 
     snapshot: Task | None = None
@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
 
 
 def checked(followed: FollowedTask, answer: Task | KlingError) -> Task | KlingError:
-    """An answer about another task is an error; what the service does not always repeat is filled in."""
+    """Returns the answer with missing fields filled in, or an error if it is about another task."""
     if not isinstance(answer, Task):
         return answer
     if followed.snapshots and answer.task_id != followed.reference.id:
@@ -39,18 +39,18 @@ def checked(followed: FollowedTask, answer: Task | KlingError) -> Task | KlingEr
 
 
 def filled(followed: FollowedTask, answer: Task) -> Task:
-    """A task with what the service does not always repeat."""
+    """Returns the task with its external id, which the service does not always repeat."""
     if answer.external_task_id is None:
         return attrs.evolve(answer, external_task_id=followed.external_task_id)
     return answer
 
 
 class OutcomeRules:
-    """Decides what news mean, by the settings of one client.
+    """Decides what answers result in, by the settings of one client.
 
     Args:
-        polling: when a task is asked for, and its deadline.
-        retry: when again after a question that failed.
+        polling: when a task is polled, and its deadline.
+        retry: when to poll again after a failure.
         uniform: random numbers for the delays.
     """
 
@@ -60,10 +60,10 @@ class OutcomeRules:
         self._uniform = uniform
 
     def of(self, followed: FollowedTask, answer: Task | KlingError, now: float, service_time: float) -> Outcome:
-        """What an answer to a question about the task means, after `checked`; keeps what it tells.
+        """Returns the outcome of an answer to a poll, after `checked`, and updates the task with it.
 
         Args:
-            followed: the task; one that has not ended.
+            followed: the task, which has not ended.
             answer: the answer, or the error that came instead.
             now: seconds of the monotonic clock.
             service_time: the service's time of day, in seconds since 1970.
@@ -77,24 +77,24 @@ class OutcomeRules:
         return again if verdict.snapshot is None else again._replace(snapshot=verdict.snapshot)
 
     def of_callback(self, followed: FollowedTask, answer: Task, now: float, service_time: float) -> Outcome:
-        """What it means that a callback tells this, as in `of`: whatever question is due, or under way, stays so."""
+        """Returns the outcome of a callback, as in `of`; a poll that is scheduled or in progress stays."""
         verdict = _verdict(followed, answer, now, service_time)
         return Outcome(verdict.snapshot, verdict.end)
 
     def unchanged(self, followed: FollowedTask, now: float) -> Outcome:
-        """What it means that the service answered, and the task has not ended."""
+        """Returns the outcome if the service answered and the task has not ended."""
         followed.last_error = None
         followed.attempts = None
-        followed.missing_at = None
+        followed.missing_since = None
         followed.refusals = 0
         followed.last_seen_at = now
         if followed.gives_up_at is not None:
             return Outcome(end=followed.timeout())
-        due = self._next_question(followed, now)
+        due = self._next_poll(followed, now)
         return Outcome(due=None if due is None else min(due, followed.deadline_at))
 
     def failed(self, followed: FollowedTask, now: float) -> Outcome:
-        """Asks again by the retry schedule; at the deadline there is one last look, which has a time of its own."""
+        """Schedules a retry after a failed poll; at the deadline there is one last poll, with its own timeout."""
         last_look = followed.gives_up_at is not None
         ends_at = followed.deadline_at if followed.gives_up_at is None else followed.gives_up_at
         if followed.attempts is None:
@@ -105,28 +105,28 @@ class OutcomeRules:
             return Outcome(due=now + delay)
         return Outcome(end=followed.timeout()) if last_look else Outcome(due=ends_at)
 
-    def _next_question(self, followed: FollowedTask, now: float) -> float | None:
-        """When to ask next; None where it stays as it is."""
+    def _next_poll(self, followed: FollowedTask, now: float) -> float | None:
+        """Returns when to poll next; None if the scheduled poll stays."""
         match self._polling:
             case AimedPolling() as aimed:
                 age = now - followed.begun_at
                 return now + aimed.delay(followed.estimate, age, self._uniform, followed.stretch)
-            case Polling() as beat:
+            case Polling() as fixed:
                 waited = share_passed(followed, now) if followed.rate else 1.0
-                asked = beat.asked_after(followed.asked, waited)
-                if asked is None:
+                poll_number = fixed.asked_after(followed.poll_number, waited)
+                if poll_number is None:
                     return None
-                followed.asked = asked
-                return now + beat.delay(asked - 1, self._uniform)
+                followed.poll_number = poll_number
+                return now + fixed.delay(poll_number - 1, self._uniform)
 
 
 def _verdict(followed: FollowedTask, answer: Task | KlingError, now: float, service_time: float) -> Verdict:
-    """What news mean for those who wait; keeps what they tell."""
+    """Returns what an answer means for the waiters, and updates the task with it."""
     if isinstance(answer, Task):
         _identify(followed, answer, now, service_time)
     if isinstance(answer, AuthenticationError):
         followed.refusals += 1
-    # What tasks usually take is not worked out for each answer that has the task.
+    # The median is not computed for answers that contain the task.
     patience = (
         0.0 if isinstance(answer, Task) else max(NOT_FOUND_PATIENCE, 2 * followed.estimate.look_schedule().median)
     )
@@ -144,7 +144,7 @@ def _verdict(followed: FollowedTask, answer: Task | KlingError, now: float, serv
 
 
 def _identify(followed: FollowedTask, task: Task, now: float, service_time: float) -> None:
-    """Takes the id of a task that was attached by another one, and its age when it is first heard of."""
+    """Sets the id of a task that was attached by its external id, and its age at the first answer."""
     if not followed.snapshots and not followed.created_here:
         followed.begun_at = now - age_of(task, service_time)
     if task.task_id != followed.reference.id:
@@ -152,13 +152,13 @@ def _identify(followed: FollowedTask, task: Task, now: float, service_time: floa
 
 
 def learn(followed: FollowedTask, estimates: tuple[DurationEstimate, ...], now: float, *, ended: bool) -> None:
-    """Learns how long a task took: as the service tells, within what was seen of it from here.
+    """Updates estimates with the duration of a task: as the service reports it, within the bounds seen by this client.
 
     Args:
         followed: the task.
-        estimates: of its kind, and of all tasks of its endpoint.
-        now: when the following ends.
-        ended: whether the task itself did.
+        estimates: estimates of its kind, and of all tasks of its endpoint.
+        now: when following ends.
+        ended: whether the task itself has ended.
     """
     if not followed.created_here or len(followed.snapshots) == 1:  # it had ended when it was first seen
         return

@@ -1,4 +1,4 @@
-"""A scan of the list that is under way, and the page of it that is asked for."""
+"""A scan of the list in progress, and its next page."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,21 +14,21 @@ from kling_async.protocol.wire import requests
 from kling_async.protocol.wire.requests import HttpRequest
 
 PAGE_SECONDS: Final = 10.0
-"""Seconds that a page of the list may take, and that a task waits for pages before it is asked for singly."""
+"""Timeout in seconds of a page of the list, and how long a task waits for pages before it is queried by id."""
 
 _F = TypeVar("_F", bound=FollowedTask)
 
 
 @attrs.define
 class Scan(Generic[_F]):
-    """A scan of the list that is under way.
+    """A scan of the list in progress.
 
     Attributes:
-        pages: which page to ask for, and whether another one follows.
-        wanted: ids of the tasks for which it began.
-        waiting: tasks that are due and wait for it, by id; some of them may have become due after it began.
-        since: when the first of the tasks was made that it could answer; None where that is not known.
-        cursor: where its next page begins, in a list that goes on by cursor.
+        pages: which page to request, and whether another one follows.
+        wanted: ids of the tasks for which the scan was begun.
+        waiting: due tasks that wait for the scan, by id; some may have become due after it began.
+        since: when the oldest task that it could answer was created; None if unknown.
+        cursor: cursor of its next page, in a list with cursors.
     """
 
     pages: ListScan
@@ -39,15 +39,15 @@ class Scan(Generic[_F]):
 
 
 class PageQuery(NamedTuple, Generic[_F]):
-    """A page of the list to ask for.
+    """A page of the list to request.
 
     Attributes:
-        endpoint: whose list.
-        number: of the page, from 1.
-        size: tasks on a page.
-        ends_at: when an answer is not waited for any more.
-        known: tells the status of a task that the page may tell about; None for all others.
-        scan: that the page is of, and that knows where it begins.
+        endpoint: endpoint that is listed.
+        number: number of the page, from 1.
+        size: number of tasks on a page.
+        ends_at: when the request times out.
+        known: returns the known status of a task that the page may update; None for all others.
+        scan: the scan that the page belongs to.
     """
 
     endpoint: Endpoint
@@ -59,12 +59,12 @@ class PageQuery(NamedTuple, Generic[_F]):
 
     @property
     def request(self) -> HttpRequest:
-        """What is sent."""
+        """The HTTP request for the page."""
         if self.endpoint.generation is Generation.CURRENT:
             return requests.page_from(self.size, self.scan.cursor, since=self.scan.since)
         return requests.page(self.endpoint, self.number, self.size)
 
 
 def outlives_a_page(followed: FollowedTask, now: float) -> bool:
-    """Whether a page that is asked for now is there before the task's deadline."""
+    """Whether a page requested now is answered, or has timed out, by the task's deadline."""
     return now + PAGE_SECONDS <= followed.deadline_at

@@ -1,4 +1,4 @@
-"""How far a task is, and how long it still takes, by what is known of tasks of its kind."""
+"""The expected progress of a task, and its remaining time, estimated from tasks of its kind."""
 
 import bisect
 import math
@@ -14,12 +14,13 @@ MOST: Final = 0.999
 
 @attrs.frozen
 class Progress:
-    """How far a task is, as far as that can be expected: the service says nothing about it.
+    """The expected progress of a task, estimated by the client: the service does not report it.
 
     Attributes:
-        share: of the time that such tasks take, from 0 to 1. It never falls, and is 1 only once the task has ended.
-        seconds_left: after which half of the tasks of this kind and age have ended; it may grow where a task is late.
-            None where nothing is known: nobody has asked for the task yet, or it could not be followed to its end.
+        share: share of the time that such tasks take, from 0 to 1. It never falls, and is 1 only once the task has
+            ended.
+        seconds_left: seconds after which half of the tasks of this kind and age have ended; it may grow if a task is
+            late. None if unknown: the task was not polled yet, or could not be followed to its end.
     """
 
     share: float
@@ -27,13 +28,13 @@ class Progress:
 
 
 class Expectation:
-    """What can be expected of a task by its age.
+    """The expected progress of tasks by age.
 
-    The share is that of the mean time: the time that tasks have spent up to this age, on average, of all that they
-    spend. So it grows with the clock as long as hardly any task has ended, and ever more slowly where a task is late.
+    The share is a share of the mean duration: the mean time that tasks have spent up to this age, divided by the mean
+    of their whole time. So it grows with the clock until the first tasks have ended, and ever more slowly after that.
 
     Args:
-        hazards: of each bin of ages, in 1 per second.
+        hazards: the hazard of each bin of ages, in 1 per second.
     """
 
     def __init__(self, hazards: list[float]) -> None:
@@ -46,18 +47,18 @@ class Expectation:
         self._mean = self._spent[-1] + math.exp(-self._risks[-1]) / hazards[-1]
 
     def share(self, age: float) -> float:
-        """Which share of the mean time is over at this age, in seconds; below 1."""
+        """Returns the share of the mean duration that has passed at this age in seconds; below 1."""
         place = bin_of(age)
         return min((self._spent[place] + self._spent_in(place, age - EDGES[place])) / self._mean, MOST)
 
     def seconds_left(self, age: float) -> float:
-        """Seconds after which half of those have ended that are left at this age."""
+        """Returns the seconds after which half of the tasks still running at this age have ended."""
         place = bin_of(age)
         risk = self._risks[place] + self._hazards[place] * (age - EDGES[place]) + math.log(2)
         place = min(bisect.bisect_right(self._risks, risk) - 1, len(self._hazards) - 1)
         return EDGES[place] + (risk - self._risks[place]) / self._hazards[place] - age
 
     def _spent_in(self, place: int, seconds: float) -> float:
-        """Mean seconds that tasks spend in the first seconds of a bin."""
+        """Returns the mean seconds that tasks spend in the first `seconds` of a bin."""
         hazard = self._hazards[place]
         return math.exp(-self._risks[place]) * -math.expm1(-hazard * seconds) / hazard

@@ -1,4 +1,4 @@
-"""When to ask next: aimed at the end, or by growing delays; with the randomness injected."""
+"""When to poll next: aimed at the expected end, or after growing delays. Random numbers are injected."""
 
 import math
 from typing import Final
@@ -9,24 +9,24 @@ from kling_async.protocol.polling.durations import DurationEstimate
 from kling_async.protocol.retry import Uniform, seconds
 
 EARLY: Final = 0.9
-"""Share of a delay after which a page that comes early is taken for the question of a beat that grows."""
+"""Share of a growing delay after which a page that arrives early counts as the poll that was due."""
 SHORTEST_DELAY: Final = 0.5
-"""Seconds between two aimed questions at least: they would cost more than the moment is worth."""
+"""Minimum seconds between two aimed polls: more frequent ones would cost more than they gain."""
 KNOWN_EFFORT: Final = 0.6
-"""`LookSchedule.effort` squared, for its median, of a kind that is known well; for others the lag grows with it, so
-that at the default lag no kind that takes as long as is known of it takes more than 10 questions on average."""
+"""`LookSchedule.effort` squared, divided by the median, of a kind whose durations are well known. For other kinds the
+lag grows with it, so that at the default lag no kind needs more than 10 polls on average if its estimate is right."""
 
 
 @attrs.frozen
 class AimedPolling:
-    """Asks when a result can be expected: the client learns how long tasks of a model, mode and duration take.
+    """Polls when a result can be expected: the client learns how long tasks of a model, mode and duration take.
 
-    For a mean lag no schedule needs fewer questions than one whose rate follows the square root of the chance that
-    the task ends in the next moment; this is that one.
+    For a given mean lag, the fewest polls come from polling at a rate proportional to the square root of the chance
+    that the task ends in the next moment. This schedule does that.
 
     Attributes:
-        lag: how long a result waits on average until it is seen, as a share of the time that such a task takes. As
-            long as that time is hardly known it waits longer.
+        lag: mean time from the end of a task until it is seen, as a share of the time that such a task takes. The lag
+            is longer as long as that time is hardly known.
         deadline: seconds from acceptance to `TaskTimeout`.
     """
 
@@ -34,13 +34,13 @@ class AimedPolling:
     deadline: float = attrs.field(default=7200.0, validator=seconds(0.001))
 
     def delay(self, estimate: DurationEstimate, age: float, uniform: Uniform, stretch: float = 1.0) -> float:
-        """Seconds until the next question to a task that was asked for at this age, give or take 5 %.
+        """Returns the seconds until the next poll of a task that was polled at this age, with a jitter of 5 %.
 
         Args:
             estimate: how long such tasks take.
-            age: of the task, in seconds.
+            age: age of the task, in seconds.
             uniform: random numbers.
-            stretch: what the lag is multiplied by.
+            stretch: factor on the lag.
         """
         looks = estimate.look_schedule()
         lag = self.lag * stretch * max(looks.median, looks.effort**2 / KNOWN_EFFORT)
@@ -49,12 +49,12 @@ class AimedPolling:
 
 @attrs.frozen
 class Polling:
-    """A fixed beat: a task is asked for after `first`, then `first * factor`, `first * factor**2`, ... up to `maximum`.
+    """Fixed delays: a task is polled after `first`, then `first * factor`, `first * factor**2`, ... up to `maximum`.
 
     Attributes:
-        first: seconds from acceptance to the first question.
-        factor: growth of the delay from question to question, at least 1.
-        maximum: seconds between two questions at most.
+        first: seconds from acceptance to the first poll.
+        factor: growth of the delay from poll to poll, at least 1.
+        maximum: maximum seconds between two polls.
         deadline: seconds from acceptance to `TaskTimeout`.
     """
 
@@ -64,24 +64,23 @@ class Polling:
     deadline: float = attrs.field(default=7200.0, validator=seconds(0.001))
 
     def delay(self, asked: int, uniform: Uniform) -> float:
-        """Seconds before the question after `asked` others; within 5 %, so that tasks begun together spread out."""
+        """Returns the seconds before the poll after `asked` others, with a jitter of 5 % to spread out tasks."""
         return self._grown(asked) * (0.95 + 0.1 * uniform())
 
     def asked_after(self, asked: int, waited: float) -> int | None:
-        """The number of the next question, now that an answer came; None where the one that is due stays as it is.
+        """Returns the number of the next poll after an answer; None if the poll that is scheduled stays.
 
         Args:
-            asked: number of the question that was waited for.
-            waited: share of the delay before it that has passed; below 1 where a page came first.
+            asked: number of the poll that was scheduled.
+            waited: share of the delay before it that has passed; below 1 if a page came first.
         """
         if waited >= 1 or (waited >= EARLY and not self.is_steady(asked)):
             return asked + 1
-        # In a steady beat the same delay again: no two looks are further apart. One that has not begun, or grows, asks
-        # when it says.
+        # Once the delay is steady, it starts over: no two polls are further apart. Until then the scheduled poll stays.
         return asked if self.is_steady(asked) else None
 
     def is_steady(self, asked: int) -> bool:
-        """Whether the delay before question number `asked` is as long as the one before that."""
+        """Whether the delay before poll number `asked` is as long as the one before it."""
         return asked >= 2 and self._grown(asked - 1) == self._grown(asked - 2)
 
     def _grown(self, asked: int) -> float:

@@ -1,4 +1,4 @@
-"""The followed tasks of one endpoint: which a page of the list is to answer, and which are asked for by their ids."""
+"""The followed tasks of one endpoint: which of them are polled by a page of the list, and which by id."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from kling_async.protocol.endpoint import Endpoint
 from kling_async.protocol.errors import KlingError
+from kling_async.protocol.polling.batches import stretch, worth
 from kling_async.protocol.polling.callback_trust import LEFT_RUNNING, CallbackTrust
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.followed import FollowedTask
@@ -14,7 +15,6 @@ from kling_async.protocol.polling.listing import ListStrategy, cost
 from kling_async.protocol.polling.outcome_or_deadline import OutcomeRules
 from kling_async.protocol.polling.page_query import PAGE_SECONDS, PageQuery, Scan, outlives_a_page
 from kling_async.protocol.polling.queue import share_passed
-from kling_async.protocol.polling.together import stretch, worth
 from kling_async.protocol.retry import is_transient
 from kling_async.protocol.tasks import TaskStatus
 from kling_async.protocol.wire.responses import Listed
@@ -23,15 +23,15 @@ _F = TypeVar("_F", bound=FollowedTask)
 
 
 class EndpointPlan(Following[_F]):
-    """Plans the questions about the tasks of one endpoint.
+    """Plans the polls of the tasks of one endpoint.
 
     Args:
-        endpoint: of the tasks.
-        rules: what news mean.
-        durations: how long tasks take; it learns.
-        trust: in callbacks; it learns.
-        ask: takes a task that is to be asked for by its id.
-        emit: takes what is new about a task.
+        endpoint: endpoint of the tasks.
+        rules: what answers mean.
+        durations: how long tasks take; updated by each task that ends.
+        trust: how reliable callbacks are; updated by each change.
+        poll_by_id: called with each task that is to be queried by its id.
+        emit: called with each update of a task.
     """
 
     def __init__(
@@ -41,33 +41,33 @@ class EndpointPlan(Following[_F]):
         durations: Durations,
         trust: CallbackTrust[_F],
         *,
-        ask: Callable[[_F], None],
+        poll_by_id: Callable[[_F], None],
         emit: Callable[[Update[_F]], None],
     ) -> None:
         super().__init__(endpoint, rules, durations, trust, emit)
-        self._ask = ask
+        self._poll_by_id = poll_by_id
         self._strategy = ListStrategy()
         self._scan: Scan[_F] | None = None
         self._page_wanted = False
         self._at_once = 1
 
     def stretch(self) -> float:
-        """As of a `Following`: pages tell of all tasks, questions by ids of some."""
+        """As in `Following`: a page answers about all tasks, a query by ids about some."""
         waiting = 1 + len(self.queue)
         self._at_once = max(self._at_once, waiting) if waiting > 1 else 1
         return stretch(waiting, self.endpoint.ids_at_once, self._at_once, by_pages=not self._strategy.barred)
 
-    # ------------------------------------------------------------------------------------ by list or by ids
+    # ---------------------------------------------------------------------------------- by page or by id
 
-    def ask(self, due: Iterable[_F], now: float) -> None:
-        """Asks for tasks that are due: by a page what it can answer, if it is worth one, the rest by their ids.
+    def poll(self, due: Iterable[_F], now: float) -> None:
+        """Polls due tasks: by a page those that it can answer, if it is worth its cost, the others by id.
 
-        Those of which others tell, their callbacks or another client, are put off.
+        Tasks whose end is reported by callbacks or by another client are postponed.
         """
         listed: dict[str, _F] = {}
         singly: list[_F] = []
         for followed in due:
-            later = _left_to_another(followed, now) if followed.held else self._trust.put_off(followed, now)
+            later = _left_to_owner(followed, now) if followed.held else self._trust.postpone(followed, now)
             if later is not None:
                 self.queue.put(followed, now, later)
             elif self._can_list(followed) and outlives_a_page(followed, now):
@@ -80,40 +80,40 @@ class EndpointPlan(Following[_F]):
             singly += listed.values()
         else:
             self._scan.waiting |= listed
-        self._all_by_ids(singly)
+        self._poll_all_by_id(singly)
 
-    def _all_by_ids(self, due: Iterable[_F]) -> None:
+    def _poll_all_by_id(self, due: Iterable[_F]) -> None:
         for followed in due:
-            self._ask(followed)
+            self._poll_by_id(followed)
 
     def _begin(self, listed: dict[str, _F], now: float) -> None:
         waiting, most = len(self.queue) + len(listed), self.endpoint.ids_at_once
-        # A page that tells of all is worth more than questions by ids, of which each is a request, too.
+        # A query by ids is one request like a page, so where it can take all tasks a page must be worth more.
         by_ids = most > 1 and waiting <= most
-        instead = worth(len(listed), self.queue, most, now) / cost(waiting) if by_ids else 1.0
-        pages = self._strategy.begin(waiting, self.queue.value(now) + len(listed), instead)
+        id_query_worth = worth(len(listed), self.queue, most, now) / cost(waiting) if by_ids else 1.0
+        pages = self._strategy.begin(waiting, self.queue.value(now) + len(listed), id_query_worth)
         if pages is not None:
             self._scan = Scan(pages, frozenset(listed), {}, self._since() if self._are_current else None)
             self._page_wanted = True
 
     def _since(self) -> datetime | None:
-        """When the first of all tasks was made, as far as the service has told."""
-        heard = [followed.snapshots[-1].created_at for followed in self.names.values() if followed.snapshots]
-        known = [created_at for created_at in heard if created_at is not None]
-        return min(known) if len(known) == len(heard) else None
+        """Returns when the oldest of all tasks was created; None unless the service has reported that of each."""
+        times = [followed.snapshots[-1].created_at for followed in self.names.values() if followed.snapshots]
+        known = [created_at for created_at in times if created_at is not None]
+        return min(known) if len(known) == len(times) else None
 
     def _can_list(self, followed: _F) -> bool:
-        """Whether a page is likely to hold a task."""
-        if not self.endpoint.lists or self.endpoint.is_raw:  # of a raw path nobody knows whether it lists
+        """Whether a page is likely to contain a task."""
+        if not self.endpoint.lists or self.endpoint.is_raw:  # whether a raw path has a list is unknown
             return False
-        return self.is_known(followed) and not followed.missed
+        return self.is_known(followed) and not followed.missing_on_page
 
-    def asked_by_ids(self) -> None:
-        """A question by ids goes out."""
-        self._strategy.asked_singly()
+    def id_query_sent(self) -> None:
+        """Counts a query by ids."""
+        self._strategy.single_query_sent()
 
     def page(self, now: float) -> PageQuery[_F] | None:
-        """The page to ask for now, once."""
+        """Returns the page to request now, once."""
         if self._scan is None or not self._page_wanted:
             return None
         self._page_wanted = False
@@ -121,19 +121,19 @@ class EndpointPlan(Following[_F]):
         return PageQuery(self.endpoint, pages.number, pages.size, now + PAGE_SECONDS, self.known, self._scan)
 
     def known(self, task_id: str) -> TaskStatus | None:
-        """The status of a task that a page can tell about; not of one to which a single question is under way."""
+        """Returns the status of a task that a page may update; None for others, and while it is queried by id."""
         followed = self.names.get(task_id)
         if followed is None or followed.reference.id != task_id:
             return None
-        asked = followed.rate > 0 or (self._scan is not None and task_id in self._scan.waiting)
-        return followed.status if asked else None
+        waiting = followed.rate > 0 or (self._scan is not None and task_id in self._scan.waiting)
+        return followed.status if waiting else None
 
-    # ---------------------------------------------------------------------------------- what pages bring
+    # ---------------------------------------------------------------------------------- answers of pages
 
     def page_answered(self, scan: Scan[_F], listed: Listed, now: float, service_time: float) -> None:
-        """Takes a page; asks for the next one as long as they pay, then singly for what was on none of them."""
+        """Applies a page; requests the next one as long as pages pay, then queries by id what was on none of them."""
         gained = self._take_page(scan, listed, now, service_time)
-        self._ask_overdue(scan, now)
+        self._poll_overdue(scan, now)
         left = self.queue.value(now) + len(scan.waiting)
         more = listed.cursor is not None if self._are_current else None
         if scan.pages.answered(listed.length, list(listed.changes), gained=gained, left=left, more=more):
@@ -144,11 +144,11 @@ class EndpointPlan(Following[_F]):
             self._end(scan, now)
 
     def page_failed(self, scan: Scan[_F], error: KlingError | None, now: float, service_time: float) -> None:
-        """Ends the scan: what failed in passing delays the tasks that wait as a question of their own would.
+        """Ends the scan. A transient error delays the tasks that wait for it like an error of a single query.
 
         Args:
-            scan: that the page was of.
-            error: what came instead of the page; None where nothing came in time, or it could not be read.
+            scan: the scan that the page belongs to.
+            error: the error; None if the request timed out, or the page could not be read.
             now: seconds of the monotonic clock.
             service_time: the service's time of day, in seconds since 1970.
         """
@@ -157,49 +157,49 @@ class EndpointPlan(Following[_F]):
         if error is not None and is_transient(error):
             self._scan = None
             for followed in scan.waiting.values():
-                self.take(followed, error, now, service_time)
+                self.apply_answer(followed, error, now, service_time)
         else:
             self._end(scan, now)
 
     def page_cancelled(self, scan: Scan[_F], now: float) -> None:
-        """The question was cancelled: the tasks that wait for it are asked for again."""
+        """Polls the tasks that wait for a page again, since its request was cancelled."""
         self._scan = None
         for followed in scan.waiting.values():
             self.queue.put(followed, now, now)
 
     def _end(self, scan: Scan[_F], now: float) -> None:
-        """Asks by their ids for the tasks that no page held."""
+        """Ends the scan and queries by id the tasks that were on no page."""
         self._scan = None
-        missed = [followed for task_id, followed in scan.waiting.items() if task_id in scan.wanted]
-        for followed in missed:
-            followed.missed = scan.pages.exhausted
-        self._all_by_ids(missed)
-        # The time of the others came meanwhile.
-        self.ask([followed for task_id, followed in scan.waiting.items() if task_id not in scan.wanted], now)
+        missing_on_page = [followed for task_id, followed in scan.waiting.items() if task_id in scan.wanted]
+        for followed in missing_on_page:
+            followed.missing_on_page = scan.pages.exhausted
+        self._poll_all_by_id(missing_on_page)
+        # The others became due in the meantime.
+        self.poll([followed for task_id, followed in scan.waiting.items() if task_id not in scan.wanted], now)
 
     def _take_page(self, scan: Scan[_F], listed: Listed, now: float, service_time: float) -> float:
-        """Takes what a page says; returns what that was worth, in single questions."""
+        """Applies the tasks on a page; returns what they were worth, in single queries."""
         gained = 0.0
-        # What is new comes first: how long those took tells when to ask for the others again.
+        # Changed tasks first: how long they took updates the estimate by which the others are scheduled.
         for task_id, task in sorted(listed.changes.values(), key=lambda change: change[1] is None):
             followed = self.names.get(task_id)
             if followed is None or self.known(task_id) is None:
-                continue  # on the page twice, or asked for singly since the page was read
-            followed.missed = False
-            asked = scan.waiting.pop(task_id, None)
+                continue  # on the page twice, or queried by id since the page was read
+            followed.missing_on_page = False
+            waiting = scan.waiting.pop(task_id, None)
             share, due = share_passed(followed, now), followed.due
             if task is None:
-                self.take_unchanged(followed, now)
+                self.apply_unchanged(followed, now)
             else:
-                self.take(followed, task, now, service_time)
-            if asked is not None or followed.end is not None:
+                self.apply_answer(followed, task, now, service_time)
+            if waiting is not None or followed.end is not None:
                 gained += 1.0
-            elif followed.due != due:  # else its question comes all the same
+            elif followed.due != due:  # otherwise its poll is due as before
                 gained += share
         return gained
 
-    def _ask_overdue(self, scan: Scan[_F], now: float) -> None:
-        """Tasks that have waited for pages long enough, or whose deadline is near, are asked for singly."""
+    def _poll_overdue(self, scan: Scan[_F], now: float) -> None:
+        """Queries by id the tasks that have waited for pages for too long, or whose deadline is near."""
         overdue = [
             followed
             for followed in scan.waiting.values()
@@ -207,11 +207,11 @@ class EndpointPlan(Following[_F]):
         ]
         for followed in overdue:
             del scan.waiting[followed.reference.id]
-        self._all_by_ids(overdue)
+        self._poll_all_by_id(overdue)
 
 
-def _left_to_another(followed: FollowedTask, now: float) -> float | None:
-    """Until when the question can wait that another client asks, too; None where it is to be asked now."""
+def _left_to_owner(followed: FollowedTask, now: float) -> float | None:
+    """Returns until when to postpone a poll that another client makes as well; None to poll now."""
     if followed.attempts is not None:
         return None
     schedule = followed.estimate.look_schedule()

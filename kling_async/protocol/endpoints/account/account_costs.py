@@ -1,4 +1,4 @@
-"""`/account/costs`: the resource packs of the account, and what is left of them."""
+"""`/account/costs`: the resource packs of the account, and their remaining units."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,18 +17,18 @@ from kling_async.protocol.wire.members import decimal, items, mapping, moment
 
 
 def milliseconds(value: datetime | int) -> int:
-    """Accepts a moment as `datetime` beside the documented milliseconds since 1970."""
+    """Converts a `datetime` to the documented milliseconds since 1970; other values pass unchanged."""
     given: Any = value
     try:
         found: int = round(given.timestamp() * 1000) if issubclass(type(given), datetime) else given
-    except (OverflowError, ValueError):  # of a time of day that has no UTC: the rules refuse it
+    except (OverflowError, ValueError):  # cannot be converted to UTC: the rules refuse it
         found = cast("int", given)
     return found
 
 
 @attrs.frozen(kw_only=True)
 class ResourcePack:
-    """Units that were bought, and what is left of them.
+    """A pack of units that was bought, and how many are left.
 
     Attributes:
         resource_pack_name: its name.
@@ -37,8 +37,8 @@ class ResourcePack:
         total_quantity: units bought.
         remaining_quantity: units left; the service counts them up to 12 hours late.
         purchase_time: when it was bought (UTC).
-        effective_time: from when it serves (UTC).
-        invalid_time: until when it serves (UTC).
+        effective_time: from when it is valid (UTC).
+        invalid_time: until when it is valid (UTC).
         status: `toBeOnline`, `online`, `expired` or `runOut`.
     """
 
@@ -55,14 +55,14 @@ class ResourcePack:
 
 @attrs.frozen
 class AccountCosts(Call[tuple[ResourcePack, ...]]):
-    """The resource packs of the account, and what is left of them: `GET /account/costs`.
+    """The resource packs of the account, and their remaining units: `GET /account/costs`.
 
-    It is free; the documentation asks for one call a second at most. An account without packs has none.
+    It is free. The documentation allows one call a second. The result is empty for an account without packs.
 
     Attributes:
-        start_time: begin of the time that is looked at: a `datetime`, or milliseconds since 1970.
-        end_time: its end, later than `start_time`.
-        resource_pack_name: exact name of one pack; all where it is left out.
+        start_time: start of the queried period: a `datetime`, or milliseconds since 1970.
+        end_time: end of the period, later than `start_time`.
+        resource_pack_name: exact name of one pack; all packs if omitted.
     """
 
     start_time: int = attrs.field(converter=milliseconds)
@@ -71,7 +71,7 @@ class AccountCosts(Call[tuple[ResourcePack, ...]]):
 
 
 def times(request: AccountCosts) -> Iterator[Problem]:
-    """Two moments, one after the other."""
+    """`end_time` is later than `start_time`."""
     problems = [*whole("start_time", request.start_time, 0), *whole("end_time", request.end_time, 0)]
     yield from problems
     if not problems and request.end_time <= request.start_time:
@@ -85,11 +85,11 @@ def name(request: AccountCosts) -> Iterator[Problem]:
 
 
 def read(data: Any) -> tuple[ResourcePack, ...]:
-    """Reads the packs; `data` has a code of its own beside that of the envelope.
+    """Reads the packs; `data` contains its own code in addition to that of the envelope.
 
     Raises:
         ApiError: that code is not 0.
-        BadResponse: it is no account's answer.
+        BadResponse: the data is not an object.
     """
     if not isinstance(data, dict):
         raise BadResponse(f"expected the account's packs, got {type(data).__name__}")

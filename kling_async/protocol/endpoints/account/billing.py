@@ -1,4 +1,4 @@
-"""What the two lists of deductions share: `/account/billing/balance` and `/account/billing/package`."""
+"""The common parts of the two lists of deductions: `/account/billing/balance` and `/account/billing/package`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -15,7 +15,7 @@ from kling_async.protocol.rules.values import in_words, listed, one_of, text, wh
 from kling_async.protocol.wire.members import decimal, items, mapping, moment
 
 ROWS_MOST: Final = 500
-"""Deductions on one page, which is also what the service takes where none are named."""
+"""Maximum number of deductions on one page, which is also the service's default."""
 PRODUCT_TYPES: Final = ("video", "image", "try-on")
 """With a hyphen here, and `try_on` in the list of tasks."""
 
@@ -24,11 +24,11 @@ T = TypeVar("T", bound="Deduction")
 
 @attrs.frozen
 class BillingFilter:
-    """Which deductions are wanted: those that have one of these values.
+    """A filter of deductions: those that have one of these values.
 
     Attributes:
-        key: what is looked at.
-        values: that are wanted.
+        key: the member that is compared.
+        values: the values to select.
     """
 
     key: str
@@ -39,10 +39,10 @@ FiltersGiven = Mapping[str, str | Iterable[str]] | Iterable[BillingFilter | Mapp
 
 
 def filters(value: FiltersGiven | None) -> tuple[BillingFilter, ...] | None:
-    """Takes `{"product_type": "video"}` and `{"product_type": ["video", "image"]}` beside the documented list."""
+    """Converts the documented list, and also `{"product_type": "video"}` or `{"product_type": ["video", "image"]}`."""
     given: Any = read(_listed, value)
     found: Any = given if isinstance(given, Malformed) else each(_filter, given)
-    return found  # type: ignore[no-any-return]  # what it is not, the rules refuse
+    return found  # type: ignore[no-any-return]  # the rules refuse anything else
 
 
 def _listed(value: Any) -> Any:
@@ -61,21 +61,21 @@ def _filter(value: Any) -> Any:
 
 @attrs.frozen(kw_only=True)
 class Deduction:
-    """What one task or call took, as both lists have it.
+    """The deduction for one task or call, with the members that both lists have.
 
     Attributes:
-        task_id: of the task.
-        api_key_name: the name of the API key that it was asked for with.
-        product_function: what it was, in words: `Image to Video`.
-        model_name: that made it.
-        resolution: of a video: `720p`, `1080p` or `4k`.
-        duration: of a video, seconds.
+        task_id: id of the task.
+        api_key_name: the name of the API key that the request was made with.
+        product_function: description of the product, such as `Image to Video`.
+        model_name: the model.
+        resolution: resolution of a video: `720p`, `1080p` or `4k`.
+        duration: duration of a video, in seconds.
         refer_video_input: whether a video was given.
         video_sound: `native`, `original` or `off`.
         voice_control: whether a voice was given.
-        deduction_time: when it was taken (UTC).
-        deduction_amount: how much: units of a pack, or money.
-        raw: all members as they came: what no attribute has is here. Not compared.
+        deduction_time: when it was deducted (UTC).
+        deduction_amount: the amount: units of a pack, or money.
+        raw: all members as received, also those without an attribute. Not compared.
     """
 
     task_id: str = ""
@@ -93,7 +93,7 @@ class Deduction:
 
 
 def of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The members that both lists have; what cannot be read is left out."""
+    """Reads the members that both lists have; unreadable ones are omitted."""
     texts = ("task_id", "api_key_name", "product_function", "model_name", "resolution", "video_sound")
     task_id = row.get("task_id")
     return {
@@ -121,9 +121,9 @@ def limit(request: Any) -> Iterator[Problem]:
 
 
 def filtered_by(request: Any, *keys: str) -> Iterator[Problem]:
-    """Each key that the list has once, with values.
+    """Each key is one of `keys`, occurs once, and has values.
 
-    Nobody has seen the service refuse a filter that it does not know: all would be taken for what was asked for.
+    The service was not observed to refuse an unknown filter: without this rule, all deductions might be returned.
     """
     read = yield from listed("filters", request.filters, BillingFilter, most=None)
     for path, each_filter in read:
@@ -144,15 +144,15 @@ def filtered_by(request: Any, *keys: str) -> Iterator[Problem]:
 
 
 def page(data: Any, row: type[T], more: Any) -> CursorPage:
-    """Reads a page: `next_cursor` and `has_more` stand beside `result`, which is left out where there is nothing.
+    """Reads a page: `next_cursor` and `has_more` are beside `result`, which is missing on an empty page.
 
     Args:
-        data: of the answer.
-        row: what each is made.
-        more: gives the members of it that this list alone has.
+        data: the data of the answer.
+        row: the class of its rows.
+        more: reads the members that only this list has.
 
     Raises:
-        BadResponse: it is no page.
+        BadResponse: it is not a page.
     """
     if not isinstance(data, Mapping):
         raise BadResponse(f"expected a page of deductions, got {type(data).__name__}")

@@ -1,4 +1,4 @@
-"""`/account/billing/balance`: what was taken from the balance of the account, in money."""
+"""`/account/billing/balance`: deductions from the balance of the account, in money."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -20,14 +20,14 @@ FILTERS: Final = ("api_key_name",)
 
 @attrs.frozen(kw_only=True)
 class BalanceDetail(Deduction):
-    """What one task or call took from the balance, in money.
+    """The deduction from the balance for one task or call, in money.
 
     `deduction_amount` is what was paid; `Deduction` has the other members.
 
     Attributes:
         cash_type: `balance` or `test_balance`.
-        balance_before_deduction: money that was there before.
-        balance_after_deduction: money that was left.
+        balance_before_deduction: balance before the deduction.
+        balance_after_deduction: balance after the deduction.
         list_price: the price before discount.
         currency: `USD` or `CNY`.
     """
@@ -41,15 +41,16 @@ class BalanceDetail(Deduction):
 
 @attrs.frozen
 class BillingBalance(Call[list[BalanceDetail]]):
-    """What was taken from the balance of the account, in money: `POST /account/billing/balance`.
+    """Deductions from the balance of the account, in money: `POST /account/billing/balance`.
 
-    It is free, and wants an API key: a pair of keys is refused. Accounts that pay from packs have `billing_package`.
+    It is free, and requires an API key: an access key pair is refused. Accounts that pay from packs have
+    `billing_package`.
 
     Attributes:
-        start_time: begin of the time that is looked at: a `datetime`, or milliseconds since 1970.
-        end_time: its end, later than `start_time`.
-        limit: deductions that are asked for at once, 1 to 500.
-        filters: only those that have one of the values of each: `{"api_key_name": ["ci"]}`.
+        start_time: start of the queried period: a `datetime`, or milliseconds since 1970.
+        end_time: end of the period, later than `start_time`.
+        limit: deductions per request, 1 to 500.
+        filters: only deductions with one of the values of each: `{"api_key_name": ["ci"]}`.
     """
 
     start_time: int = attrs.field(converter=milliseconds)
@@ -59,7 +60,7 @@ class BillingBalance(Call[list[BalanceDetail]]):
 
 
 def filters(request: BillingBalance) -> Iterator[Problem]:
-    """By the name of the key."""
+    """Filters by the name of the API key."""
     yield from billing.filtered_by(request, *FILTERS)
 
 
@@ -67,7 +68,7 @@ def read(data: Any) -> CursorPage:
     """Reads a page.
 
     Raises:
-        BadResponse: it is none.
+        BadResponse: it is not a page.
     """
     return billing.page(data, BalanceDetail, _own)
 

@@ -1,4 +1,4 @@
-"""`/account/billing/package`: what was taken from the resource packs of the account, in units."""
+"""`/account/billing/package`: deductions from the resource packs of the account, in units."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -20,15 +20,15 @@ FILTERS: Final = ("api_key_name", "product_type", "package_name", "package_id")
 
 @attrs.frozen(kw_only=True)
 class PackageDetail(Deduction):
-    """What one task or call took from a resource pack, in units.
+    """The deduction from a resource pack for one task or call, in units.
 
     `deduction_amount` is the units; `Deduction` has the other members.
 
     Attributes:
-        package_id: of the pack.
-        product_type: of the pack: `video`, `image` or `try-on`.
-        unit_before_deduction: units that were there before.
-        unit_after_deduction: units that were left.
+        package_id: id of the pack.
+        product_type: product of the pack: `video`, `image` or `try-on`.
+        unit_before_deduction: units before the deduction.
+        unit_after_deduction: units after the deduction.
     """
 
     package_id: str = ""
@@ -39,15 +39,16 @@ class PackageDetail(Deduction):
 
 @attrs.frozen
 class BillingPackage(Call[list[PackageDetail]]):
-    """What was taken from the resource packs of the account, in units: `POST /account/billing/package`.
+    """Deductions from the resource packs of the account, in units: `POST /account/billing/package`.
 
-    It is free, and wants an API key: a pair of keys is refused. Accounts that pay in money have `billing_balance`.
+    It is free, and requires an API key: an access key pair is refused. Accounts that pay in money have
+    `billing_balance`.
 
     Attributes:
-        start_time: begin of the time that is looked at: a `datetime`, or milliseconds since 1970.
-        end_time: its end, later than `start_time`.
-        limit: deductions that are asked for at once, 1 to 500.
-        filters: only those that have one of the values of each: `{"product_type": ["video", "image"]}`; keys are
+        start_time: start of the queried period: a `datetime`, or milliseconds since 1970.
+        end_time: end of the period, later than `start_time`.
+        limit: deductions per request, 1 to 500.
+        filters: only deductions with one of the values of each: `{"product_type": ["video", "image"]}`; keys are
             `api_key_name`, `product_type` (`video`, `image`, `try-on`), and one of `package_name` and `package_id`.
     """
 
@@ -58,7 +59,7 @@ class BillingPackage(Call[list[PackageDetail]]):
 
 
 def filters(request: BillingPackage) -> Iterator[Problem]:
-    """By the name of the key, the product, and the pack."""
+    """Filters by the name of the API key, the product, and the pack."""
     yield from billing.filtered_by(request, *FILTERS)
 
 
@@ -66,7 +67,7 @@ def read(data: Any) -> CursorPage:
     """Reads a page.
 
     Raises:
-        BadResponse: it is none.
+        BadResponse: it is not a page.
     """
     return billing.page(data, PackageDetail, _own)
 

@@ -1,1 +1,1 @@
-"""Endpoints of what is made once and used in many requests: voices, elements, faces."""
+"""Endpoints of assets that are made once and used in many requests: voices, elements, faces."""

@@ -89,8 +89,8 @@ class CreateElement(Request):
     The element is in `task.elements`, for the `element_list` of other requests. It takes about 5 seconds and no units.
 
     Attributes:
-        element_name: what it is called, at most 20 characters.
-        element_description: what it is, at most 100 characters.
+        element_name: its name, at most 20 characters.
+        element_description: its description, at most 100 characters.
         reference_type: `image_refer` (`element_image_list` shows it) or `video_refer` (`element_video_list` does).
         element_image_list: pictures of the subject: `{"frontal_image": ..., "refer_images": [...]}`, of the latter 1 to
             3; each a path, an `http(s)://` address, or bytes, of the limits that all pictures have.
@@ -100,7 +100,7 @@ class CreateElement(Request):
         tag_list: ids of tags: o_101 hottest, o_102 character, o_103 animal, o_104 item, o_105 costume, o_106 scene,
             o_107 effect, o_108 others.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
+        external_task_id: your own id, unique in the account; generated if omitted.
     """
 
     element_name: str
@@ -124,14 +124,14 @@ REFER_IMAGES_MOST: Final = 3
 
 
 def words(request: CreateElement) -> Iterator[Problem]:
-    """A name, a description, and what it is made from."""
+    """Name, description and type of reference are required."""
     yield from filled("element_name", request.element_name, most=NAME_MOST)
     yield from filled("element_description", request.element_description, most=DESCRIPTION_MOST)
     yield from one_of("reference_type", request.reference_type, get_args(ReferenceType))
 
 
 def subject_images(request: CreateElement) -> Iterator[Problem]:
-    """With `image_refer` one from the front and 1 to 3 others."""
+    """With `image_refer`, one picture from the front and 1 to 3 others."""
     value: Any = request.element_image_list
     if isinstance(value, ElementImageList):
         if value.frontal_image is None:
@@ -147,7 +147,7 @@ def subject_images(request: CreateElement) -> Iterator[Problem]:
 
 
 def subject_videos(request: CreateElement) -> Iterator[Problem]:
-    """With `video_refer` exactly one, at an address."""
+    """With `video_refer`, exactly one video, at an address."""
     value: Any = request.element_video_list
     if isinstance(value, ElementVideoList):
         field = "element_video_list.refer_videos"
@@ -175,7 +175,7 @@ def _absent(field: str, value: Any, record: type, *, needed: bool) -> Iterator[P
 
 
 def voice_and_tags(request: CreateElement) -> Iterator[Problem]:
-    """Ids are text; which there are, the service knows."""
+    """Ids are text; only the service can check whether they exist."""
     if request.element_voice_id is not None:
         yield from text("element_voice_id", request.element_voice_id)
     read = yield from listed("tag_list", request.tag_list, object, most=None)

@@ -16,10 +16,10 @@ from kling_async.protocol.rules.values import exactly_one, filled, text
 from kling_async.protocol.rules.videos import video_address
 
 NAME_MOST: Final = 20  # characters
-PAGE_MAXIMUM: Final = 1000  # the page of voices alone says more than 500
+PAGE_MAXIMUM: Final = 1000  # only the documentation of voices allows more than 500
 TYPICAL_SECONDS: Final = 12.0  # one user measured 9 to 15, 2026-02
 _UNITS: Final = "0.05"
-"""Of one voice: the price table of 2026-09, and one user's bill."""
+"""Price of one voice, by the price table of 2026-09 and one user's bill."""
 
 
 @attrs.frozen
@@ -29,14 +29,14 @@ class CreateVoice(Request):
     The voice is in `task.voices`, for the `voice_list` of videos and for elements; `text_to_speech` takes other voices.
 
     Attributes:
-        voice_name: what it is called, at most 20 characters.
+        voice_name: its name, at most 20 characters.
         voice_url: `http(s)://` address of the speech: MP3, WAV, MP4 or MOV of 5 to 30 seconds, with one clear voice in
             it.
         video: a video of an earlier task, `task.videos[0]`, in place of its id.
         video_id: id of a video that Kling made in the last 30 days, in place of an address: one of kling-v2-6 with
             sound, of an avatar or of lip-sync, 5 to 30 seconds.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
+        external_task_id: your own id, unique in the account; generated if omitted.
     """
 
     voice_name: str
@@ -55,7 +55,7 @@ def name(request: CreateVoice) -> Iterator[Problem]:
 
 
 def speech(request: CreateVoice) -> Iterator[Problem]:
-    """Exactly one source; an address is one that the service can fetch."""
+    """Exactly one source; an address must be one that the service can fetch."""
     yield from exactly_one(request, "voice_url", "video", "video_id")
     yield from video_address("voice_url", request.voice_url)
     if request.video_id is not None:

@@ -16,7 +16,7 @@ from kling_async.protocol.wire.results import check_deleted
 class DeleteElement(Call[None]):
     """Deletes an element of your own: `POST /v1/general/delete-advanced-elements`.
 
-    It is free, and repeated where its answer is lost. Preset elements cannot be deleted.
+    It is free, and sent again if its answer is lost. Preset elements cannot be deleted.
 
     Attributes:
         element_id: the element: an `Element`, or its id.

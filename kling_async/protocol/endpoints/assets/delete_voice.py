@@ -15,7 +15,7 @@ from kling_async.protocol.wire.results import check_deleted
 class DeleteVoice(Call[None]):
     """Deletes a voice of your own: `POST /v1/general/delete-voices`.
 
-    It is free, and repeated where its answer is lost. Preset voices cannot be deleted.
+    It is free, and sent again if its answer is lost. Preset voices cannot be deleted.
 
     Attributes:
         voice_id: the voice: a `Voice`, or its id.
@@ -25,7 +25,7 @@ class DeleteVoice(Call[None]):
 
 
 def voice_id(request: DeleteVoice) -> Iterator[Problem]:
-    """An id; which there are, the service knows."""
+    """An id; only the service can check whether it exists."""
     yield from filled("voice_id", request.voice_id)
 
 

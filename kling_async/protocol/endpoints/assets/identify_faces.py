@@ -15,15 +15,15 @@ from kling_async.protocol.wire.members import address, decimal, identifier, item
 from kling_async.protocol.wire.results import balance_of
 
 _UNITS: Final = "0.05"
-"""Of one call: the price table of 2026-09."""
+"""Price of one call, by the price table of 2026-09."""
 
 
 @attrs.frozen
 class IdentifyFaces(Call[Faces]):
     """The faces in a video, for lip-sync: `POST /v1/videos/identify-face`.
 
-    The service has no id by which such a call could be found again: where its answer is lost, `CallInDoubt` says so,
-    and it is not sent again.
+    The service has no id by which such a call could be found again. If its answer is lost, `CallInDoubt` is raised, and
+    it is not sent again.
 
     Attributes:
         video: a video of an earlier task, `task.videos[0]`, in place of its id.
@@ -38,10 +38,10 @@ class IdentifyFaces(Call[Faces]):
 
 
 def read(data: Any) -> Faces:
-    """Reads the faces; of those without an id nothing could be asked for.
+    """Reads the faces; those without an id cannot be used and are omitted.
 
     Raises:
-        BadResponse: there is no session.
+        BadResponse: the answer has no session id.
     """
     answer = mapping(data)
     session_id = identifier(answer.get("session_id"))

@@ -19,7 +19,7 @@ class PresetElements(Call[list[Element]]):
     """The preset elements: `GET /v1/general/advanced-presets-elements`.
 
     Attributes:
-        page_size: elements that are asked for at once, 1 to 500.
+        page_size: elements per request, 1 to 500.
     """
 
     page_size: int = 100
@@ -34,7 +34,7 @@ def read(data: Any) -> list[tuple[Element, ...]]:
     """Reads a page: each entry has the form of a task that made one.
 
     Raises:
-        BadResponse: it is no list.
+        BadResponse: it is not a list.
     """
     return [results["elements"] for results in each_result(data)]
 

@@ -19,7 +19,7 @@ class PresetVoices(Call[list[Voice]]):
     """The preset voices: `GET /v1/general/presets-voices`.
 
     Attributes:
-        page_size: voices that are asked for at once, 1 to 1000.
+        page_size: voices per request, 1 to 1000.
     """
 
     page_size: int = 100
@@ -34,7 +34,7 @@ def read(data: Any) -> list[tuple[Voice, ...]]:
     """Reads a page: each entry has the form of a task that made one.
 
     Raises:
-        BadResponse: it is no list.
+        BadResponse: it is not a list.
     """
     return [results["voices"] for results in each_result(data)]
 

@@ -24,10 +24,10 @@ class TextToAudio(Request):
     It comes as MP3 and as WAV: a file whose name ends in `.wav` gets the WAV, any other the MP3, and a directory both.
 
     Attributes:
-        prompt: what is heard, at most 200 characters.
+        prompt: description of the sound, at most 200 characters.
         duration: seconds, 3.0 to 10.0, with one decimal.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
+        external_task_id: your own id, unique in the account; generated if omitted.
     """
 
     prompt: str
@@ -43,15 +43,15 @@ def prompt(request: TextToAudio) -> Iterator[Problem]:
 
 
 def duration(request: TextToAudio) -> Iterator[Problem]:
-    """A number of seconds; text is none, as it is elsewhere."""
+    """A number of seconds; unlike elsewhere, text is not accepted."""
     yield from number("duration", request.duration, *SECONDS)
 
 
 _UNITS: Final = "0.25"
-"""Of one task, whatever its length: the price table of 2026-09."""
+"""Price of one task of any length, by the price table of 2026-09."""
 
 TYPICAL_SECONDS: Final = 60.0
-"""As long as the documentation's example took; no other source is known."""
+"""The time of the documentation's example; no other source is known."""
 
 ENDPOINT = Endpoint(
     path="/v1/audio/text-to-audio",

@@ -18,22 +18,22 @@ from kling_async.protocol.wire.results import balance_of, results_of
 TEXT_MOST: Final = 1000  # characters
 LANGUAGES: Final = ("zh", "en")
 _UNITS: Final = "0.05"
-"""Of one call, whatever its length: the price table of 2026-09, and one user's bill."""
+"""Price of one call of any length, by the price table of 2026-09 and one user's bill."""
 
 
 @attrs.frozen
 class TextToSpeech(Call[Speech]):
     """Speech from a text, at once: `POST /v1/audio/tts`.
 
-    The service has no id by which such a call could be found again: where its answer is lost, `CallInDoubt` says so,
-    and it is not sent again.
+    The service has no id by which such a call could be found again. If its answer is lost, `CallInDoubt` is raised, and
+    it is not sent again.
 
     Attributes:
-        text: what is spoken, at most 1000 characters.
-        voice_id: whose voice, such as `calm_story1`: the ids of the documentation's list of speech voices, which are
-            not those of custom and preset voices.
+        text: the text to speak, at most 1000 characters.
+        voice_id: the voice, such as `calm_story1`: the ids of the documentation's list of speech voices, which are not
+            those of custom and preset voices.
         voice_language: `zh` or `en`; must fit the voice.
-        voice_speed: 0.8 to 2.0, with one decimal; 1.0 where it is left out.
+        voice_speed: 0.8 to 2.0, with one decimal; 1.0 if omitted.
     """
 
     text: str
@@ -53,7 +53,7 @@ def spoken(request: TextToSpeech) -> Iterator[Problem]:
 
 
 def voice_id(request: TextToSpeech) -> Iterator[Problem]:
-    """An id; which ones there are is the service's to judge."""
+    """An id; only the service can check whether it exists."""
     given: Any = request.voice_id
     if isinstance(given, Voice):
         yield Problem("voice_id", "custom and preset voices do not speak here: use an id of the list of speech voices")
@@ -69,7 +69,7 @@ def voice_language(request: TextToSpeech) -> Iterator[Problem]:
 
 
 def voice_speed(request: TextToSpeech) -> Iterator[Problem]:
-    """0.8 to 2; the service rounds what is out of this range."""
+    """0.8 to 2; the service rounds values outside of this range."""
     if request.voice_speed is not None:
         yield from number("voice_speed", request.voice_speed, 0.8, 2)
 
@@ -78,11 +78,11 @@ def voice_speed(request: TextToSpeech) -> Iterator[Problem]:
 
 
 def read(data: Any) -> Speech:
-    """Reads the speech; the task that the answer names cannot be asked for.
+    """Reads the speech; the task that the answer names cannot be queried.
 
     Raises:
-        BadResponse: there is no sound in it.
-        ContentRefused: the service says that it failed.
+        BadResponse: the answer contains no sound.
+        ContentRefused: the service reports that it failed.
     """
     answer = mapping(data)
     created_at = moment(answer.get("updated_at"))

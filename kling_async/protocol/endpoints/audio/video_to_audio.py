@@ -20,19 +20,20 @@ PROMPT_MOST: Final = 200  # characters
 class VideoToAudio(Request):
     """Sound for a video: `POST /v1/audio/video-to-audio`.
 
-    The task makes the video with its new sound, and the sound by itself as MP3 and as WAV. The name of a file says
-    which is saved: one that ends in `.mp3` or `.wav` gets the sound, any other the video, and a directory all three.
+    The task makes the video with its new sound, and the sound by itself as MP3 and as WAV. The suffix of a file name
+    selects which is saved: one that ends in `.mp3` or `.wav` gets the sound, any other the video, and a directory all
+    three.
 
     Attributes:
         video: `task.videos[0]`, in place of its id.
         video_id: id of a video that Kling made in the last 30 days, of 3 to 20 seconds.
         video_url: `http(s)://` address of any other video: MP4 or MOV of 3 to 20 seconds, at most 100 MB. One video is
             required, and no more.
-        sound_effect_prompt: what is heard in the video, at most 200 characters.
-        bgm_prompt: what music is heard with it, at most 200 characters.
-        asmr_mode: whether details are heard especially clearly, as in ASMR.
+        sound_effect_prompt: description of the sounds of the video, at most 200 characters.
+        bgm_prompt: description of its music, at most 200 characters.
+        asmr_mode: whether details of the sound are especially clear, as in ASMR.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
+        external_task_id: your own id, unique in the account; generated if omitted.
     """
 
     video: Video | None = attrs.field(default=None, metadata=instead_of("video_id", "id"), repr=address_shown)
@@ -58,10 +59,10 @@ def asmr_mode(request: VideoToAudio) -> Iterator[Problem]:
 
 
 _UNITS: Final = "0.25"
-"""Of one task, whatever its length: the price table of 2026-09."""
+"""Price of one task of any length, by the price table of 2026-09."""
 
 TYPICAL_SECONDS: Final = 60.0
-"""As long as the documentation's example took; no other source is known."""
+"""The time of the documentation's example; no other source is known."""
 
 ENDPOINT = Endpoint(
     path="/v1/audio/video-to-audio",

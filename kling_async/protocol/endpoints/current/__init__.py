@@ -1,6 +1,6 @@
-"""The current generation: the records of its requests, what they are made of, and checks of bodies made by hand.
+"""The current generation: the records of its requests, their parts, and checks of hand-written bodies.
 
-The model is a segment of the path, so that four records are sent to all paths. What each path takes stands in `table`.
+The model is a segment of the path, so four records cover all paths. `table` has what each path accepts.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The checks of this generation, C1 to C32: of bodies, whether a record made them or a hand."""
+"""The checks of this generation, C1 to C32, of bodies composed from a record or written by hand."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import SimpleNamespace
@@ -33,11 +33,11 @@ Rule = Callable[[Given], Iterable[Problem]]
 
 
 def problems(path: str, body: Mapping[str, Any]) -> list[Problem]:
-    """Finds what is wrong with a body made by hand, without sending it; never raises.
+    """Returns the problems of a hand-written body, without sending it; never raises.
 
-    The service ignores most of what is found here, and bills for what it makes of the rest. A record makes a right body
-    of itself; `RawCall("POST", path, body)` sends one made by hand, once, and `attach("tasks:<id>")` follows the task
-    that its answer names.
+    The service ignores most of these mistakes, and bills for the result of the rest. The body of a record is always
+    well formed. `RawCall("POST", path, body)` sends a hand-written one, once, and `attach("tasks:<id>")` follows the
+    task in its answer.
 
     ```python
     for problem in current.problems("/image-to-video/kling-3.0-turbo", body):
@@ -45,12 +45,12 @@ def problems(path: str, body: Mapping[str, Any]) -> list[Problem]:
     ```
 
     Args:
-        path: where it is to be sent: `/image-to-video/kling-3.0-turbo`.
-        body: its JSON; pictures are addresses or base64, of which the size is looked at as well.
+        path: the path to send it to: `/image-to-video/kling-3.0-turbo`.
+        body: its JSON; pictures are addresses, or base64 whose size is checked as well.
 
     Returns:
-        All of them, each with the way to the member (`contents[1].url`). Those with `only_warns` refuse nothing: so
-        does almost all where the model is not known here.
+        All problems, each with the path of the member (`contents[1].url`). Those with `only_warns` do not refuse the
+        request; that is so for almost all problems of a model that is not known here.
     """
     path, body = plain(path), plain(body)
     if not isinstance(path, str):
@@ -61,7 +61,7 @@ def problems(path: str, body: Mapping[str, Any]) -> list[Problem]:
     return [*_options(given), *_checked(given), *_pictures(given, {})]
 
 
-# Of a model that is not known, these refuse all the same: C2, C3, C30, and what could not be sent or looked up.
+# These refuse even with an unknown model: C2, C3, C30, and what cannot be sent or looked up.
 CERTAIN: Final[tuple[Rule, ...]] = (
     rules_shape.path,
     rules_shape.only_json,
@@ -96,7 +96,7 @@ RULES: Final[tuple[Rule, ...]] = (
     rules_prompt.length,
     rules_prompt.ids,
     rules_prompt.names,
-    rules_prompt.asks_for_shots,
+    rules_prompt.shots_possible,
     rules_prompt.shot_by_shot,
 )
 
@@ -119,7 +119,7 @@ def _pictures(given: Given, facts: Facts) -> Iterator[Problem]:
 
 
 def _as_sure(given: Given, found: Iterable[Problem]) -> Iterator[Problem]:
-    """C32: of a model that is not known for sure nothing else is."""
+    """C32: with a model that is not verified, problems only warn."""
     is_sure = given.row is not None and given.row.verified
     for problem in found:
         yield problem if is_sure else attrs.evolve(problem, only_warns=True)
@@ -129,7 +129,7 @@ def _as_sure(given: Given, found: Iterable[Problem]) -> Iterator[Problem]:
 
 
 def _options(given: Given) -> Iterator[Problem]:
-    """The options of a body, by the rules of all endpoints."""
+    """Checks the options of a body by the rules that all endpoints share."""
     options: Any = SimpleNamespace(
         callback_url=given.options.get("callback_url"),
         external_task_id=given.options.get("external_task_id") or None,  # [docs]: "" is none
@@ -162,19 +162,19 @@ _CLASSES: Final[Mapping[str, tuple[type, ...]]] = {
     "voices": (NamedVoice,),
     "prompt": (Shot,),
 }
-"""What the converters of the fields make of what can be read."""
+"""The classes that the converters of the fields return for valid values."""
 
 
 def of_record(request: CurrentRequest) -> Iterator[Problem]:
-    """All that is wrong with a record: what could not be read, its options, and its body."""
+    """Returns all problems of a record: unreadable values, its options, and its body."""
     found = [*_unread(request), *_destination(request), *_of_options(request)]
     yield from found
-    said = {problem.field.partition("[")[0] for problem in found}
-    yield from (problem for problem in _checked(_plain(compose(request))) if problem.field not in said)
+    reported = {problem.field.partition("[")[0] for problem in found}
+    yield from (problem for problem in _checked(_plain(compose(request))) if problem.field not in reported)
 
 
 def of_pictures(request: CurrentRequest, facts: Facts) -> Iterator[Problem]:
-    """All that is wrong with the pictures of a record."""
+    """Returns all problems of the pictures of a record."""
     return _pictures(_plain(compose(request)), facts)
 
 

@@ -1,4 +1,4 @@
-"""What is known of the endpoints of the current generation, from the rows of their paths."""
+"""The endpoints of the current generation, made from the rows of their paths."""
 
 import functools
 from typing import Any, Final
@@ -10,11 +10,11 @@ from kling_async.protocol.endpoints.current.request import CurrentRequest, compo
 from kling_async.protocol.reference import TASKS
 
 _LEGACY_SECONDS: Final = clips.typical_seconds("std", 5)
-"""Of a clip in 720p on legacy paths, which the times of the rows are compared with."""
+"""Median time of a clip in 720p on legacy paths, to which the times of the rows are compared."""
 
 
 def typical_seconds(request: Any) -> float:
-    """Seconds after which half of such tasks have ended, as users of the service report it."""
+    """Returns the seconds after which half of such tasks have ended, as reported by users of the service."""
     if request is None:
         return clips.typical_seconds_of(None)
     given = compose(request)
@@ -25,7 +25,7 @@ def typical_seconds(request: Any) -> float:
 
 
 def endpoint(record: type[CurrentRequest]) -> Endpoint:
-    """The endpoint of all paths of a family."""
+    """Returns the endpoint for all paths of a family."""
     capabilities = prices.map_of(record.family)
     return Endpoint(
         path=record.family,

@@ -1,4 +1,4 @@
-"""A legacy request as one of this generation: the way from a model that is retired."""
+"""Converts a legacy request to one of this generation, for models that are retired."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -35,24 +35,23 @@ def from_legacy(request: motion_control.MotionControl, model: str | None = None)
 
 
 def from_legacy(request: Any, model: str | None = None) -> CurrentRequest:
-    """Makes the request of the current generation that asks for the same as a legacy one.
+    """Converts a legacy request to the equivalent one of the current generation.
 
     ```python
     request = ImageToVideo("cat.png", model_name="kling-v2-1", mode="pro", prompt="the cat yawns")  # retired
     handle = await kling.submit(current.from_legacy(request, model="kling-3.0"))
     ```
 
-    What a prompt named as `<<<element_1>>>` becomes `@element_1`. Beside a video that is referred to, kling-3.0-omni
-    makes no sound: `keep_original_sound` has no effect there. What the model takes is checked when the request is
-    submitted.
+    `<<<element_1>>>` in a prompt becomes `@element_1`. With a reference video, kling-3.0-omni makes no sound:
+    `keep_original_sound` has no effect there. Whether the model accepts the request is checked when it is submitted.
 
     Args:
         request: `ImageToVideo`, `TextToVideo`, `OmniVideo` or `MotionControl` of `kling_async`.
-        model: of this generation; left out, the one that the legacy model is called here.
+        model: the model of this generation; if omitted, the one that corresponds to the legacy model.
 
     Raises:
-        InvalidRequest: it has something that this generation has not, such as `negative_prompt`; with all of that, and
-            with what is wrong with it anyway. Or it is no such request.
+        InvalidRequest: the request uses something that this generation does not have, such as `negative_prompt`, or has
+            other problems; the error lists all of them. Or it is not a legacy request.
     """
     translate = _TRANSLATIONS.get(type(request))
     if translate is None:
@@ -102,17 +101,17 @@ def _without_counterpart(request: Any) -> Iterator[Problem]:
 
 
 def _sound(request: Any, row: table.Row | None) -> Iterator[Problem]:
-    """What cannot be switched on or off."""
-    asked = getattr(request, "sound", None)
-    if row is None or row.audio or asked is None:
+    """Sound that the model cannot switch on or off."""
+    sound = getattr(request, "sound", None)
+    if row is None or row.audio or sound is None:
         return
     always = row.shots is table.Shots.BY_PROMPT  # kling-3.0-turbo, and what came after it
-    if asked is not always:
+    if sound is not always:
         yield Problem("sound", f"{row.model} {'always' if always else 'never'} makes sound")
 
 
 def _shots(request: Any, row: table.Row | None) -> Iterator[Problem]:
-    """Several shots, of a model that makes none, or that makes none of a plain prompt."""
+    """Several shots with a model that does not support them, or not with a plain prompt."""
     if row is None or row.shots is table.Shots.BY_MEMBER or getattr(request, "multi_shot", None) is not True:
         return
     if row.shots is table.Shots.NONE:
@@ -126,7 +125,7 @@ def _shots(request: Any, row: table.Row | None) -> Iterator[Problem]:
 
 
 def _endpoint(request: Any) -> Endpoint:
-    """The legacy one."""
+    """Returns the legacy endpoint."""
     endpoints = (each.ENDPOINT for each in (image_to_video, text_to_video, omni_video, motion_control))
     found: Endpoint = next(each for each in endpoints if each.record is type(request))
     return found
@@ -209,11 +208,11 @@ _TRANSLATIONS: Final[dict[type, Callable[[Any, str], CurrentRequest]]] = {
 # ------------------------------------------------------------------------------------------------------- members
 
 _NAMED: Final = re.compile(r"<<<((?:image|video|element|voice)_[0-9]+)>>>(?=([A-Za-z0-9_]?))", re.ASCII)
-"""And whether what follows would be read as a part of the name, which has no brackets around it any more."""
+"""The second group is not empty if the next character would be read as part of the name without its brackets."""
 
 
 def _prompt(request: Any) -> Any:
-    """The prompt, or its shots, with the names of this generation."""
+    """Returns the prompt, or its shots, with names in the syntax of this generation."""
     if getattr(request, "multi_shot", None) is True and request.shot_type == "customize":
         given = [shot for shot in request.multi_prompt or () if isinstance(shot, ShotPrompt)]
         return [Shot(_renamed(shot.prompt), shot.duration) for shot in sorted(given, key=lambda shot: shot.index)]
@@ -237,7 +236,7 @@ def _voices(request: Any) -> tuple[NamedVoice, ...] | None:
 
 
 def _every(request: Any) -> dict[str, Any]:
-    """What all legacy requests have; a mode that is left out is what the legacy model makes then."""
+    """Converts the fields that all legacy requests have; an omitted mode becomes the legacy model's default."""
     legacy = _endpoint(request).capabilities
     row = legacy.row(request.model_name, None, getattr(request, "duration", None)) if legacy is not None else None
     sizes = {"std": "720p", "pro": "1080p", None: row.size if row is not None else None}
@@ -248,7 +247,7 @@ def _every(request: Any) -> dict[str, Any]:
 
 
 def _clip(request: Any, model: str) -> dict[str, Any]:
-    """What requests for clips have beside that."""
+    """Converts the fields that requests for clips have in addition."""
     row = table.row_of(f"{_family(request)}/{model}")
     has_audio, by_member = (row is None or bool(row.audio)), row is None or row.shots is table.Shots.BY_MEMBER
     sound = "native" if request.sound is True else "off" if request.sound is False else None

@@ -13,7 +13,7 @@ from kling_async.protocol.media.image import Image
 from kling_async.protocol.records import WatermarkInfo
 
 KnownModel = Literal["kling-3.0-turbo", "kling-3.0", "kling-2.6", "kling-2.5-turbo"]
-"""Editors offer these words; any other text passes, since models come and go."""
+"""Completions for editors; any other text is accepted, since models come and go."""
 
 
 @attrs.frozen
@@ -24,25 +24,25 @@ class ImageToVideoParameters(CurrentRequest):
 
     Attributes:
         first_frame: a path, an `http(s)://` address or bytes; JPEG or PNG, at most 50 MB (50 x 2**20 bytes), each side
-            at least 300 px, ratio 1:2.5 to 2.5:1. The picture of an earlier task will do. An address is the surer way:
-            that the service takes the bytes here is documented, and was not shown by anybody. Required.
+            at least 300 px, ratio 1:2.5 to 2.5:1. The picture of an earlier task will do. Prefer an address: that the
+            service accepts bytes here is documented, but not confirmed. Required.
         model: `kling-3.0-turbo`, `kling-3.0`, `kling-2.6`, `kling-2.5-turbo`, or a newer one. Required.
         last_frame: like `first_frame`; not with kling-3.0-turbo, and in 1080p only with kling-2.6 and kling-2.5-turbo.
-        middle_frames: pictures between the two, in their order (only kling-4.0, of which nothing is sure).
+        middle_frames: pictures between the two, in their order (only kling-4.0, which is not verified).
         prompt: what happens, at most 2500 characters, 3072 with kling-3.0 and kling-3.0-turbo (2500 are recommended);
             or 1 to 6 shots, with these two.
         elements: at most 3, by the names that the prompt has: `{"hero": element}` for `@hero` (kling-3.0).
         voices: at most 2, by the names that the prompt has, with `audio="native"` in 1080p (kling-2.6).
-        resolution: `720p`, `1080p` or `4k` (kling-3.0); the service takes `720p` where it is left out.
-        duration: whole seconds: 3 to 15 with kling-3.0 and kling-3.0-turbo, else 5 or 10. Where it is left out, the
-            seconds of all shots, or 5.
-        audio: `native` for sound or `off`, which is sent where it is left out (kling-3.0; kling-2.6 in 1080p).
-            kling-3.0-turbo always makes sound, kling-2.5-turbo never.
-        multi_shot: several shots in one video (kling-3.0); where it is left out, as the prompt is.
+        resolution: `720p`, `1080p` or `4k` (kling-3.0); the service's default is `720p`.
+        duration: whole seconds: 3 to 15 with kling-3.0 and kling-3.0-turbo, else 5 or 10. If omitted, the seconds of
+            all shots, or 5.
+        audio: `native` for sound or `off`, which is sent if omitted (kling-3.0; kling-2.6 in 1080p). kling-3.0-turbo
+            always makes sound, kling-2.5-turbo never.
+        multi_shot: several shots in one video (kling-3.0); if omitted, it follows from the prompt.
         watermark_info: whether a watermarked video is made as well.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
-        path: where it is sent to, for a model whose path is not `/image-to-video/{model}`.
+        external_task_id: your own id, unique in the account; generated if omitted.
+        path: the path to send it to, for a model whose path is not `/image-to-video/{model}`.
     """
 
     first_frame: Image | NamedImage | None = attrs.field(

@@ -1,4 +1,4 @@
-"""What requests of the current generation are made of: shots, and materials that a prompt names as `@id`."""
+"""The parts of requests of the current generation: shots, and materials that a prompt names as `@id`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -80,7 +80,7 @@ class NamedVoice:
 
 
 # ------------------------------------------------------------------------------------- what the fields are given
-# Any iterable is read; type checkers infer values of mixed types in a mapping where nothing else can be one.
+# Any iterable is accepted; type checkers infer mixed value types in a mapping only if no other alternative is one.
 
 Prompt = str | tuple[Shot, ...]
 OneImage = ImageGiven | NamedImage | Mapping[str, ImageGiven]
@@ -91,14 +91,14 @@ Voices = Sequence[NamedVoice] | Mapping[str, Voice | str]
 
 
 def prompt(value: str | Iterable[Shot | Mapping[str, Any]] | None) -> Prompt | None:
-    """Takes text, or shots and dicts of them."""
+    """Converts text, or shots and dicts of them."""
     is_text = issubclass(type(value), str)
     found: Prompt | None = value if is_text else each(lambda shot: as_record(Shot, shot), value)  # type: ignore[assignment]  # it is
     return found
 
 
 def one_image(value: OneImage | None) -> Image | NamedImage | None:
-    """Takes a picture, and one with its name: `{"cat": "cat.png"}`."""
+    """Converts a picture, also one with its name: `{"cat": "cat.png"}`."""
     given: Any = value
     named = issubclass(type(given), Mapping | NamedImage)
     found: Image | NamedImage | None = read(_one, NamedImage, "url", given) if named else as_image(given)
@@ -106,31 +106,31 @@ def one_image(value: OneImage | None) -> Image | NamedImage | None:
 
 
 def images(values: Images | None) -> tuple[NamedImage, ...] | None:
-    """Takes any iterable of pictures, and pictures by name: `{"cat": "cat.png"}`."""
+    """Converts any iterable of pictures, and pictures by name: `{"cat": "cat.png"}`."""
     found: tuple[NamedImage, ...] | None = read(_all, NamedImage, "url", values)
     return found
 
 
 def plain_images(values: Iterable[ImageGiven] | None) -> tuple[Image, ...] | None:
-    """Takes any iterable of pictures."""
+    """Converts any iterable of pictures."""
     found: tuple[Image, ...] | None = each(as_image, values)
     return found
 
 
 def one_video(value: OneVideo | None) -> NamedVideo | None:
-    """Takes an address, a video of an earlier task, and one with its name: `{"walk": address}`."""
+    """Converts an address, a video of an earlier task, and one with its name: `{"walk": address}`."""
     found: NamedVideo | None = read(_one, NamedVideo, "url", value)
     return found
 
 
 def elements(values: Elements | None) -> tuple[NamedElement, ...] | None:
-    """Takes elements or their ids by name: `{"hero": element}`, and any iterable of `NamedElement`."""
+    """Converts elements or their ids by name: `{"hero": element}`, and any iterable of `NamedElement`."""
     found: tuple[NamedElement, ...] | None = read(_all, NamedElement, "element_id", values)
     return found
 
 
 def voices(values: Voices | None) -> tuple[NamedVoice, ...] | None:
-    """Takes voices or their ids by name: `{"anna": voice}`, and any iterable of `NamedVoice`."""
+    """Converts voices or their ids by name: `{"anna": voice}`, and any iterable of `NamedVoice`."""
     found: tuple[NamedVoice, ...] | None = read(_all, NamedVoice, "voice_id", values)
     return found
 
@@ -164,5 +164,5 @@ def _named(cls: type[NamedT], member: str, name: Any, value: Any) -> NamedT:
         made = Malformed("has an id of its own beside its name; give one of the two")
     if isinstance(made, Malformed):
         return made  # type: ignore[return-value]  # a rule reports it
-    record: Any = cls  # which takes what its own member takes; a rule says what that cannot be
+    record: Any = cls  # accepts whatever its member accepts; a rule reports invalid values
     return attrs.evolve(made, id=name) if isinstance(made, cls) else record(made, id=name)

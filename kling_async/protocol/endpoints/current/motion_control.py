@@ -1,4 +1,4 @@
-"""`/motion-control/{model}`: the person of a picture moves as the one of a video does."""
+"""`/motion-control/{model}`: the person in a picture moves like the person in a video."""
 
 from typing import Literal
 
@@ -14,19 +14,19 @@ from kling_async.protocol.media.image import Image
 from kling_async.protocol.records import WatermarkInfo
 
 KnownModel = Literal["kling-3.0", "kling-2.6"]
-"""Editors offer these words; any other text passes, since models come and go."""
+"""Completions for editors; any other text is accepted, since models come and go."""
 
 
 @attrs.frozen
 class MotionControlParameters(CurrentRequest):
-    """A video of a picture's person who moves as in another video: `POST /motion-control/{model}`.
+    """A video in which the person of a picture moves as in another video: `POST /motion-control/{model}`.
 
-    Billed are the seconds of the result: how long it becomes depends on the video, so that no price is known before.
-    What a model can do is in `kling_async.capabilities(current.MotionControl)`.
+    The seconds of the result are billed. Its length depends on the video, so the price is not known in advance. What a
+    model can do is in `kling_async.capabilities(current.MotionControl)`.
 
     Attributes:
         image: the person to animate: a path, an `http(s)://` address or bytes; JPEG or PNG, at most 50 MB (50 x 2**20
-            bytes), each side at least 300 px, ratio 1:2.5 to 2.5:1. An address is the surer way. Required.
+            bytes), each side at least 300 px, ratio 1:2.5 to 2.5:1. Prefer an address. Required.
         model: `kling-3.0`, `kling-2.6`, or a newer one. Required.
         video: the motion: an `http(s)://` address, which the service fetches, or a video of an earlier task; MP4 or
             MOV, at most 100 MB, sides of 340 to 3850 px, one take of one person. Required.
@@ -35,12 +35,12 @@ class MotionControlParameters(CurrentRequest):
         prompt: what else happens, at most 2500 characters.
         elements: at most 1, by the name that the prompt has: `{"hero": element}` for `@hero` (kling-3.0, with the
             orientation of the video).
-        resolution: `720p` or `1080p`; the service takes `720p` where it is left out.
-        audio: `original` for the sound of the video, which is sent where it is left out, or `off`.
+        resolution: `720p` or `1080p`; the service's default is `720p`.
+        audio: `original` for the sound of the video, which is sent if omitted, or `off`.
         watermark_info: whether a watermarked video is made as well.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
-        path: where it is sent to, for a model whose path is not `/motion-control/{model}`.
+        external_task_id: your own id, unique in the account; generated if omitted.
+        path: the path to send it to, for a model whose path is not `/motion-control/{model}`.
     """
 
     image: Image | None = attrs.field(default=None, converter=as_image, metadata=IN_CONTENTS)

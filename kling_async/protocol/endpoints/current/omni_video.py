@@ -1,4 +1,4 @@
-"""`/omni-video/{model}`: words, pictures, elements and a video become a video, in whichever combination."""
+"""`/omni-video/{model}`: text, pictures, elements and a video, in any combination, become a video."""
 
 from typing import Literal
 
@@ -13,15 +13,15 @@ from kling_async.protocol.media.image import Image
 from kling_async.protocol.records import WatermarkInfo
 
 KnownModel = Literal["kling-3.0-omni", "kling-o1"]
-"""Editors offer these words; any other text passes, since models come and go."""
+"""Completions for editors; any other text is accepted, since models come and go."""
 
 
 @attrs.frozen
 class OmniVideoParameters(CurrentRequest):
-    """A video from words, pictures, elements and a video, in one request: `POST /omni-video/{model}`.
+    """A video from text, pictures, elements and a video, in one request: `POST /omni-video/{model}`.
 
-    What is given by name is named in the prompt: `{"cat": "cat.png"}` as `@cat`. No name may be part of another. There
-    are at most 7 pictures to refer to and elements together, 4 beside a video. What a model can do is in
+    Materials with a name are referred to in the prompt: `{"cat": "cat.png"}` as `@cat`. No name may be part of another.
+    There are at most 7 pictures to refer to and elements together, 4 beside a video. What a model can do is in
     `kling_async.capabilities(current.OmniVideo)`.
 
     Attributes:
@@ -29,30 +29,30 @@ class OmniVideoParameters(CurrentRequest):
             shots, with that. Required.
         model: `kling-3.0-omni`, `kling-o1`, or a newer one. Required.
         first_frame: a path, an `http(s)://` address or bytes, or one of these by its name; JPEG or PNG, at most 50 MB
-            (50 x 2**20 bytes), each side at least 300 px, ratio 1:2.5 to 2.5:1. An address is the surer way.
-        last_frame: like `first_frame`, without which there is none.
-        middle_frames: pictures between the two, in their order (only kling-4.0, of which nothing is sure).
+            (50 x 2**20 bytes), each side at least 300 px, ratio 1:2.5 to 2.5:1. Prefer an address.
+        last_frame: like `first_frame`, which it requires.
+        middle_frames: pictures between the two, in their order (only kling-4.0, which is not verified).
         refer_images: pictures to refer to, like `first_frame`: by the names that the prompt has, or a list.
         feature_video: a video of which style, motion or camera are taken, or the shot before or after is made: an
             `http(s)://` address, or a video of an earlier task, alone or by its name. MP4 or MOV, at most 200 MB, 24
             to 60 frames a second; sides of 700 to 4553 px and 3 to 15.5 seconds with kling-3.0-omni, 700 to 2160 px
             and 3 to 10 seconds with kling-o1.
-        base_video: a video that is edited, likewise; the result is as long as it is, so that its price is not known
-            before.
+        base_video: a video that is edited, likewise; the result is as long as it is, so its price is not known in
+            advance.
         elements: by the names that the prompt has: `{"hero": element}` for `@hero`.
-        voices: likewise (only kling-4.0, of which nothing is sure).
-        resolution: `720p`, `1080p` or `4k` (kling-3.0-omni); the service takes `720p` where it is left out.
+        voices: likewise (only kling-4.0, which is not verified).
+        resolution: `720p`, `1080p` or `4k` (kling-3.0-omni); the service's default is `720p`.
         duration: whole seconds: 3 to 15 with kling-3.0-omni; 3 to 10 with kling-o1, only 5 or 10 there without
-            `refer_images`. Where it is left out, the seconds of all shots, or 5.
+            `refer_images`. If omitted, the seconds of all shots, or 5.
         aspect_ratio: `16:9`, `9:16` or `1:1`; required, unless there is a `first_frame` or a video.
         audio: `native` for sound (kling-3.0-omni, not with a video), `original` for that of the video, or `off`, which
-            is sent where it is left out.
-        multi_shot: several shots in one video (kling-3.0-omni, not of a `base_video`); where it is left out, as the
-            prompt is.
+            is sent if omitted.
+        multi_shot: several shots in one video (kling-3.0-omni, not of a `base_video`); if omitted, it follows from the
+            prompt.
         watermark_info: whether a watermarked video is made as well.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
-        path: where it is sent to, for a model whose path is not `/omni-video/{model}`.
+        external_task_id: your own id, unique in the account; generated if omitted.
+        path: the path to send it to, for a model whose path is not `/omni-video/{model}`.
     """
 
     prompt: str | tuple[Shot, ...] | None = attrs.field(default=None, converter=materials.prompt, metadata=IN_CONTENTS)

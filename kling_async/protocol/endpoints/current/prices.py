@@ -1,4 +1,4 @@
-"""What a second of video costs on each path, and the map of what each model can do, made of the rows."""
+"""The price of a second of video on each path, and the capability map of the models, made from the rows."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -44,10 +44,10 @@ _PRICES: Final = """
 
 
 def map_of(family: str) -> "CapabilityMap[Any]":
-    """The map of a family, a mode of which is a resolution.
+    """Returns the capability map of a family, whose modes are resolutions.
 
     Args:
-        family: what the paths begin with.
+        family: the first segment of the paths.
     """
     rows = [row for row in table.ROWS if row.family == family]
     features = [feature for feature in _FEATURES if any(_cell(row, feature.name, "1080p") != "-" for row in rows)]
@@ -58,13 +58,13 @@ def map_of(family: str) -> "CapabilityMap[Any]":
 
 
 def using(given: Given) -> set[str]:
-    """What of a request is paid for beside its seconds."""
+    """Returns the features of a request that change its price per second."""
     used = {"native": given.audio == "native", "voice": bool(given.of("voice")), "video": bool(given.videos)}
     return {name for name, is_used in used.items() if is_used}
 
 
 def units_by(capabilities: "CapabilityMap[Any]", request: Any) -> Any:
-    """What a request costs in units; None where no price is known before: of what follows a video."""
+    """Returns the cost of a request in units; None if it depends on the length of a video, not known in advance."""
     given = compose(request)
     resolution, seconds = given.resolution, given.settings.get("duration")
     is_read = isinstance(resolution, str) and (seconds is None or type(seconds) is int)

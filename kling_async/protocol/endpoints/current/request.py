@@ -1,4 +1,4 @@
-"""Requests of the current generation, and how they become bodies."""
+"""Requests of the current generation, and how their bodies are composed."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -14,9 +14,9 @@ from kling_async.protocol.records import WatermarkInfo
 from kling_async.protocol.results import Element, Video, Voice
 
 IN_PATH: Final = inside("path")
-"""Metadata of what says where a request is sent to."""
+"""Metadata of fields that determine the path of a request."""
 IN_CONTENTS: Final = inside("contents")
-"""Metadata of materials: an item each."""
+"""Metadata of materials, each an item of `contents`."""
 IN_SETTINGS: Final = inside("settings")
 """Metadata of settings."""
 
@@ -34,14 +34,14 @@ FIELDS: Final = {
     "element": "elements",
     "voice": "voices",
 }
-"""What the materials of each type are called as fields of a record, in the order in which they are sent."""
+"""The field of a record for each type of material, in the order in which they are sent."""
 _KINDS: Final[dict[str, ElementKind]] = {
     "image_refer": "image",
     "multi_image_elements": "image",
     "video_refer": "video",
     "video_character_elements": "video",
 }
-"""Kinds of elements, by the words of both generations."""
+"""Kinds of elements, by the `reference_type` of both generations."""
 
 
 class CurrentRequest(Request):
@@ -49,8 +49,8 @@ class CurrentRequest(Request):
 
     Attributes:
         model: a segment of the path.
-        path: where it is sent to, where that does not follow from the model.
-        family: what paths of such requests begin with.
+        path: the path that it is sent to, if it does not follow from the model.
+        family: the first segment of the paths of such requests.
     """
 
     __slots__ = ()
@@ -61,24 +61,24 @@ class CurrentRequest(Request):
 
     @property
     def model_name(self) -> Any:
-        """What slots are counted by."""
+        """The name by which slots are counted."""
         return self.model
 
     @property
     def sent_to(self) -> str:
-        """Where it is sent to."""
+        """The path that it is sent to."""
         path, model = self.path, self.model
         return path if isinstance(path, str) and path else f"{self.family}/{model if isinstance(model, str) else ''}"
 
     def members(self) -> dict[str, Any]:
-        """The JSON members as a journal keeps them: those of the body, options beside the others, and the path."""
+        """Returns the JSON members as a journal stores them: the path and the body, with options at the top level."""
         given = compose(self)
         flat = {name: value for name, value in given.body.items() if name != "options"}
         return {"path": given.path, **flat, **given.options}
 
 
 def compose(request: Any) -> Given:
-    """Makes the body; what cannot be read is left out, and a rule reports it."""
+    """Composes the body; unreadable values are omitted, and a rule reports them."""
     path = request.sent_to
     prompt = _prompt(getattr(request, "prompt", None))
     items = [*_prompt_item(prompt), *_items(request)]
@@ -100,7 +100,7 @@ def compose(request: Any) -> Given:
 
 
 def _prompt(prompt: Any) -> str | None:
-    """Text, or shots in the words of the service."""
+    """Returns the text, or shots in the syntax of the service."""
     if not isinstance(prompt, tuple):
         return prompt if isinstance(prompt, str) else None
     read = [(place, shot) for place, shot in enumerate(prompt, 1) if isinstance(shot, Shot)]
@@ -163,12 +163,12 @@ def _kind(element: object) -> ElementKind | None:
 
 def _settings(request: Any, row: table.Row | None, prompt: str | None) -> dict[str, Any]:
     given = {name: getattr(request, name, None) for name in SETTINGS}
-    asked = _shots(request, prompt)
-    if given["duration"] is None and asked and all(type(shot.seconds) is int for shot in asked):
-        given["duration"] = sum(shot.seconds for shot in asked)
+    listed = _shots(request, prompt)
+    if given["duration"] is None and listed and all(type(shot.seconds) is int for shot in listed):
+        given["duration"] = sum(shot.seconds for shot in listed)
     if row is not None:
         if given["multi_shot"] is None and row.shots is table.Shots.BY_MEMBER:
-            given["multi_shot"] = bool(asked)
+            given["multi_shot"] = bool(listed)
         if given["audio"] is None:
             given["audio"] = row.audio_left_out
     return {name: value for name, value in given.items() if value is not None}
@@ -179,5 +179,5 @@ def _options(request: Any) -> Iterator[tuple[str, Any]]:
         value = getattr(request, name, None)
         if isinstance(value, WatermarkInfo):
             yield name, {"enabled": value.enabled}
-        elif isinstance(value, str):  # what it should be; a rule reports anything else
+        elif isinstance(value, str):  # a rule reports any other type
             yield name, value

@@ -1,4 +1,4 @@
-"""Rules for materials: what is needed, what excludes what, how many there may be. `shape` says what C1 to C32 are."""
+"""Rules for materials: required ones, exclusions, and maximum numbers. `rules_shape` explains C1 to C32."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -23,7 +23,7 @@ ELEMENTS_MOST_WITH_FRAMES: Final = 3
 
 
 def required(given: Given) -> Iterator[Problem]:
-    """C3, C26 [docs]: what a family cannot do without; whether a picture needs a prompt is not said."""
+    """C3, C26 [docs]: materials that a family requires; whether a picture needs a prompt is not documented."""
     for kind in _REQUIRED.get(given.family, ()):
         if not given.of(kind):
             name = "" if given.fields is not None else f"a {kind} "
@@ -34,7 +34,7 @@ def required(given: Given) -> Iterator[Problem]:
 
 
 def one_of_each(given: Given) -> Iterator[Problem]:
-    """C3, C6, C26 [docs]: of most materials there is one."""
+    """C3, C6, C26 [docs]: only one of most materials is allowed."""
     for kind in _ONE:
         found = given.of(kind)
         if len(found) > 1:
@@ -42,13 +42,13 @@ def one_of_each(given: Given) -> Iterator[Problem]:
 
 
 def last_frame(given: Given) -> Iterator[Problem]:
-    """C6 [docs]: a last frame is never alone."""
+    """C6 [docs]: a last frame requires a first frame."""
     if given.of("last_frame") and not given.of("first_frame"):
         yield Problem(given.where("last_frame"), "needs a first_frame")
 
 
 def counts(given: Given) -> Iterator[Problem]:
-    """C10, C11, C27 [docs]: how many elements and voices the row of the path has."""
+    """C10, C11, C27 [docs]: the maximum number of elements and voices of the path."""
     if given.row is None:
         return
     for kind, most in given.row.most.items():
@@ -67,7 +67,7 @@ def one_video(given: Given) -> Iterator[Problem]:
 
 
 def edits(given: Given) -> Iterator[Problem]:
-    """C15, C24 [docs]: what a video that is edited excludes."""
+    """C15, C24 [docs]: materials that an edited video excludes."""
     if given.path not in {_OMNI_3, _O1} or not given.of("base_video"):
         return
     for item in given.of("first_frame", "last_frame"):
@@ -77,7 +77,7 @@ def edits(given: Given) -> Iterator[Problem]:
 
 
 def frames_of_o1(given: Given) -> Iterator[Problem]:
-    """C24 [docs]: what the last frame of kling-o1 excludes."""
+    """C24 [docs]: materials that a last frame excludes with kling-o1."""
     if given.path != _O1 or not given.of("last_frame"):
         return
     for item in given.of("element", "refer_image", "feature_video"):
@@ -85,7 +85,7 @@ def frames_of_o1(given: Given) -> Iterator[Problem]:
 
 
 def references(given: Given) -> Iterator[Problem]:
-    """C17 to C19, C25 [docs]: pictures to refer to and elements together, of whatever kind these are."""
+    """C17 to C19, C25 [docs]: the number of reference pictures and elements of all kinds together."""
     if given.path not in {_OMNI_3, _O1}:
         return
     found = given.of("refer_image", "element")
@@ -103,7 +103,7 @@ def references(given: Given) -> Iterator[Problem]:
 
 
 def element_kinds(given: Given) -> Iterator[Problem]:
-    """C17 to C19, C25 [docs]: what elements of a video exclude, where all kinds are known."""
+    """C17 to C19, C25 [docs]: materials that elements made from videos exclude, if all kinds are known."""
     elements = given.of("element")
     kinds = [element.kind for element in elements]
     if given.path == _O1 and "video" in kinds:
@@ -128,7 +128,7 @@ def element_kinds(given: Given) -> Iterator[Problem]:
 
 
 def element_orientation(given: Given) -> Iterator[Problem]:
-    """C27 [docs]: an element goes with the orientation of the video only."""
+    """C27 [docs]: an element requires the orientation of the video."""
     if given.path == "/motion-control/kling-3.0" and given.settings.get("character_orientation") == "image":
         for item in given.of("element"):
             yield Problem(item.place, "is possible with character_orientation video only")

@@ -1,4 +1,4 @@
-"""Rules for the pictures of a body: those of records, and those that a hand wrote as base64."""
+"""Rules for the pictures of a body: those of records, and base64 in hand-written bodies."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -13,15 +13,15 @@ from kling_async.protocol.rules.files import MEGABYTE, Facts, facts_of
 from kling_async.protocol.rules.values import is_address
 
 MEGABYTES_MOST: Final = 50
-MEGABYTES_SURE: Final = 10  # of legacy paths; what a body may have is documented nowhere
+MEGABYTES_SURE: Final = 10  # the limit of legacy paths; the maximum size of a body is not documented
 
 
 def images(given: Given, facts: Facts) -> Iterator[Problem]:
     """C31 [docs]: JPEG or PNG, 50 MB (50 x 2**20 bytes), 300 px, 1:2.5 to 2.5:1. Addresses pass.
 
     Args:
-        given: whose pictures they are.
-        facts: what is known of those of a record.
+        given: the request with the pictures.
+        facts: facts about the files of the pictures of a record.
     """
     for item in given.of(*IMAGES):
         value, field = item.members.get("url"), item.at("url")

@@ -1,4 +1,4 @@
-"""Rules for prompts: their length, the names in them, and their shots. `shape` says what C1 to C32 are."""
+"""Rules for prompts: their length, the names in them, and their shots. `rules_shape` explains C1 to C32."""
 
 import re
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ from kling_async.protocol.rules.values import in_words, is_whole, shown, text
 RECOMMENDED_MOST: Final = 2500
 _AT: Final = re.compile(r"(?<![A-Za-z0-9_])@(?=\w)")
 _INSIDE_WORDS: Final = re.compile(r"(?<=[A-Za-z0-9_])@(?=\w)")
-"""A letter before it makes a mail address; one of Chinese or Japanese does not, as nothing parts their words."""
+"""After an ASCII letter it is a mail address; not after a Chinese or Japanese one, as these words are not separated."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+|[^\W\x00-\x7f]+")
-"""What is named, as far as that can be told without the ids: in `@cat\u5728` cat."""
+"""A name, as far as it can be recognized without the ids: in `@cat\u5728` cat."""
 
 
 def length(given: Given) -> Iterator[Problem]:
-    """C29 [docs]: the row says how long; of 3072 characters 2500 are recommended."""
+    """C29 [docs]: the row has the maximum length; if that is 3072 characters, 2500 are recommended."""
     if given.row is None or given.prompt is None:
         return
     size, most = len(given.prompt), given.row.prompt_most
@@ -35,7 +35,7 @@ def length(given: Given) -> Iterator[Problem]:
 
 
 def ids(given: Given) -> Iterator[Problem]:
-    """C28 [docs]: elements and voices have an id, each has its own, and none is part of another."""
+    """C28 [docs]: elements and voices have unique ids, of which none is part of another."""
     named: list[tuple[str, Item]] = []
     for item in given.items:
         value: Any = item.members.get("id")
@@ -60,7 +60,7 @@ def ids(given: Given) -> Iterator[Problem]:
 
 
 def names(given: Given) -> Iterator[Problem]:
-    """C28 [docs]: what the prompt names is there, and nothing is named by chance, as by the address of a letter."""
+    """C28 [docs]: each material named in the prompt exists, and none is named by accident, as by a mail address."""
     prompt = given.prompt or ""
     ids = [item.members["id"] for item in given.items if isinstance(item.members.get("id"), str)]
     known = tuple(id_ for id_ in ids if id_.strip())
@@ -82,8 +82,8 @@ def _name(prompt: str, start: int) -> str:
 # ------------------------------------------------------------------------------------------------------ shots
 
 
-def asks_for_shots(given: Given) -> Iterator[Problem]:
-    """C5, C29 [docs]: three models make several shots, and read them in one way only."""
+def shots_possible(given: Given) -> Iterator[Problem]:
+    """C5, C29 [docs]: three models make several shots, which must have one exact syntax."""
     row, prompt = given.row, given.prompt or ""
     if row is None:
         return
@@ -104,7 +104,7 @@ def asks_for_shots(given: Given) -> Iterator[Problem]:
 
 
 def shot_by_shot(given: Given) -> Iterator[Problem]:
-    """C29 [docs]: 1 to 6 shots, counted from 1, of whole seconds that make the duration, with 512 characters each."""
+    """C29 [docs]: 1 to 6 shots, numbered from 1, whole seconds that add up to the duration, 512 characters each."""
     found, row = given.shots, given.row
     if not found or row is None or row.shots is Shots.NONE or given.settings.get("multi_shot") is False:
         return

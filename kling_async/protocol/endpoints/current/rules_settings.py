@@ -1,4 +1,4 @@
-"""Rules for settings: what the row of a path has, and what goes with what. `shape` says what C1 to C32 are."""
+"""Rules for settings: the choices of a path, and exclusions. `rules_shape` explains C1 to C32."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -15,7 +15,7 @@ _O1: Final = "/omni-video/kling-o1"
 
 
 def kinds(given: Given) -> Iterator[Problem]:
-    """C5 [docs]: duration is a number, and no text; multi_shot is true or false; the others are words."""
+    """C5 [docs]: duration is a number, not text; multi_shot is a boolean; the others are text."""
     for name, value in given.settings.items():
         field = given.setting(name)
         if name == "duration":
@@ -29,7 +29,7 @@ def kinds(given: Given) -> Iterator[Problem]:
 
 
 def choices(given: Given) -> Iterator[Problem]:
-    """C5 [docs]: what the row of the path has for each setting."""
+    """C5 [docs]: the choices of the path for each setting."""
     row = given.row
     if row is None:
         return
@@ -71,7 +71,7 @@ def _not_here(name: str, row: Row) -> str:
 
 
 def only_in_1080p(given: Given) -> Iterator[Problem]:
-    """C7, C8, C10 [docs]: what some models do in 1080p only, which has to be said: by themselves they make 720p."""
+    """C7, C8, C10 [docs]: features that some models have in 1080p only, which must be set: the default is 720p."""
     row = given.row
     if row is None or given.resolution == "1080p":
         return
@@ -93,13 +93,13 @@ def frames_and_sound(given: Given) -> Iterator[Problem]:
 
 
 def voices_and_sound(given: Given) -> Iterator[Problem]:
-    """C10 [docs]: a voice is heard with native sound only."""
+    """C10 [docs]: a voice requires native sound."""
     if given.path == "/image-to-video/kling-2.6" and given.of("voice") and given.audio != "native":
         yield Problem(given.where("voice"), "needs audio native")
 
 
 def videos_and_sound(given: Given) -> Iterator[Problem]:
-    """C13, C15, C22 [docs; live 400 of the last]: of which sound a result with a video can be."""
+    """C13, C15, C22 [docs; live 400 of the last]: the possible sounds of a result with a video."""
     if given.family != table.OMNI_VIDEO:
         return
     field = given.setting("audio")
@@ -112,7 +112,7 @@ def videos_and_sound(given: Given) -> Iterator[Problem]:
 
 
 def ratio(given: Given) -> Iterator[Problem]:
-    """C20 [docs; live 400]: a ratio is needed where nothing is there that has one."""
+    """C20 [docs; live 400]: a ratio is required unless a frame or a video determines it."""
     row = given.row
     if row is None or row.family != table.OMNI_VIDEO or "aspect_ratio" in given.settings:
         return
@@ -139,7 +139,7 @@ def seconds_with_video(given: Given) -> Iterator[Problem]:
 
 
 def o1_seconds(given: Given) -> Iterator[Problem]:
-    """C23 [docs, live 400]: kling-o1 makes 5 or 10 seconds from words or frames alone."""
+    """C23 [docs, live 400]: kling-o1 makes only 5 or 10 seconds without references."""
     plain = not given.of("refer_image", "element") and not given.videos
     if given.path == _O1 and plain and given.seconds in range(3, 11) and given.seconds not in {5, 10}:
         what = f"{given.seconds} is not possible with kling-o1 without a picture to refer to; use 5 or 10"
@@ -147,13 +147,13 @@ def o1_seconds(given: Given) -> Iterator[Problem]:
 
 
 def orientation(given: Given) -> Iterator[Problem]:
-    """C26 [docs]: which way the person looks has to be said."""
+    """C26 [docs]: the orientation of the person is required."""
     if given.family == table.MOTION_CONTROL and "character_orientation" not in given.settings:
         yield Problem(given.setting("character_orientation"), "is required; use image or video")
 
 
 def edit_shots(given: Given) -> Iterator[Problem]:
-    """C14, C16 [docs]: an edit has one shot, and several is what the service takes where nothing is said."""
+    """C14, C16 [docs]: an edit has one shot, but the service's default is several."""
     row = given.row
     if row is None or row.shots is not Shots.BY_MEMBER:
         return

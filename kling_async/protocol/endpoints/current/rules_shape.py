@@ -1,8 +1,8 @@
-"""Rules for the shape of a body: which members there are, and which materials.
+"""Rules for the shape of a body: its members and materials.
 
-C1 to C32 are what the checks of this generation are called among the project's notes. The service refuses little of
-what they refuse: it ignores what it does not know, and bills for the video that it makes of the rest. `[docs]` is the
-service's documentation of 2026-09, `[live]` what others saw it do.
+C1 to C32 are the names of the checks of this generation in the project's notes. The service itself refuses few of these
+mistakes: it ignores what it does not know, and bills for the video that it makes of the rest. `[docs]` is the service's
+documentation of 2026-09, `[live]` its behavior as observed by others.
 """
 
 import math
@@ -26,7 +26,7 @@ REQUIRED: Final = {
     "element": "element_id",
     "voice": "voice_id",
 }
-"""The member that a material of each type cannot do without."""
+"""The required member of each type of material."""
 
 _LEGACY_MEMBERS: Final = {
     "mode": "is resolution in settings: 720p, 1080p or 4k",
@@ -47,13 +47,13 @@ _LEGACY_TYPES: Final = {
     "reference_video": "feature_video",
     "text": "prompt",
 }
-"""Words of the legacy generation and likely mistakes, and what is meant."""
+"""Types of the legacy generation and likely mistakes, with the correct types."""
 
 
 def unknown_members(given: Given) -> Iterator[Problem]:
-    """C1 [live, seen by two]: a member that is not known is ignored without a word, and the rest is billed."""
+    """C1 [live, seen by two]: unknown members are silently ignored, and the rest is billed."""
     chief = "prompt" if given.family == table.TEXT_TO_VIDEO else "contents"
-    # Of contents on a path of words, and of a prompt on the others, other rules speak.
+    # Contents on a text-to-video path, and a prompt on other paths, are reported by other rules.
     yield from _unknown("", given.body, ("settings", "options", "prompt", "contents"), chief)
     yield from _unknown("settings", given.settings, (*SETTINGS, "seed"), "")
     yield from _unknown("options", given.options, OPTIONS, "")
@@ -64,7 +64,7 @@ def unknown_members(given: Given) -> Iterator[Problem]:
                 if name not in known:
                     has = in_words(known, "and")
                     yield Problem(item.at(_key(name)), f"a {item.type} has no such member; it has {has}")
-    if "seed" in given.settings:  # [live]: an error text shows that it is read
+    if "seed" in given.settings:  # [live]: an error message shows that it is read
         yield Problem(given.setting("seed"), "is not documented; it is sent all the same", only_warns=True)
 
 
@@ -90,7 +90,7 @@ def _takes_id(item: Item, family: str) -> tuple[str, ...]:
 
 
 def _key(name: object) -> str:
-    """A member for a message."""
+    """Returns the name of a member for a message."""
     return name if isinstance(name, str) and len(name) <= 40 and name.isprintable() else shown(name)
 
 
@@ -112,7 +112,7 @@ def containers(given: Given) -> Iterator[Problem]:
 
 
 def only_json(given: Given) -> Iterator[Problem]:
-    """Nothing is sent that JSON does not have."""
+    """All values can be sent as JSON."""
     for name, value in given.body.items():
         if not isinstance(name, str):
             yield Problem("body", f"expected texts for names of members, got {shown(name)}")
@@ -151,7 +151,7 @@ def _is_json(value: object) -> bool:
 
 
 def words(given: Given) -> Iterator[Problem]:
-    """C2 [docs]: what is made from words needs them, and has no contents."""
+    """C2 [docs]: text to video requires a prompt, and has no contents."""
     if given.family != table.TEXT_TO_VIDEO:
         return
     prompt = given.body.get("prompt")
@@ -164,7 +164,7 @@ def words(given: Given) -> Iterator[Problem]:
 
 
 def contents(given: Given) -> Iterator[Problem]:
-    """C3 [docs, live texts]: everything else has contents, in which the prompt stands, and nothing in them is empty."""
+    """C3 [docs, live texts]: all other families have contents, including the prompt, without empty items."""
     if given.family in {table.TEXT_TO_VIDEO, ""}:
         return
     if "prompt" in given.body:
@@ -198,11 +198,11 @@ _FOREIGN: Final = {
     "/tasks": "makes no task: tasks are asked for there",
     "/account": "makes no task: it is about the account",
 }
-"""What begins paths that are known for something else than a create of this generation."""
+"""Prefixes of paths that are not creates of this generation."""
 
 
 def path(given: Given) -> Iterator[Problem]:
-    """C32: a path that can be called; of a model that is not known nothing is refused that is not certain."""
+    """C32: the path is valid; with an unknown model, only certain problems refuse the request."""
     model = given.path.removeprefix(f"{given.family}/") if given.family else ""
     wrong = [*segment(given.model_at, model)] if given.path.startswith(f"{given.family}/") and given.family else []
     foreign = next((what for begin, what in _FOREIGN.items() if f"{given.path.lower()}/".startswith(f"{begin}/")), None)
@@ -227,7 +227,7 @@ def _others(family: str) -> tuple[str, ...]:
 
 
 def _another_name(given: Given, model: str) -> str | None:
-    """What is meant by the name of a legacy model, or of one that other paths have; the service knows neither here."""
+    """Returns a correction for the name of a legacy model, or of a model of other paths."""
     if (meant := table.OF_LEGACY.get(model)) is not None:
         return f"{model} is called so on legacy paths, as their model_name; in the current generation it is {meant}"
     others = [family for family, models in table.MODELS.items() if model in models]
@@ -249,7 +249,7 @@ def _unknown_model(given: Given, model: str) -> str:
 
 
 def foreign_types(given: Given) -> Iterator[Problem]:
-    """C4 [live]: a type of another path is accepted and ignored; three were paid for without their picture."""
+    """C4 [live]: a type of another path is accepted and ignored; three were paid for without it."""
     known = given.row.contents if given.row is not None else tuple(sorted(table.TYPES))
     if given.family == table.TEXT_TO_VIDEO or (given.row is None and given.fields is not None):
         return

@@ -11,7 +11,7 @@ WORDS_MOST: Final = 512  # characters
 
 _SHOT: Final = re.compile(r"(?:^|;)\s*shot(\s+\d{1,9})\s*,(?=\s*\d{1,9}\s*,)", re.IGNORECASE | re.ASCII)
 _LISTED: Final = re.compile(r"(?:^|;)\s*shot(\s*[-+]?\d[\d.]*)\s*,", re.IGNORECASE | re.ASCII)
-"""A shot of which no more is right than how it begins."""
+"""The beginning of a shot, whatever follows."""
 _LIKE_ONE: Final = re.compile(r"(?:^|;)\s*shot\s*\d{1,9}\b", re.IGNORECASE | re.ASCII)
 
 
@@ -20,10 +20,10 @@ class ShotRead:
     """One shot of a prompt.
 
     Attributes:
-        number: from 1; the text that stands in its place where that is none.
-        seconds: whole ones, likewise.
+        number: number from 1; the text in its place if that is not a number.
+        seconds: whole seconds, likewise.
         words: what happens.
-        at: what it is called in messages.
+        at: its name in messages.
     """
 
     number: Any
@@ -33,22 +33,22 @@ class ShotRead:
 
 
 def text_of(number: int, seconds: object, words: object) -> str:
-    """A shot in the words of the service."""
+    """Returns a shot in the syntax of the service."""
     return f"shot {number}, {seconds}, {words};"
 
 
 def read(prompt: str, at: str) -> list[ShotRead]:
-    """The shots that a prompt asks for; none of a plain one.
+    """Returns the shots in a prompt; none for a plain prompt.
 
-    One that begins as a list of shots is nothing else: whatever is wrong with one of them stays in it. Elsewhere the
-    word is a word, unless all of a shot is there.
+    A prompt that begins with a shot is read as a list of shots: malformed parts are kept in it. Elsewhere, `shot` is an
+    ordinary word unless the syntax of a shot is complete.
     """
     found = [*_how(prompt).finditer(prompt)]
     ends = [match.start() for match in found[1:]] + [len(prompt)]
     read = []
     for match, end in zip(found, ends, strict=False):
         seconds, _, words = prompt[match.end() : end].partition(",")
-        number = match[1] if match[1][0].isspace() else f"shot{match[1]}"  # the grammar parts the two
+        number = match[1] if match[1][0].isspace() else f"shot{match[1]}"  # the syntax requires a blank in between
         read.append(ShotRead(_whole(number), _whole(seconds), words.strip().removesuffix(";").strip(), at))
     return read
 
@@ -63,13 +63,13 @@ def _whole(text: str) -> int | str:
 
 
 def preface(prompt: str) -> str:
-    """What a prompt with shots says before the first of them."""
+    """Returns the text of a prompt before its first shot."""
     first = _how(prompt).search(prompt)
     return prompt[: first.start()].strip() if first is not None else ""
 
 
 def is_full_width(prompt: str) -> bool:
-    """Whether it asks for other shots once the commas, semicolons and digits of Chinese texts are those of English."""
+    """Whether a prompt has other shots once full-width commas, semicolons and digits are replaced by ASCII ones."""
     plain = unicodedata.normalize("NFKC", prompt).replace("\u3001", ",")
     return [(shot.number, shot.seconds) for shot in read(plain, "")] != [
         (shot.number, shot.seconds) for shot in read(prompt, "")
@@ -77,5 +77,5 @@ def is_full_width(prompt: str) -> bool:
 
 
 def is_like_shots(prompt: str) -> bool:
-    """Whether it begins as one with shots, and is none."""
+    """Whether a prompt looks like one with shots, but has none."""
     return _LIKE_ONE.search(prompt) is not None and not read(prompt, "")

@@ -1,4 +1,4 @@
-"""What each path of the current generation takes, a row each, and what it costs."""
+"""What each path of the current generation accepts, in one row per path."""
 
 import enum
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ IMAGE_TO_VIDEO: Final = "/image-to-video"
 OMNI_VIDEO: Final = "/omni-video"
 MOTION_CONTROL: Final = "/motion-control"
 FAMILIES: Final = (TEXT_TO_VIDEO, IMAGE_TO_VIDEO, OMNI_VIDEO, MOTION_CONTROL)
-"""What paths begin with; the model follows."""
+"""The first segments of paths, which the model follows."""
 
 RATIOS: Final = ("16:9", "9:16", "1:1")
 RESOLUTION_LEFT_OUT: Final = "720p"
@@ -19,10 +19,10 @@ DURATION_LEFT_OUT: Final = 5
 
 
 class Shots(enum.Enum):
-    """How a path is asked for several shots."""
+    """How several shots are requested on a path."""
 
     BY_MEMBER = "member"
-    """By `multi_shot` and a prompt that names them."""
+    """By `multi_shot` and a prompt that lists them."""
     BY_PROMPT = "prompt"
     """By the prompt alone."""
     NONE = "-"
@@ -31,21 +31,21 @@ class Shots(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class Row:
-    """What one path takes.
+    """What one path accepts.
 
     Attributes:
-        path: with the model.
-        resolutions: words for `resolution`; the service takes 720p where it is left out.
-        durations: whole seconds; empty where the result is as long as its video.
-        ratios: words for `aspect_ratio`; empty where it follows the picture or the video.
-        audio: words for `audio`; empty where there is no such setting.
-        shots: how several shots are asked for.
-        prompt_most: characters of the prompt.
-        contents: types of materials, `prompt` among them; none where the prompt stands for itself.
-        most: how many materials of a type are possible, where more than one is and the documentation says.
-        only_1080p: what works in that resolution only: `native` sound, types of materials.
-        seconds: that half of such tasks of 5 seconds in 720p took, as users of the service report it.
-        verified: whether the service's own documentation has the path.
+        path: the path, including the model.
+        resolutions: values of `resolution`; the service's default is 720p.
+        durations: whole seconds; empty if the result is as long as its video.
+        ratios: values of `aspect_ratio`; empty if it follows the picture or the video.
+        audio: values of `audio`; empty if there is no such setting.
+        shots: how several shots are requested.
+        prompt_most: maximum number of characters of the prompt.
+        contents: types of materials, including `prompt`; empty if the prompt is not in `contents`.
+        most: maximum number of materials of a type, where documented.
+        only_1080p: features available in 1080p only: `native` sound, types of materials.
+        seconds: median time of tasks for 5 seconds in 720p, as reported by users of the service.
+        verified: whether the path is in the service's own documentation.
     """
 
     path: str
@@ -78,7 +78,7 @@ class Row:
 
     @property
     def audio_left_out(self) -> str | None:
-        """What is sent for `audio` where it is left out: sources disagree on what the service takes then."""
+        """The `audio` setting that is sent if omitted: sources disagree on the service's default."""
         return None if not self.audio else "original" if self.family == MOTION_CONTROL else "off"
 
 
@@ -191,7 +191,7 @@ _MORE_RATIOS: Final = (*RATIOS, "21:9", "4:3", "3:4")
 
 
 def _unverified(family: str, *contents: str) -> tuple[Row, Row]:
-    """kling-4.0 and kling-4.0-flash as partners publish them (2026-11); nobody has shown the service's own paths."""
+    """Returns the rows of kling-4.0 and kling-4.0-flash as published by partners (2026-11), not by the service."""
     ratios = () if family == IMAGE_TO_VIDEO else _MORE_RATIOS
     flash = tuple(kind for kind in contents if kind in {"prompt", "first_frame", "refer_image", "element"})
     return (
@@ -226,7 +226,7 @@ ROWS: Final = (
     *_unverified(IMAGE_TO_VIDEO, "prompt", "first_frame", "middle_frame", "last_frame"),
     *_unverified(OMNI_VIDEO, *_OMNI, "middle_frame", "voice"),
 )
-"""All of them."""
+"""All rows, including unverified ones."""
 
 TYPES: Final = frozenset(kind for row in ROWS for kind in row.contents)
 """All types of materials."""
@@ -241,11 +241,11 @@ OF_LEGACY: Final = {
     "kling-v2-6": "kling-2.6",
     "kling-v2-5-turbo": "kling-2.5-turbo",
 }
-"""What models of legacy paths are called in paths of this generation."""
+"""Names in this generation of the models of legacy paths."""
 
 _BY_PATH: Final = {row.path: row for row in ROWS}
 
 
 def row_of(path: str) -> Row | None:
-    """The row of a path; None where nothing is known of it."""
+    """Returns the row of a path; None if the path is unknown."""
     return _BY_PATH.get(path)

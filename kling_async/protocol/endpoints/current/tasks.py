@@ -1,4 +1,4 @@
-"""`/tasks`: where all tasks of the current generation are asked for, whatever made them."""
+"""`/tasks`: where all tasks of the current generation are queried."""
 
 from kling_async.protocol.clips import typical_seconds_of
 from kling_async.protocol.endpoint import Endpoint, Generation, Request
@@ -8,7 +8,7 @@ ENDPOINT = Endpoint(
     path=f"/{TASKS}",
     name=TASKS,
     generation=Generation.CURRENT,
-    record=Request,  # any: a task does not tell what made it
+    record=Request,  # any: a task does not contain its request
     typical_seconds=typical_seconds_of,
     finds_by_external_id=True,
 )

@@ -1,4 +1,4 @@
-"""`/text-to-video/{model}`: words become a video."""
+"""`/text-to-video/{model}`: text becomes a video."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ from kling_async.protocol.endpoints.current.request import IN_PATH, IN_SETTINGS,
 from kling_async.protocol.records import WatermarkInfo
 
 KnownModel = Literal["kling-3.0-turbo", "kling-3.0", "kling-2.6", "kling-2.5-turbo"]
-"""Editors offer these words; any other text passes, since models come and go."""
+"""Completions for editors; any other text is accepted, since models come and go."""
 
 
 @attrs.frozen
@@ -25,17 +25,17 @@ class TextToVideoParameters(CurrentRequest):
         prompt: what happens, at most 2500 characters, 3072 with kling-3.0 and kling-3.0-turbo (2500 are recommended);
             or 1 to 6 shots, with these two. Required.
         model: `kling-3.0-turbo`, `kling-3.0`, `kling-2.6`, `kling-2.5-turbo`, or a newer one. Required.
-        resolution: `720p`, `1080p` or `4k` (kling-3.0); the service takes `720p` where it is left out.
-        duration: whole seconds: 3 to 15 with kling-3.0 and kling-3.0-turbo, else 5 or 10. Where it is left out, the
-            seconds of all shots, or 5.
+        resolution: `720p`, `1080p` or `4k` (kling-3.0); the service's default is `720p`.
+        duration: whole seconds: 3 to 15 with kling-3.0 and kling-3.0-turbo, else 5 or 10. If omitted, the seconds of
+            all shots, or 5.
         aspect_ratio: `16:9` (the service's default), `9:16` or `1:1`.
-        audio: `native` for sound or `off`, which is sent where it is left out (kling-3.0; kling-2.6 in 1080p).
-            kling-3.0-turbo always makes sound, kling-2.5-turbo never.
-        multi_shot: several shots in one video (kling-3.0); where it is left out, as the prompt is.
+        audio: `native` for sound or `off`, which is sent if omitted (kling-3.0; kling-2.6 in 1080p). kling-3.0-turbo
+            always makes sound, kling-2.5-turbo never.
+        multi_shot: several shots in one video (kling-3.0); if omitted, it follows from the prompt.
         watermark_info: whether a watermarked video is made as well.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
-        path: where it is sent to, for a model whose path is not `/text-to-video/{model}`.
+        external_task_id: your own id, unique in the account; generated if omitted.
+        path: the path to send it to, for a model whose path is not `/text-to-video/{model}`.
     """
 
     prompt: str | tuple[Shot, ...] | None = attrs.field(default=None, converter=materials.prompt)

@@ -32,11 +32,11 @@ class ExpandImage(Request):
         down_expansion_ratio: 0 to 2, what is added below, as a share of the picture's height.
         left_expansion_ratio: 0 to 2, what is added on the left, as a share of the picture's width.
         right_expansion_ratio: 0 to 2, what is added on the right, as a share of the picture's width.
-        prompt: what is to be seen there, at most 2500 characters.
+        prompt: content of the added area, at most 2500 characters.
         n: how many pictures, 1 to 9.
         watermark_info: whether watermarked pictures are made as well.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
+        external_task_id: your own id, unique in the account; generated if omitted.
     """
 
     image: Image | None = attrs.field(default=None, converter=as_image)
@@ -52,13 +52,13 @@ class ExpandImage(Request):
 
 
 def image_needed(request: ExpandImage) -> Iterator[Problem]:
-    """There is something to expand."""
+    """A picture is required."""
     if request.image is None:
         yield Problem("image", "is required: give the picture that is to grow")
 
 
 def expansion(request: ExpandImage) -> Iterator[Problem]:
-    """0 to 2 on each side, and at most 3 times the area. Nothing is known of a picture that does not grow at all."""
+    """0 to 2 on each side, and at most 3 times the area. Whether all ratios may be 0 is not known."""
     sides: dict[str, Any] = {name: getattr(request, name) for name in _SIDES}
     problems = [problem for name, value in sides.items() for problem in number(name, value, 0, 2)]
     yield from problems
@@ -77,7 +77,7 @@ def expansion(request: ExpandImage) -> Iterator[Problem]:
 _SIDES: Final = ("up_expansion_ratio", "down_expansion_ratio", "left_expansion_ratio", "right_expansion_ratio")
 _AREA_MOST: Final = 3
 _TOLERANCE: Final = 0.001  # of the area: the documentation's own example is rounded
-_UNITS: Final = "8"  # of a picture, by the price table of 2026-09
+_UNITS: Final = "8"  # units of a picture, by the price table of 2026-09
 _SECONDS: Final = 30.0  # no measurement is known; other pictures took 20 to 40 s
 
 ENDPOINT = Endpoint(

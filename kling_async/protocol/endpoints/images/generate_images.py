@@ -20,7 +20,7 @@ from kling_async.protocol.rules.values import one_of
 
 KnownResolution = Literal["1k", "2k"]
 KnownModel = Literal["kling-v1", "kling-v1-5", "kling-v2", "kling-v2-new", "kling-v2-1", "kling-v3"]
-"""Editors offer these words; any other text passes, since models come and go."""
+"""Completions for editors; any other text is accepted, since models come and go."""
 
 
 @attrs.frozen
@@ -31,27 +31,27 @@ class GenerateImages(Request):
     pictures.
 
     Attributes:
-        prompt: what is to be seen, at most 2500 characters; required.
+        prompt: content of the pictures, at most 2500 characters; required.
         model_name: always sent, since the service's own default changed with the years (it is kling-v3 since 2026).
-        negative_prompt: what must not be seen, at most 2500 characters; not together with `image`.
-        image: what the pictures are made after: a path, an `http(s)://` address or bytes; JPEG or PNG, at most 10 MB
-            (10 x 2**20 bytes), each side at least 300 px, ratio 1:2.5 to 2.5:1.
-        image_reference: what is taken from `image`: `subject`, or `face` (of which it must show exactly one). With
+        negative_prompt: what the pictures must not show, at most 2500 characters; not together with `image`.
+        image: the reference picture: a path, an `http(s)://` address or bytes; JPEG or PNG, at most 10 MB (10 x 2**20
+            bytes), each side at least 300 px, ratio 1:2.5 to 2.5:1.
+        image_reference: the part of `image` to use: `subject`, or `face` (of which it must show exactly one). With
             kling-v2-1 and kling-v1-5.
-        image_fidelity: 0 to 1, how closely `image` is followed; the service takes 0.5.
-        human_fidelity: 0 to 1, how closely the person is followed, with `image_reference` `subject`; the service takes
-            0.45.
+        image_fidelity: 0 to 1, how closely `image` is followed; the service's default is 0.5.
+        human_fidelity: 0 to 1, how closely the person is followed, with `image_reference` `subject`; the service's
+            default is 0.45.
         element_list: elements made from pictures, or their ids (kling-v3); with `image` at most 10 together.
         resolution: `1k` (the service's default) or `2k`.
         n: how many pictures, 1 to 9.
         aspect_ratio: `16:9` (the service's default), `9:16`, `1:1`, `4:3`, `3:4`, `3:2`, `2:3` or `21:9`.
         watermark_info: whether watermarked pictures are made as well.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
+        external_task_id: your own id, unique in the account; generated if omitted.
     """
 
     prompt: str | None = None
-    # Of the two models that the pages of 2026-09 name, the one that is also the service's default, and seen live.
+    # Of the two models in the documentation of 2026-09, the one that is the service's default, and was observed live.
     model_name: KnownModel | str = attrs.field(default="kling-v3", kw_only=True)
     negative_prompt: str | None = attrs.field(default=None, kw_only=True)
     image: Image | None = attrs.field(default=None, converter=as_image, kw_only=True)
@@ -71,12 +71,12 @@ class GenerateImages(Request):
 
 
 def no_picture(request: GenerateImages) -> Iterator[Problem]:
-    """A picture is given as `image`."""
+    """The prompt is not the name of a picture: that is given as `image`."""
     yield from text.no_picture_name(request, "say what is to be seen, and give the picture as image")
 
 
 def reference(request: GenerateImages) -> Iterator[Problem]:
-    """What is taken from the picture: `subject` or `face`, of a picture that is given."""
+    """`image_reference` is `subject` or `face`, and requires a picture."""
     if request.image_reference is not None:
         yield from one_of("image_reference", request.image_reference, _REFERENCES)
         if request.image is None:
@@ -86,7 +86,7 @@ def reference(request: GenerateImages) -> Iterator[Problem]:
 
 
 def fidelities(request: GenerateImages) -> Iterator[Problem]:
-    """0 to 1 each; the documentation has them only with what they are about."""
+    """0 to 1 each; the documentation has them only together with `image` and a reference to a subject."""
     yield from image_settings.fidelity("image_fidelity", request.image_fidelity)
     yield from image_settings.fidelity("human_fidelity", request.human_fidelity)
     if request.image_fidelity is not None and request.image is None:
@@ -96,7 +96,7 @@ def fidelities(request: GenerateImages) -> Iterator[Problem]:
 
 
 def no_negative_prompt_with_image(request: GenerateImages) -> Iterator[Problem]:
-    """So the documentation says of all models that the map has."""
+    """A negative prompt excludes a picture, as documented for all models in the map."""
     if request.negative_prompt and request.image is not None and request.model_name in CAPABILITIES.models:
         yield Problem("negative_prompt", "is not possible together with image; say it in the prompt", by_map=True)
 
@@ -140,7 +140,7 @@ FEATURES: tuple[Feature[GenerateImages], ...] = (
     ),
 )
 
-# Where sources are silent about sizes, `?` refuses nothing.
+# `?` refuses nothing: sources do not mention these sizes.
 _MAP = """
 # model_name         mode  s    text image refer elements 2k 21:9
 kling-v1             any   any  y    y     -     -        ?  -
@@ -151,14 +151,14 @@ kling-v2-1           any   any  y    y     y     -        y  y
 kling-v3             any   any  y    y     -     y        y  y
 """
 
-# Units of a picture, by the price table of 2026-09; of the older models no source is sure.
+# Units units of a picture, by the price table of 2026-09; there is no certain source for the older models.
 _PRICES = """
 # model_name         mode  text image
 kling-v2-1           any   4    8
 kling-v3             any   8    8
 """
 
-# By the change log. Of kling-v1 and kling-v2-new, which the pages no longer name either, it says nothing.
+# By the change log, which does not mention kling-v1 and kling-v2-new, although they are no longer documented either.
 _RETIRED = """
 # model_name         since       instead
 kling-v1-5           2026-09-15  kling-v2-1

@@ -18,7 +18,7 @@ from kling_async.protocol.rules import image_settings, models, pictures, setting
 from kling_async.protocol.rules.values import listed
 
 KnownModel = Literal["kling-v2", "kling-v2-1"]
-"""Editors offer these words; any other text passes, since models come and go."""
+"""Completions for editors; any other text is accepted, since models come and go."""
 
 
 def _subject_image_list(values: Iterable[ImageGiven | Mapping[str, Any]] | None) -> tuple[Image, ...] | None:
@@ -36,14 +36,14 @@ class MultiImageToImage(Request):
             paths, `http(s)://` addresses or bytes; JPEG or PNG, at most 10 MB (10 x 2**20 bytes), each side at least
             300 px, ratio 1:2.5 to 2.5:1.
         model_name: always sent (the service's own default was kling-v2 before it was kling-v2-1).
-        prompt: what is to be seen, at most 2500 characters.
-        scene_image: where the subjects are, like one of `subject_image_list`.
-        style_image: what the picture is to look like, like one of `subject_image_list`.
+        prompt: content of the pictures, at most 2500 characters.
+        scene_image: the background, like one of `subject_image_list`.
+        style_image: the style, like one of `subject_image_list`.
         n: how many pictures, 1 to 9.
         aspect_ratio: `16:9` (the service's default), `9:16`, `1:1`, `4:3`, `3:4`, `3:2`, `2:3` or `21:9`.
         watermark_info: whether watermarked pictures are made as well.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
+        external_task_id: your own id, unique in the account; generated if omitted.
     """
 
     subject_image_list: tuple[Image, ...] | None = attrs.field(
@@ -73,7 +73,7 @@ _SECONDS: Final = 30.0  # no measurement is known; other pictures took 20 to 40 
 CAPABILITIES: CapabilityMap[MultiImageToImage] = CapabilityMap(
     (),
     table="kling-v2 any any\nkling-v2-1 any any",
-    prices="kling-v2 any ?\nkling-v2-1 any 16",  # units of a picture, by the price table of 2026-09
+    prices="kling-v2 any ?\nkling-v2-1 any 16",  # units units of a picture, by the price table of 2026-09
     price_of="picture",
     retired="kling-v2 2026-09-15 kling-v2-1",
 )

@@ -20,7 +20,7 @@ from kling_async.protocol.rules.values import is_whole, listed, one_of, whole
 KnownRatio = ImageRatio | Literal["auto"]
 KnownResolution = Literal["1k", "2k", "4k"]
 KnownModel = Literal["kling-image-o1", "kling-v3-omni"]
-"""Editors offer these words; any other text passes, since models come and go."""
+"""Completions for editors; any other text is accepted, since models come and go."""
 
 
 def _image_list(values: Iterable[ImageGiven | Mapping[str, Any]] | None) -> tuple[Image, ...] | None:
@@ -41,8 +41,8 @@ class OmniImage(Request):
     What a model can do is in `kling_async.capabilities(OmniImage)`. A task takes as many slots as it makes pictures.
 
     Attributes:
-        prompt: what is to be seen, at most 2500 characters; required. It refers to what is given as `<<<image_1>>>` and
-            `<<<element_1>>>`, counted from 1.
+        prompt: content of the pictures, at most 2500 characters; required. It refers to what is given as
+            `<<<image_1>>>` and `<<<element_1>>>`, counted from 1.
         model_name: always sent; kling-v3-omni can do all that kling-image-o1 (the service's own default) can, at the
             same price.
         image_list: pictures that the prompt refers to, each a path, an `http(s)://` address or bytes; JPEG or PNG, at
@@ -52,13 +52,13 @@ class OmniImage(Request):
         resolution: `1k` (the service's default), `2k` or `4k` (kling-v3-omni).
         result_type: `single` (the service's default) or `series` (kling-v3-omni).
         n: how many pictures, 1 to 9; without effect on a series.
-        series_amount: how many pictures a series has: 2 to 9 (the service takes 4), or `auto`: as many as the prompt
-            calls for. How many that will be is not known before, nor is the price; the task waits for 9 slots.
+        series_amount: how many pictures a series has: 2 to 9 (the service's default is 4), or `auto`: as many as the
+            prompt calls for. Their number and the price are not known in advance; the task waits for 9 slots.
         aspect_ratio: `auto` (the service's default), `16:9`, `9:16`, `1:1`, `4:3`, `3:4`, `3:2`, `2:3` or `21:9`.
-            `auto` needs a picture to go by: name another one for a prompt alone.
+            `auto` requires a picture: set another one for a prompt alone.
         watermark_info: whether watermarked pictures are made as well.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
+        external_task_id: your own id, unique in the account; generated if omitted.
     """
 
     prompt: str | None = None
@@ -81,7 +81,7 @@ class OmniImage(Request):
 
 
 def no_picture(request: OmniImage) -> Iterator[Problem]:
-    """Pictures are given in `image_list`."""
+    """The prompt is not the name of a picture: pictures are given in `image_list`."""
     yield from text.no_picture_name(request, "say what is to be seen, and give the picture in image_list")
 
 
@@ -92,7 +92,7 @@ def inputs(request: OmniImage) -> Iterator[Problem]:
 
 
 def series(request: OmniImage) -> Iterator[Problem]:
-    """One kind of result, and its own number of pictures."""
+    """The type of result, and the number of pictures of a series."""
     if request.result_type is not None:
         yield from one_of("result_type", request.result_type, ("single", "series"))
     if request.series_amount is not None and request.series_amount != "auto":
@@ -104,7 +104,7 @@ def series(request: OmniImage) -> Iterator[Problem]:
 
 
 def automatic_ratio(request: OmniImage) -> Iterator[Problem]:
-    """By the map there is no automatic ratio without something to go by."""
+    """By the map, an automatic ratio requires pictures or elements."""
     alone = not request.image_list and not request.element_list
     if request.aspect_ratio == "auto" and alone and request.model_name in CAPABILITIES.models:
         yield Problem("aspect_ratio", "auto needs an image_list; name a ratio for a prompt alone", by_map=True)
@@ -147,7 +147,7 @@ kling-image-o1       any   any  y     y        y  -  -
 kling-v3-omni        any   any  y     y        y  y  y
 """
 
-# Units of a picture, by the price table of 2026-09.
+# Units units of a picture, by the price table of 2026-09.
 _PRICES = """
 # model_name         mode       4k
 kling-image-o1       any   8    ?
@@ -155,12 +155,12 @@ kling-v3-omni        any   8    16
 """
 
 _SERIES: Final = (2, 9)  # pictures
-_SERIES_DEFAULT: Final = 4  # pictures, where `series_amount` is left out
+_SERIES_DEFAULT: Final = 4  # pictures, if `series_amount` is omitted
 _SECONDS: Final = 37.5  # measured in early 2026: one picture
 
 
 def number_of_pictures(request: OmniImage) -> int | None:
-    """How many are made; None for a series of which the service says how long it is."""
+    """Returns the number of pictures; None for a series whose length the service chooses."""
     if request.result_type != "series":
         return image_tasks.number_of_pictures(request)
     if request.series_amount == "auto":
@@ -171,7 +171,7 @@ def number_of_pictures(request: OmniImage) -> int | None:
 
 
 def slots_of(request: OmniImage) -> int:
-    """A slot for each picture: for as many as can be, where that is not known."""
+    """Returns a slot for each picture; the maximum if their number is not known."""
     return number_of_pictures(request) or max(_SERIES)
 
 

@@ -22,8 +22,8 @@ from kling_async.protocol.rules import pictures, settings, sounds, task_options,
 class Avatar(Request):
     """A video in which the face of a picture speaks or sings: `POST /v1/videos/avatar/image2video`.
 
-    The video is as long as the sound: 2 to 300 seconds. A second of it costs 0.4 (`std`) or 0.8 (`pro`) units; how many
-    the service counts is not known before, so that `kling_async.estimate` knows no price. It takes ten minutes or more.
+    The video is as long as the sound: 2 to 300 seconds. A second of it costs 0.4 (`std`) or 0.8 (`pro`) units; the
+    number of seconds is not known in advance, so `kling_async.estimate` has no price. It takes ten minutes or more.
 
     Attributes:
         image: a picture with one face: a path, an `http(s)://` address or bytes; JPEG or PNG, at most 10 MB (10 x 2**20
@@ -31,13 +31,13 @@ class Avatar(Request):
         audio_id: id of a sound that `text_to_speech` made in the last 30 days. Exactly one of `audio_id`, `sound_file`
             and `audio` is required.
         sound_file: a sound, as a path, an `http(s)://` address or bytes; MP3 or WAV, at most 5 MB (5 x 2**20 bytes), 2
-            to 300 seconds. M4A and AAC are documented, and were refused.
+            to 300 seconds. M4A and AAC are documented, but were refused.
         audio: the sound of an earlier request, in place of its id: `speech.audios[0]`.
-        prompt: what happens beside it, at most 2500 characters.
-        mode: `std` or `pro`; the service takes `std` where it is left out.
+        prompt: what else happens, at most 2500 characters.
+        mode: `std` or `pro`; the service's default is `std`.
         watermark_info: whether a watermarked video is made as well.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
+        external_task_id: your own id, unique in the account; generated if omitted.
     """
 
     image: Image | None = attrs.field(converter=as_image)
@@ -60,7 +60,7 @@ def face(request: Avatar) -> Iterator[Problem]:
 
 
 TYPICAL_SECONDS: Final = 600.0
-"""Ten minutes and more, as the documentation of 2025-12 says; how it grows with the sound is not known."""
+"""Ten minutes and more, by the documentation of 2025-12; how it depends on the length of the sound is not known."""
 
 ENDPOINT = Endpoint(
     path="/v1/videos/avatar/image2video",

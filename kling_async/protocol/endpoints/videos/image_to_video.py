@@ -29,15 +29,15 @@ KnownModel = Literal[
     "kling-v2-6",
     "kling-v3",
 ]
-"""Editors offer these words; any other text passes, since models come and go."""
+"""Completions for editors; any other text is accepted, since models come and go."""
 
 
 @attrs.frozen
 class ImageToVideo(Request):
     """A video from a picture, from two, or from a picture and masks: `POST /v1/videos/image2video`.
 
-    At least one of `image` and `image_tail` is needed. Of these three groups only one may be used: `image_tail` with
-    an image; the masks; `camera_control`. What a model can do is in `kling_async.capabilities()`.
+    At least one of `image` and `image_tail` is needed. Only one of these three groups may be used: `image_tail` with an
+    image; the masks; `camera_control`. What a model can do is in `kling_async.capabilities()`.
 
     Attributes:
         image: first frame: a path, an `http(s)://` address or bytes; JPEG or PNG, at most 10 MB (10 x 2**20 bytes),
@@ -53,14 +53,14 @@ class ImageToVideo(Request):
         voice_list: at most 2 voices or their ids (kling-v2-6 pro, with `sound=True`).
         sound: whether the video has sound; True and False, or the documented `"on"` and `"off"`.
         cfg_scale: 0 to 1, how closely the prompt is followed; probably without effect on kling-v2.x.
-        mode: `std` (720p), `pro` (1080p) or `4k` (kling-v3); the service takes `std` where it is left out.
+        mode: `std` (720p), `pro` (1080p) or `4k` (kling-v3); the service's default is `std`.
         static_mask: what stays still; of the image's ratio.
         dynamic_masks: at most 6 areas that move.
         camera_control: how the camera moves.
         duration: whole seconds: 5 or 10; 3 to 15 with kling-v3.
         watermark_info: whether a watermarked video is made as well.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
+        external_task_id: your own id, unique in the account; generated if omitted.
     """
 
     image: Image | None = attrs.field(default=None, converter=as_image)

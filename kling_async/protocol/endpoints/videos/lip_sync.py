@@ -18,10 +18,10 @@ from kling_async.protocol.rules import sounds, task_options
 from kling_async.protocol.rules.values import exactly_one, filled, is_whole, listed, number, text, whole
 
 LEAST: Final = 2000
-"""Milliseconds that a sound lasts at least, and for which its face is seen meanwhile."""
+"""Minimum milliseconds of a sound, and of the time that its face is visible while it plays."""
 VOLUME_MOST: Final = 2
 FACES: Final = 1
-"""Faces that can speak; the documentation of 2026-09 allows one."""
+"""Number of faces that can speak, by the documentation of 2026-09."""
 
 
 @attrs.frozen(kw_only=True)
@@ -34,13 +34,13 @@ class FaceChoice:
         audio_id: id of a sound that `text_to_speech` made in the last 30 days. Exactly one of `audio_id`, `sound_file`
             and `audio` is required.
         sound_file: a sound of 2 to 60 seconds, as a path, an `http(s)://` address or bytes; MP3 or WAV, at most 5 MB (5
-            x 2**20 bytes). M4A and AAC are documented, and were refused.
+            x 2**20 bytes). M4A and AAC are documented, but were refused.
         audio: the sound of an earlier request, in place of its id: `speech.audios[0]`.
         sound_start_time: where in the sound it begins, milliseconds, at least 0.
         sound_end_time: where in the sound it ends, milliseconds, at least 2000 later.
         sound_insert_time: where in the video it begins, milliseconds, at least 0. The sound has to end before the video
-            does, and the face has to be seen for at least 2000 milliseconds of it.
-        sound_volume: how loud the sound is, 0 to 2; the service takes 1 where it is left out.
+            does, and the face has to be visible for at least 2000 milliseconds of it.
+        sound_volume: how loud the sound is, 0 to 2; the service's default is 1.
         original_audio_volume: how loud the video's own sound is, 0 to 2, likewise.
     """
 
@@ -71,16 +71,16 @@ def _face_choose(values: Iterable[FaceChoice | Mapping[str, Any]]) -> tuple[Face
 class LipSync(Request):
     """A video in which a face speaks another sound: `POST /v1/videos/advanced-lip-sync`.
 
-    `identify_faces` finds the faces first. Every 5 seconds of the video that have begun cost 0.5 units; how long it
-    is, is not known before, so that `kling_async.estimate` has no price. The documentation does not say that these
-    tasks are found by the caller's own id: a create whose answer was lost is `CreateInDoubt`, and never sent again.
+    `identify_faces` finds the faces first. Every started 5 seconds of the video cost 0.5 units; its length is not known
+    in advance, so `kling_async.estimate` has no price. It is not documented that these tasks can be found by the
+    caller's own id: if the answer to a create is lost, it is `CreateInDoubt`, and never sent again.
 
     Attributes:
-        session_id: of the faces, for 24 hours; or what `identify_faces` gave, as it is. Required.
+        session_id: session of the faces, valid for 24 hours; or the result of `identify_faces`. Required.
         face_choose: exactly 1 face and its sound. Required.
         watermark_info: whether a watermarked video is made as well.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account. These tasks are not found by it.
+        external_task_id: your own id, unique in the account. These tasks cannot be found by it.
     """
 
     session_id: str = attrs.field(converter=_session_id)
@@ -94,12 +94,12 @@ class LipSync(Request):
 
 
 def session(request: LipSync) -> Iterator[Problem]:
-    """That of the faces."""
+    """The session of the faces is required."""
     yield from filled("session_id", request.session_id)
 
 
 def face_choose(request: LipSync) -> Iterator[Problem]:
-    """Exactly one face, with one sound, at times that can be."""
+    """Exactly one face, with one sound, at possible times."""
     read = yield from listed("face_choose", request.face_choose, FaceChoice, most=FACES)
     if not request.face_choose:
         yield Problem("face_choose", f"give {FACES} face and its sound")
@@ -134,7 +134,7 @@ def _times(choice: FaceChoice) -> Iterator[Problem]:
 
 
 def _seen(choice: FaceChoice, lasts: int) -> Iterator[Problem]:
-    """The face is there while it speaks, as far as its times are known."""
+    """The face is visible while it speaks, if its times are known."""
     times: list[Any] = [getattr(choice.face, name, None) for name in ("start_time", "end_time")]
     if not all(map(is_whole, times)):
         return
@@ -150,7 +150,7 @@ def _seen(choice: FaceChoice, lasts: int) -> Iterator[Problem]:
 
 
 TYPICAL_SECONDS: Final = 455.0
-"""What a public client measured in the mean."""
+"""The mean measured by a public client."""
 
 ENDPOINT = Endpoint(
     path="/v1/videos/advanced-lip-sync",

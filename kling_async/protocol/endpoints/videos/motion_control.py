@@ -1,4 +1,4 @@
-"""`/v1/videos/motion-control`: the person of a picture moves as the one of a video does."""
+"""`/v1/videos/motion-control`: the person in a picture moves like the person in a video."""
 
 import functools
 from collections.abc import Iterator
@@ -19,18 +19,18 @@ from kling_async.protocol.rules import models, pictures, task_options, text, vid
 from kling_async.protocol.rules.values import exactly_one, one_of
 
 KnownModel = Literal["kling-v2-6", "kling-v3"]
-"""Editors offer these words; any other text passes, since models come and go."""
+"""Completions for editors; any other text is accepted, since models come and go."""
 
 ELEMENTS_MOST: Final = 1
 
 
 @attrs.frozen
 class MotionControl(Request):
-    """A video of a picture's person who moves as in another video: `POST /v1/videos/motion-control`.
+    """A video in which the person of a picture moves as in another video: `POST /v1/videos/motion-control`.
 
-    Billed are the seconds of the result, rounded: 0.5 (`std`) or 0.8 (`pro`) units each with kling-v2-6, 0.9 or 1.2
-    with kling-v3. How long it becomes depends on what of the video can be used, so that no price is known before. What
-    a model can do is in `kling_async.capabilities(MotionControl)`.
+    The seconds of the result are billed, rounded: 0.5 (`std`) or 0.8 (`pro`) units each with kling-v2-6, 0.9 or 1.2
+    with kling-v3. Its length depends on the usable part of the video, so the price is not known in advance. What a
+    model can do is in `kling_async.capabilities(MotionControl)`.
 
     Attributes:
         image_url: the person to animate, seen whole or from the waist up: a path, an `http(s)://` address or bytes;
@@ -48,7 +48,7 @@ class MotionControl(Request):
         element_list: at most 1 element or its id (kling-v3, with the orientation of the video).
         watermark_info: whether a watermarked video is made as well.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
+        external_task_id: your own id, unique in the account; generated if omitted.
     """
 
     image_url: Image | None = attrs.field(default=None, converter=as_image)
@@ -82,7 +82,7 @@ def one_video(request: MotionControl) -> Iterator[Problem]:
 
 
 def orientation(request: MotionControl) -> Iterator[Problem]:
-    """Required; an element is for that of the video only."""
+    """Required; an element requires the orientation of the video."""
     if request.character_orientation is None:
         yield Problem("character_orientation", "is required; use image or video")
     else:
@@ -134,7 +134,7 @@ _TIMES_LONGER: Final = 181 / 150
 
 
 def typical_seconds(request: MotionControl | None) -> float:
-    """As long as a clip of 5 seconds: how long it becomes is not known before."""
+    """Returns the time of a clip of 5 seconds, since the length of the result is not known in advance."""
     mode: Any = request and request.mode
     return _TIMES_LONGER * clips.typical_seconds(mode if isinstance(mode, str) else None, 5)
 

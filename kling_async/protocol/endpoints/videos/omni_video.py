@@ -1,4 +1,4 @@
-"""`/v1/videos/omni-video`: words, pictures, elements and a video become a video, in whichever combination."""
+"""`/v1/videos/omni-video`: text, pictures, elements and a video, in any combination, become a video."""
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,7 +33,7 @@ from kling_async.protocol.rules import models, pictures, settings, shots, task_o
 from kling_async.protocol.rules.values import exactly_one, in_words, listed, one_of, whole
 
 KnownModel = Literal["kling-video-o1", "kling-v3-omni"]
-"""Editors offer these words; any other text passes, since models come and go."""
+"""Completions for editors; any other text is accepted, since models come and go."""
 
 REFERENCES_MOST: Final = 7  # pictures and elements together
 REFERENCES_MOST_WITH_VIDEO: Final = 4
@@ -45,19 +45,19 @@ REFER_TYPES: Final = ("base", "feature")
 
 
 def frame_type(value: FrameType | Literal[""] | None) -> FrameType | None:
-    """Left out for "": the service may refuse that, whereas its examples mean none by it."""
+    """Converts "" to None: the service's examples use it for no type, but the service may refuse it."""
     return None if value == "" else value
 
 
 @attrs.frozen(kw_only=True)
 class InputImage:
-    """One of the pictures that a video is made of.
+    """One of the input pictures of a video.
 
     Attributes:
         image_url: a path, an `http(s)://` address or bytes; JPEG or PNG, at most 10 MB (10 x 2**20 bytes), each side at
             least 300 px, ratio 1:2.5 to 2.5:1.
-        type: `first_frame` or `end_frame`; left out for a picture that the prompt names as `<<<image_1>>>`, counted as
-            they stand in the list.
+        type: `first_frame` or `end_frame`; left out for a picture that the prompt names as `<<<image_1>>>`, numbered by
+            its position in the list.
     """
 
     image_url: Image | None = attrs.field(converter=as_image)
@@ -66,7 +66,7 @@ class InputImage:
 
 @attrs.frozen(kw_only=True)
 class InputVideo:
-    """The video that a video is made of: named `<<<video_1>>>` in a prompt.
+    """The input video of a video, named `<<<video_1>>>` in a prompt.
 
     Attributes:
         video_url: an `http(s)://` address, which the service fetches; MP4 or MOV, at most 200 MB, 24 to 60 frames a
@@ -85,13 +85,13 @@ class InputVideo:
 
 
 def image_list(values: Iterable[InputImage | Mapping[str, Any] | ImageGiven] | None) -> tuple[InputImage, ...] | None:
-    """Takes any iterable, the documented dicts, and bare pictures."""
+    """Converts any iterable, the documented dicts, and bare pictures."""
     read: tuple[InputImage, ...] | None = each(lambda value: as_item(InputImage, "image_url", value), values)
     return read
 
 
 def video_list(values: Iterable[InputVideo | Mapping[str, Any] | Video | str] | None) -> tuple[InputVideo, ...] | None:
-    """Takes any iterable, the documented dicts, bare addresses, and videos of earlier tasks."""
+    """Converts any iterable, the documented dicts, bare addresses, and videos of earlier tasks."""
 
     def item(value: Any) -> Any:
         return as_item(InputVideo, "video" if isinstance(value, Video) else "video_url", value)
@@ -101,13 +101,13 @@ def video_list(values: Iterable[InputVideo | Mapping[str, Any] | Video | str] | 
 
 
 def mode(value: Mode | None) -> Mode:
-    """Where it is left out the service takes `pro`; that is sent all the same, as the price goes by it."""
+    """Returns `pro` for None: that is the service's default, but is sent since the price depends on it."""
     return "pro" if value is None else value
 
 
 @attrs.frozen
 class OmniVideo(Request):
-    """A video from words, pictures, elements and a video, in one request: `POST /v1/videos/omni-video`.
+    """A video from text, pictures, elements and a video, in one request: `POST /v1/videos/omni-video`.
 
     Pictures, elements and the video are named in the prompt as `<<<image_1>>>`, `<<<element_1>>>` and `<<<video_1>>>`,
     counted from 1. There are at most 7 pictures and elements together, 4 beside a video. What a model can do is in
@@ -115,7 +115,7 @@ class OmniVideo(Request):
 
     Attributes:
         prompt: what happens, at most 2500 characters; required, unless `shot_type` is `customize`: then `multi_prompt`
-            says it.
+            is used.
         model_name: always sent (the service's own default is the older model).
         multi_shot: several shots in one video (kling-v3-omni); not with a video that is edited.
         shot_type: `customize` or `intelligence`; required with `multi_shot`.
@@ -131,11 +131,11 @@ class OmniVideo(Request):
         mode: `std` (720p), `pro` (1080p) or `4k` (kling-v3-omni); always sent.
         aspect_ratio: `16:9`, `9:16` or `1:1`; required, unless there is a first frame or a video that is edited.
         duration: whole seconds: 3 to 15 with kling-v3-omni; 3 to 10 with kling-video-o1, only 5 or 10 from words or a
-            first frame alone. The service takes 5 where it is left out; a video that is edited keeps its length, so
-            that its price is not known before.
+            first frame alone. The service's default is 5; a video that is edited keeps its length, so its price is not
+            known in advance.
         watermark_info: whether a watermarked video is made as well.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
+        external_task_id: your own id, unique in the account; generated if omitted.
     """
 
     prompt: str | None = None
@@ -162,17 +162,17 @@ class OmniVideo(Request):
 
 
 def read(values: Any, kind: type) -> list[Any]:
-    """The items of a list that could be read; the rules report the others."""
+    """Returns the valid items of a list; the rules report the others."""
     return [value for value in values if isinstance(value, kind)] if isinstance(values, tuple) else []
 
 
 def frame_types(request: OmniVideo) -> list[str | None]:
-    """What each picture is: a frame, or None for a reference."""
+    """Returns the type of each picture: a frame, or None for a reference."""
     return [image.type for image in read(request.image_list, InputImage)]
 
 
 def is_edit(request: OmniVideo) -> bool:
-    """Whether a video is edited: the result follows it."""
+    """Whether a video is edited."""
     return any(video.refer_type == "base" for video in read(request.video_list, InputVideo))
 
 
@@ -180,12 +180,12 @@ def is_edit(request: OmniVideo) -> bool:
 
 
 def no_picture(request: OmniVideo) -> Iterator[Problem]:
-    """Pictures have a parameter of their own."""
+    """The prompt is not the name of a picture: pictures are given in `image_list`."""
     yield from text.no_picture_name(request, "say what happens in the video, and give the picture in image_list")
 
 
 def duration(request: OmniVideo) -> Iterator[Problem]:
-    """Seconds that the model can make; with a video that is edited they have no effect."""
+    """A duration that the model supports; it has no effect with an edited video."""
     clip: Any = request  # as in `Rule`: of pyright
     if request.duration is not None and not is_edit(request):
         yield from _BY_MODEL.duration(clip)
@@ -195,7 +195,7 @@ def duration(request: OmniVideo) -> Iterator[Problem]:
 
 
 def o1_duration(request: OmniVideo) -> Iterator[Problem]:
-    """kling-video-o1 makes 5 or 10 seconds from words or a first frame alone, as its map says."""
+    """kling-video-o1 makes 5 or 10 seconds from words or a first frame alone, by its map."""
     plain = not request.element_list and not request.video_list and frame_types(request) in ([], ["first_frame"])
     between = not list(whole("", request.duration, 3, 10)) and request.duration not in {5, 10}
     if request.model_name == "kling-video-o1" and plain and between:
@@ -224,7 +224,7 @@ def frames(request: OmniVideo) -> Iterator[Problem]:
 
 
 def references(request: OmniVideo) -> Iterator[Problem]:
-    """How many pictures and elements may be used together."""
+    """The maximum number of pictures and elements together."""
     types, elements = frame_types(request), len(read(request.element_list, Element))
     most = REFERENCES_MOST_WITH_VIDEO if request.video_list else REFERENCES_MOST
     if len(types) + elements > most:
@@ -264,7 +264,7 @@ def video(request: OmniVideo) -> Iterator[Problem]:
 
 
 def aspect_ratio(request: OmniVideo) -> Iterator[Problem]:
-    """A result without a first frame and without a video that it follows has to be given a ratio."""
+    """A ratio is required without a first frame and without an edited video."""
     yield from _WORDS.aspect_ratio(request)
     if is_edit(request) or "first_frame" in frame_types(request):
         if request.aspect_ratio is not None:
@@ -290,7 +290,7 @@ FEATURES: tuple[Feature[OmniVideo], ...] = (
     Feature(name="video_list", heading="video", used=lambda request: bool(request.video_list)),
 )
 
-# Sources disagree on voices. A video in 4k is known of the new generation's path only.
+# Sources disagree on voices. A video in 4k is documented for the path of the current generation only.
 _MAP = """
 #                               sound voice multi video
 # model_name         mode  s                shot        size  fps
@@ -318,7 +318,7 @@ _by_the_map: Callable[[Any], Decimal | None] = units_by(CAPABILITIES)
 
 
 def units(request: OmniVideo) -> Decimal | None:
-    """By the map; a video that is edited is billed by its length, which is not known before."""
+    """Returns the price by the map; None for an edited video, which is billed by its length, not known in advance."""
     return None if is_edit(request) else _by_the_map(request)
 
 

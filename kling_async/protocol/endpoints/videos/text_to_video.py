@@ -25,7 +25,7 @@ KnownModel = Literal[
     "kling-v2-6",
     "kling-v3",
 ]
-"""Editors offer these words; any other text passes, since models come and go."""
+"""Completions for editors; any other text is accepted, since models come and go."""
 
 
 @attrs.frozen
@@ -36,7 +36,7 @@ class TextToVideo(Request):
 
     Attributes:
         prompt: what happens, at most 2500 characters; required, unless `shot_type` is `customize`: then `multi_prompt`
-            says it.
+            is used.
         model_name: always sent (the service's own default is the oldest model).
         negative_prompt: what must not happen, at most 2500 characters.
         multi_shot: several shots in one video (kling-v3).
@@ -45,13 +45,13 @@ class TextToVideo(Request):
         voice_list: at most 2 voices or their ids, with `sound=True`; which models take them is not certain.
         sound: whether the video has sound; True and False, or the documented `"on"` and `"off"`.
         cfg_scale: 0 to 1, how closely the prompt is followed; probably without effect on kling-v2.x and kling-v3.
-        mode: `std` (720p), `pro` (1080p) or `4k` (kling-v3); the service takes `std` where it is left out.
+        mode: `std` (720p), `pro` (1080p) or `4k` (kling-v3); the service's default is `std`.
         camera_control: how the camera moves (kling-v1 in `std`, 5 seconds).
         aspect_ratio: `16:9` (the service's default), `9:16` or `1:1`.
         duration: whole seconds: 5 or 10; 3 to 15 with kling-v3.
         watermark_info: whether a watermarked video is made as well.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
+        external_task_id: your own id, unique in the account; generated if omitted.
     """
 
     prompt: str | None = None
@@ -78,15 +78,15 @@ class TextToVideo(Request):
 
 
 def no_picture(request: TextToVideo) -> Iterator[Problem]:
-    """A picture's name as the prompt was meant for another endpoint."""
+    """The prompt is not the name of a picture, which is meant for another endpoint."""
     yield from text.no_picture_name(
         request, "say what happens in the video, or make one from the picture with image to video"
     )
 
 
 def takes_text(request: TextToVideo) -> Iterator[Problem]:
-    """By the capability map of 2026-09 two models need a picture in every mode."""
-    if request.model_name in ("kling-v1-5", "kling-v2-1"):  # no set: what is no text may have no hash
+    """Two models require a picture in every mode, by the capability map of 2026-09."""
+    if request.model_name in ("kling-v1-5", "kling-v2-1"):  # not a set: a value of another type may not be hashable
         yield Problem("model_name", f"{request.model_name} makes videos from pictures only", by_map=True)
 
 
@@ -155,12 +155,12 @@ kling-v2-master      2026-09-15  kling-v2-6
 kling-v2-1-master    2026-09-15  kling-v2-6
 """
 
-# Users measured 319 s on average, where they measured 164 s from pictures.
+# Users measured 319 s on average, compared to 164 s from pictures.
 _TIMES_LONGER: Final = 319 / 164
 
 
 def typical_seconds(request: MakesClip | None) -> float:
-    """About twice as long as from a picture."""
+    """Returns about twice the time of a video from a picture."""
     return _TIMES_LONGER * typical_seconds_of(request)
 
 

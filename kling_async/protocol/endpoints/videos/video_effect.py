@@ -33,20 +33,20 @@ def _images(values: Iterable[ImageGiven] | None) -> tuple[Image, ...] | None:
 class VideoEffect(Request):
     """A video of a ready-made scene with what one or two pictures show: `POST /v1/videos/effects`.
 
-    Scenes come and go every week; the service's page of effects lists them. The scene decides whether it takes one
-    picture or two. Prices are not published as a table: `Task.final_unit_deduction` has what it cost.
+    Scenes are added and removed every week; the service's page of effects lists them. The scene decides whether it
+    takes one picture or two. Prices are not published as a table: `Task.final_unit_deduction` has the cost.
 
     Attributes:
         effect_scene: name of the scene, such as `pet_dance` (one picture) or `hug_pro` (two); required.
         image: the picture of a scene for one: a path, an `http(s)://` address or bytes; JPEG or PNG, at most 10 MB (10
             x 2**20 bytes), each side at least 300 px, ratio 1:2.5 to 2.5:1. The picture of an earlier task will do.
         images: exactly 2 pictures, like `image`, of a scene for two: the left person, then the right one.
-        duration: whole seconds, for older scenes (5; 10 with some for two); left out where it is not given.
-        model_name: for older scenes; left out where it is not given.
-        mode: `std` or `pro`, for older scenes; left out where it is not given.
+        duration: whole seconds, for older scenes (5; 10 with some for two); omitted if not given.
+        model_name: for older scenes; omitted if not given.
+        mode: `std` or `pro`, for older scenes; omitted if not given.
         watermark_info: whether a watermarked video is made as well.
         callback_url: address that the service posts status changes to.
-        external_task_id: your own id, unique in the account; one is made where it is left out.
+        external_task_id: your own id, unique in the account; generated if omitted.
     """
 
     effect_scene: str
@@ -66,7 +66,7 @@ class VideoEffect(Request):
 
 
 def scene(request: VideoEffect) -> Iterator[Problem]:
-    """Any text: there are new ones every week."""
+    """Any text: new scenes are added every week."""
     yield from filled("effect_scene", request.effect_scene)
 
 
@@ -80,7 +80,7 @@ def one_or_two(request: VideoEffect) -> Iterator[Problem]:
 
 
 def older_settings(request: VideoEffect) -> Iterator[Problem]:
-    """What is sent where it is given: which scene takes it, the service knows."""
+    """Optional settings: only the service can check which scene accepts them."""
     if request.duration is not None:
         yield from whole("duration", request.duration, 1, SECONDS_MOST)
     if request.model_name is not None:
@@ -89,7 +89,7 @@ def older_settings(request: VideoEffect) -> Iterator[Problem]:
 
 
 TYPICAL_SECONDS: Final = 320.0
-"""What a public client measured in the mean, over all scenes."""
+"""The mean over all scenes measured by a public client."""
 
 ENDPOINT = Endpoint(
     path="/v1/videos/effects",

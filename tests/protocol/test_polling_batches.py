@@ -1,4 +1,4 @@
-"""Tasks of one question: every one is asked for, none twice, and what the answer means for each of them."""
+"""Batches of tasks in one query: each task is queried once, and what the answer means for each of them."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_async.protocol.errors import BadResponse, KlingError, RequestRefused, ServerError, TaskNotFound
+from kling_async.protocol.polling.batches import BatchKey, batch_key, early_tasks, grouped, stretch, worth
 from kling_async.protocol.polling.durations import Durations
 from kling_async.protocol.polling.followed import FollowedTask
-from kling_async.protocol.polling.id_questions import Query
+from kling_async.protocol.polling.id_queries import Query
+from kling_async.protocol.polling.mixed_queries import MixedQuerySupport
 from kling_async.protocol.polling.plan import PollPlan
 from kling_async.protocol.polling.queue import PollQueue
 from kling_async.protocol.polling.schedule import Polling
-from kling_async.protocol.polling.sharing import Sharing
-from kling_async.protocol.polling.together import Kind, grouped, kind_of, riders, stretch, worth
 from kling_async.protocol.reference import Reference
 from kling_async.protocol.retry import Retry
 from kling_async.protocol.tasks import Task, TaskStatus
@@ -26,20 +26,20 @@ REFUSED: Final = RequestRefused("no", code=1201, http_status=400)
 
 
 def followed(name: str, endpoint: str = CURRENT, at_most: int = 20) -> FollowedTask:
-    """A task that was attached."""
+    """An attached task."""
     estimate = Durations().of(endpoint, 85.0)
     task = FollowedTask(Reference(endpoint, name), 0, 7200, estimate, created_here=False)
-    task.together_at_most = at_most
+    task.max_batch = at_most
     return task
 
 
 def task(name: str, status: str = "processing", endpoint: str = CURRENT) -> Task:
-    """The service's word about a task."""
+    """A task as the service reports it."""
     return Task(endpoint=endpoint, task_id=name, status=TaskStatus(status))
 
 
 class Story:
-    """A plan with a beat of ten seconds, all of whose tasks were attached."""
+    """A plan that polls attached tasks every ten seconds."""
 
     def __init__(self) -> None:
         polling = Polling(first=10, factor=1, maximum=10)
@@ -47,20 +47,20 @@ class Story:
         self.now = 0.0
 
     def attach(self, *names: str, endpoint: str = CURRENT) -> list[FollowedTask]:
-        """Follows tasks of which nothing is known."""
+        """Follows tasks whose status is unknown."""
         tasks = [followed(name, endpoint) for name in names]
         for each in tasks:
             each.begun_at = each.accepted_at = each.last_seen_at = self.now
             self.plan.follow(each, None, self.now, EPOCH + self.now)
         return tasks
 
-    def asked(self) -> list[Query[FollowedTask]]:
-        """The questions of now."""
+    def queries(self) -> list[Query[FollowedTask]]:
+        """Returns the queries to send now."""
         return self.plan.step(self.now).queries
 
-    def answer(self, query: Query[FollowedTask], news: Mapping[str, Any] | KlingError) -> None:
+    def answer(self, query: Query[FollowedTask], answer: Mapping[str, Any] | KlingError) -> None:
         """Answers one of them."""
-        self.plan.answered(query, news, self.now, EPOCH + self.now)
+        self.plan.answered(query, answer, self.now, EPOCH + self.now)
 
 
 def names(count: int) -> list[str]:
@@ -73,38 +73,38 @@ def names(count: int) -> list[str]:
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([1, 2, 5, 10, 20])), max_size=70))
 def test_every_task_is_in_one_group_with_its_kind(tasks: list[tuple[bool, int]]) -> None:
-    """None is left out or asked for twice, no group is larger than its tasks allow, and the order stays."""
+    """None is omitted or duplicated, no group is larger than its tasks allow, and the order is kept."""
     due = [
         followed(f"external:{number}" if external else str(number), at_most=at_most)
         for number, (external, at_most) in enumerate(tasks)
     ]
-    groups = list(grouped(due, kind_of))
+    groups = list(grouped(due, batch_key))
     assert sorted(map(id, due)) == sorted(id(each) for group in groups for each in group)
     for group in groups:
-        assert len({kind_of(each) for each in group}) == 1
-        assert 1 <= len(group) <= group[0].together_at_most
+        assert len({batch_key(each) for each in group}) == 1
+        assert 1 <= len(group) <= group[0].max_batch
         assert list(group) == sorted(group, key=due.index)
-    full = {kind: sum(kind_of(each) == kind for each in due) for kind in {kind_of(each) for each in due} if kind}
-    assert len(groups) == sum(-(-count // kind.at_most) for kind, count in full.items()) + sum(
-        each.together_at_most == 1 for each in due
+    full = {kind: sum(batch_key(each) == kind for each in due) for kind in {batch_key(each) for each in due} if kind}
+    assert len(groups) == sum(-(-count // kind.max_size) for kind, count in full.items()) + sum(
+        each.max_batch == 1 for each in due
     )
 
 
 def test_a_question_is_filled_with_those_whose_time_comes_next() -> None:
-    """Of all queues, of its own kind, and no more than there is room."""
+    """From all queues, with the same key, and no more than fit."""
     first, second = PollQueue[FollowedTask](), PollQueue[FollowedTask]()
     for number in range(30):
         (first if number % 2 else second).put(followed(str(number)), 0, 100 - number)
     first.put(followed("external:soon"), 0, 1)
     first.put(followed("refused", at_most=10), 0, 1)
     group = (followed("a"), followed("b"))
-    along = riders(group, [first, second], kind_of)
+    along = early_tasks(group, [first, second], batch_key)
     assert [each.reference.id for each in along] == [str(number) for number in range(29, 11, -1)]
-    assert riders(tuple(map(followed, names(20))), [first], kind_of) == ()
-    assert riders((followed("alone", at_most=1),), [first], kind_of) == ()
-    (other,) = riders((followed("bad", at_most=10),), [first], kind_of)
+    assert early_tasks(tuple(map(followed, names(20))), [first], batch_key) == ()
+    assert early_tasks((followed("alone", at_most=1),), [first], batch_key) == ()
+    (other,) = early_tasks((followed("bad", at_most=10),), [first], batch_key)
     assert other.reference.id == "refused"
-    assert kind_of(followed("external:x")) == Kind(by_external=True, at_most=20)
+    assert batch_key(followed("external:x")) == BatchKey(by_external=True, max_size=20)
 
 
 @pytest.mark.parametrize(
@@ -124,12 +124,12 @@ def test_a_question_is_filled_with_those_whose_time_comes_next() -> None:
 def test_what_is_seen_for_others_is_asked_for_more_rarely(
     waiting: int, most: int, at_once: int, *, by_pages: bool, expected: float
 ) -> None:
-    """The more tasks one answer tells of the longer each can wait for its own; with very many all are seen sooner."""
+    """The more tasks share an answer, the longer each can wait; very many are all seen sooner."""
     assert stretch(waiting, most, at_once, by_pages=by_pages) == pytest.approx(expected)
 
 
 def test_what_a_question_is_worth() -> None:
-    """Those that are due count in full, others by the share of their wait that has passed, up to its places."""
+    """Due tasks count in full, others by the share of their wait that has passed, up to the size of the query."""
     queue = PollQueue[FollowedTask]()
     for name in names(3):
         queue.put(followed(name), 0, 10)
@@ -141,23 +141,23 @@ def test_what_a_question_is_worth() -> None:
 
 
 def test_all_ids_are_asked_for_by_as_few_questions_as_can_be() -> None:
-    """Twenty at a time, ids and the caller's own apart."""
+    """Twenty at a time, ids and external ids separately."""
     story = Story()
     story.attach(*names(45), *(f"external:{name}" for name in names(5)))
-    assert sorted(len(query.names) for query in story.asked()) == [5, 5, 20, 20]
+    assert sorted(len(query.names) for query in story.queries()) == [5, 5, 20, 20]
 
 
 def test_a_partial_answer_counts_for_those_that_it_has() -> None:
-    """The others are asked for again; what nobody asked for is not looked at, and the order does not matter."""
+    """The others are polled again; tasks not queried are ignored, and the order does not matter."""
     story = Story()
     tasks = story.attach(*names(4))
-    (query,) = story.asked()
+    (query,) = story.queries()
     story.answer(query, {"9": task("9"), "2": task("2", "succeed"), "0": task("0")})
     assert [each.status and each.status.value for each in tasks] == ["processing", None, "succeed", None]
     assert [each.end is not None for each in tasks] == [False, False, True, False]
     story.now = 4.0
-    (query,) = story.asked()
-    assert set(query.asked) == {"1", "3"}
+    (query,) = story.queries()
+    assert set(query.due) == {"1", "3"}
     story.answer(query, {"1": BadResponse("odd"), "3": task("3")})
     assert tasks[3].status is TaskStatus.PROCESSING
     assert tasks[1].end is None
@@ -166,32 +166,32 @@ def test_a_partial_answer_counts_for_those_that_it_has() -> None:
 @pytest.mark.parametrize("count", [2, 3, 7, 20])
 @pytest.mark.parametrize("place", [0, 1, -1])
 def test_an_id_that_makes_the_service_refuse_starves_no_other(count: int, place: int) -> None:
-    """The question is asked again by halves, at once, until the one is alone; all others have their answers by then."""
+    """The query is split in halves, at once, until the bad id is alone; all others are answered by then."""
     story = Story()
     tasks = story.attach(*names(count))
     bad = names(count)[place]
     questions = 0
     for _ in range(6):
-        for query in story.asked():
+        for query in story.queries():
             questions += 1
-            told = {name: task(name) for name in query.names}
-            story.answer(query, REFUSED if bad in query.names else told)
+            answers = {name: task(name) for name in query.names}
+            story.answer(query, REFUSED if bad in query.names else answers)
     assert {each.reference.id for each in tasks if each.status is None} == {bad}
     assert isinstance(tasks[int(bad)].end, TaskNotFound)
     assert questions <= 11
-    assert {each.together_at_most for each in tasks if each.status} == {20}
+    assert {each.max_batch for each in tasks if each.status} == {20}
 
 
 def test_what_only_passes_is_nobodys_fault() -> None:
-    """After a failure of the service's own all are asked for together again."""
+    """After a server error all are polled together again."""
     story = Story()
     tasks = story.attach(*names(20))
-    (query,) = story.asked()
+    (query,) = story.queries()
     story.answer(query, ServerError("down", code=5000))
     story.now = 4.0
-    (query,) = story.asked()
+    (query,) = story.queries()
     assert len(query.names) == 20
-    assert {each.together_at_most for each in tasks} == {20}
+    assert {each.max_batch for each in tasks} == {20}
 
 
 # ------------------------------------------------------------------------------------------ both generations
@@ -199,18 +199,18 @@ def test_what_only_passes_is_nobodys_fault() -> None:
 
 @pytest.mark.parametrize("legacy_ids", ["shown", "left out", "refused"])
 def test_both_generations_in_one_question(legacy_ids: Any) -> None:
-    """All ends are seen, whatever the account does with such questions; one that shows both saves some of them."""
+    """All ends are seen, however the account answers mixed queries; if it supports them, they are used."""
     account = PolledAccount(3, legacy_ids)
     account.in_flight(6, (LEGACY, CURRENT), ends=40)
     mixed = [query for query in account.queries if len({each.reference.endpoint for each in _tasks(query)}) > 1]
     assert [len(account.lags[endpoint]) for endpoint in (LEGACY, CURRENT)] == [20, 20]
     assert len(mixed) > 20 if legacy_ids == "shown" else len(mixed) == 1
-    assert mixed[0].asked == {}
+    assert mixed[0].due == {}
 
 
 @pytest.mark.parametrize("legacy_ids", ["alone", "stale"])
 def test_a_view_that_turns_bad_delays_nobody(legacy_ids: Any) -> None:
-    """Whatever answers about both generations tell later, or leave out, all ends are seen in time, and they end."""
+    """Whatever answers to mixed queries contain or omit later, all ends are seen in time."""
     account = PolledAccount(3, legacy_ids)
     account.in_flight(6, (LEGACY, CURRENT), ends=40)
     mixed = [query for query in account.queries if len({each.reference.endpoint for each in _tasks(query)}) > 1]
@@ -220,33 +220,33 @@ def test_a_view_that_turns_bad_delays_nobody(legacy_ids: Any) -> None:
 
 
 def _tasks(query: Query[FollowedTask]) -> list[FollowedTask]:
-    return [*query.asked.values(), *query.riders.values()]
+    return [*query.due.values(), *query.early.values()]
 
 
 def test_what_the_account_has_shown() -> None:
-    """A trial that shows both turns it on; a refusal ends it for good; what passes is tried again after ten minutes."""
-    sharing = Sharing()
-    assert (sharing.is_on, sharing.may_try(0)) == (False, True)
-    sharing.begin()
-    assert not sharing.may_try(0)
-    sharing.tried(1, legacy=True, current=False)
-    assert (sharing.is_on, sharing.may_try(600), sharing.may_try(601)) == (False, False, True)
-    sharing.tried(601, legacy=True, current=True)
-    assert (sharing.is_on, sharing.may_try(9999)) == (True, False)
-    sharing.failed(700, in_passing=True)
-    assert (sharing.is_on, sharing.may_try(1299), sharing.may_try(1300)) == (False, False, True)
-    sharing.failed(1300, in_passing=False)
-    sharing.failed(1400, in_passing=True)
-    assert (sharing.is_on, sharing.may_try(9999)) == (False, False)
-    never = Sharing()
+    """A trial that shows both turns it on; a refusal ends it for good; a transient failure leads to a new trial."""
+    mixed = MixedQuerySupport()
+    assert (mixed.is_on, mixed.may_try(0)) == (False, True)
+    mixed.begin()
+    assert not mixed.may_try(0)
+    mixed.tried(1, legacy=True, current=False)
+    assert (mixed.is_on, mixed.may_try(600), mixed.may_try(601)) == (False, False, True)
+    mixed.tried(601, legacy=True, current=True)
+    assert (mixed.is_on, mixed.may_try(9999)) == (True, False)
+    mixed.failed(700, in_passing=True)
+    assert (mixed.is_on, mixed.may_try(1299), mixed.may_try(1300)) == (False, False, True)
+    mixed.failed(1300, in_passing=False)
+    mixed.failed(1400, in_passing=True)
+    assert (mixed.is_on, mixed.may_try(9999)) == (False, False)
+    never = MixedQuerySupport()
     never.tried(0, legacy=False, current=True)
     assert (never.is_on, never.may_try(9999)) == (False, False)
 
 
 @pytest.mark.parametrize(("count", "questions", "lag"), [(100, 0.3, 0.05), (250, 0.25, 0.025)])
 def test_many_of_the_current_generation_cost_little(count: int, questions: float, lag: float) -> None:
-    """A hundred in flight: at most 0.3 questions a task. With more of them all are seen sooner, as legacy ones are."""
+    """A hundred in flight: at most 0.3 queries a task. With more tasks, all are seen sooner, as legacy ones are."""
     account = PolledAccount(1)
     account.in_flight(count, (CURRENT,), ends=3 * count)
-    assert account.asked <= questions * 3 * count
+    assert account.query_count <= questions * 3 * count
     assert account.lag(CURRENT) < lag
