@@ -264,7 +264,7 @@ def test_unknown_price(run: Run, here: Path, service: Emulator) -> None:
     words = ["batch", jobs(here, row), "--out", "out", "--budget", "6"]
     ran = run(*words)
     assert ran.code == 1
-    assert "the price of 1 of them is not known; --assume says what such a row takes of the budget" in ran.err
+    assert "the price of 1 of them is not known; --assume sets what such a row takes of the budget" in ran.err
     assert "invalid: line 1 (a): budget: no price of this request is known" in ran.err
     assert "with --assume, rows of unknown price are sent as well" in ran.err
     assert service.ledger.created == 0

@@ -33,7 +33,7 @@ from .conftest import CAT, Run
         (["jobs.jsonl", "--out", "out", "--endpoint", "nothing"], "use one of image-to-video, "),
         (["jobs.jsonl", "--out", "out", "--endpoint", "text-to-speech"], "answers at once, and is not for batches"),
         (["--schema", "image2vido"], "there is no endpoint 'image2vido'"),
-        (["jobs.jsonl", "--out", "out", "--aspect-ratio", "1:1"], "--endpoint says which the rows are for"),
+        (["jobs.jsonl", "--out", "out", "--aspect-ratio", "1:1"], "--endpoint sets which the rows are for"),
         (["jobs.jsonl", "--output", "out"], "did you mean --out?"),
         (["jobs.jsonl", "--out", "out", "--external-task-id", "mine"], "unrecognized arguments: --external-task-id"),
         (["jobs.jsonl", "--out", "out", "--mode", "best"], "invalid choice: 'best'"),
@@ -109,7 +109,7 @@ def test_every_endpoint(run: Run, name: str) -> None:
     if isinstance(endpoints.described(name), Endpoint):
         ran = run("batch", "--help", "--endpoint", name)
         assert ran.code == 0
-        assert f"parameters of all rows of {name} that do not give them" in " ".join(ran.out.split())
+        assert f"defaults for rows of {name}" in " ".join(ran.out.split())
         assert "standard input" not in ran.out
     else:
         with pytest.raises(UsageError, match="answers at once"):

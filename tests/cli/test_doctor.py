@@ -170,7 +170,7 @@ def test_all_is_well(run: Run, here: Path) -> None:
         ["ok", "files"],
         ["ok", "place"],
     ]
-    assert lines[-1] == "nothing has to be mended"
+    assert lines[-1] == "no problems found"
     assert list(here.iterdir()) == []
     assert run("doctor", "-q").out == "ok\n"
 
@@ -191,7 +191,7 @@ def test_beside_the_emulator_command(run: Run, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.usefixtures("key")
 def test_the_current_generation(run: Run) -> None:
-    """A key that legacy paths alone take is worth a look, and nothing that must be mended."""
+    """A key that legacy paths alone take is a warning, not a problem."""
 
     async def legacy_alone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         is_legacy = (await reader.readuntil(b"\r\n\r\n")).startswith(b"GET /v1/")
@@ -212,7 +212,7 @@ def test_no_key(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("KLING_SECRET_KEY")
     ran = run("doctor", "--json", "--base-url", service.base_url)
     assert (ran.code, ran.data["exit_code"], ran.data["ok"]) == (7, 7, False)
-    assert ran.data["message"] == "to be mended: credentials"
+    assert ran.data["message"] == "problems: credentials"
     assert (states(ran)["call"], states(ran)["clock"], states(ran)["place"]) == ("skipped", "ok", "ok")
     assert "no key to try" in said(ran, "call")
 
@@ -292,7 +292,7 @@ def test_an_unknown_name(run: Run, host: str) -> None:
 def test_a_closed_port(run: Run, host: str) -> None:
     """Where nothing listens that is the one problem of the network."""
     ran = run("doctor", "--json", "--base-url", f"http://{host}:{free_port()}")
-    assert ran.data["message"] == "to be mended: credentials, connection"
+    assert ran.data["message"] == "problems: credentials, connection"
     assert "nothing listens" in said(ran, "connection")
 
 
@@ -351,7 +351,7 @@ def pair(monkeypatch: pytest.MonkeyPatch) -> None:
         (answer(200, PAGE, Content_Type="text/html"), "HTTP 200, text/html: <html><h1>Log in</h1>"),
         (answer(302, b"", Location="https://login.example/in?token=x"), "leads to https://login.example ->"),
         (answer(503, b"busy", Content_Type="text/plain"), "HTTP 503, text/plain: busy"),
-        (answer(200, {"code": 200, "data": []}), "something else than the service"),
+        (answer(200, {"code": 200, "data": []}), "something other than the service"),
         (answer(200, [1, 2]), "[1, 2]"),
         (answer(401, {"detail": f"bad {API_KEY}"}), "bad …"),
         (answer(200, b"x" * 100_000), "HTTP 200"),
@@ -375,7 +375,7 @@ def test_something_else_answers(run: Run, raw: bytes, text: str) -> None:
 def test_a_refused_token(run: Run, code: int) -> None:
     """A token of a pair that is refused, also when it is renewed, is a problem."""
     ran = asked_of(run, refusal(401, code))
-    assert ran.data["message"] == "to be mended: call"
+    assert ran.data["message"] == "problems: call"
     assert f"code {code}, HTTP 401" in said(ran, "call")
 
 
@@ -390,7 +390,7 @@ def test_a_wrong_clock(run: Run) -> None:
     """The clocks are compared by the service's answer; the token is corrected as the client does it."""
     empty = {"code": 0, "data": []}
     ran = asked_of(run, answer(200, empty, Date="Tue, 01 Jan 2030 00:00:00 GMT"))
-    assert ran.data["message"] == "to be mended: clock"
+    assert ran.data["message"] == "problems: clock"
     assert "behind the service's" in said(ran, "clock")
     assert states(asked_of(run, answer(200, empty)))["clock"] == "skipped"
 
@@ -433,7 +433,7 @@ def test_an_untrusted_certificate(run: Run, key: str, authority: trustme.CA) -> 
     heads: list[str] = []
     with listening(says(PAGE, heads), certified(authority, "127.0.0.1")) as port:
         ran = run("doctor", "--json", "--base-url", f"https://127.0.0.1:{port}")
-    assert ran.data["message"] == "to be mended: certificate"
+    assert ran.data["message"] == "problems: certificate"
     assert "SSL_CERT_FILE" in said(ran, "certificate")
     assert states(ran)["call"] == "skipped"
     assert heads == []
@@ -557,7 +557,7 @@ def test_a_proxy_that_cannot_be_read(run: Run, service: Emulator, monkeypatch: p
     """No client can be made with it, so nothing on the way is tried; its password does not show."""
     monkeypatch.setenv("ALL_PROXY", "http://user:hidden@proxy:port")
     ran = run("doctor", "--json", "--base-url", service.base_url)
-    assert ran.data["message"] == "to be mended: proxy"
+    assert ran.data["message"] == "problems: proxy"
     assert "ALL_PROXY cannot be read" in said(ran, "proxy")
     assert {states(ran)[name] for name in ("dns", "connection", "certificate", "call", "clock")} == {"skipped"}
     assert "hidden" not in ran.out + ran.err

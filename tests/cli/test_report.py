@@ -280,10 +280,10 @@ def test_a_file_that_was_taken_away(here: Path, monkeypatch: pytest.MonkeyPatch)
     (here / "b.mp4").write_bytes(bytes(10))
     paths = [here / "a.mp4", here / "b.mp4"]
     done = results.Result(task=TASK, paths=paths, cost=results.cost_of(TASK), seconds=1)
-    assert f"saved      {paths[0]} (and taken from there since" in done.text()
+    assert f"saved      {paths[0]} (no longer there" in done.text()
     assert f"saved      {paths[1]} (10 bytes)" in done.text()
     assert (done.data()["paths"], done.data()["size"]) == ([str(path) for path in paths], None)
-    assert "(and taken from there since)" in values.Value(value=None, paths=paths, cost=done.cost).text(None)
+    assert "(no longer there)" in values.Value(value=None, paths=paths, cost=done.cost).text(None)
 
     def gone() -> str:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory")

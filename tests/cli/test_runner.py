@@ -45,7 +45,7 @@ def test_signal_between_two_steps(capsys: pytest.CaptureFixture[str]) -> None:
     """A signal that came before a step keeps it from beginning."""
 
     async def work(stop: Stop) -> None:
-        stop.ask(signal.SIGINT)
+        stop.request(signal.SIGINT)
         with pytest.raises(Stopped, match="SIGINT"):
             await stop.or_result(forever())
         await stop.or_result(forever())
@@ -67,7 +67,7 @@ def test_end_of_work_counts() -> None:
         async def end() -> None:
             ended.set()
 
-        stop.ask(signal.SIGTERM)
+        stop.request(signal.SIGTERM)
         assert await stop.or_result(working(), end) == "kept"
 
     assert run_(work) == 0
@@ -136,7 +136,7 @@ async def work(stop):
 
     def stuck():
         for _ in range(3):
-            loop.call_soon_threadsafe(stop.ask, signal.SIGTERM)
+            loop.call_soon_threadsafe(stop.request, signal.SIGTERM)
         threading.Event().wait()
 
     await stop.or_result(in_thread(stuck))
@@ -158,7 +158,7 @@ def test_a_process_is_left_alone_where_nothing_is_stuck(monkeypatch: pytest.Monk
 
     async def work(stop: Stop) -> None:
         for _ in range(2):
-            asyncio.get_running_loop().call_soon(stop.ask, signal.SIGTERM)
+            asyncio.get_running_loop().call_soon(stop.request, signal.SIGTERM)
         await stop.or_result(forever())
 
     assert run_(work) == 143
