@@ -1,4 +1,4 @@
-"""Reliability, measured: prints what comes of everything that can go wrong, as tables in Markdown.
+"""Measures reliability: prints the outcome of each fault as tables in Markdown.
 
     python -m benchmarks.faults            # a few minutes
     python -m benchmarks.faults --write    # and writes FAULTS.md, and some rows into README.md
@@ -65,12 +65,12 @@ def measured(rows: Sequence[Row]) -> list[Measured]:
 
 
 def table(done: Iterable[Measured]) -> str:
-    """Rows in Markdown."""
+    """Returns the rows in Markdown."""
     return HEAD + "".join(each.line for each in done)
 
 
 def beside_peers(done: Iterable[Measured]) -> str:
-    """The rows that were measured for others, too."""
+    """Returns the rows that were measured for peers, too."""
     head = f"| what is done | kling_async | peers ({MEASURED}) |\n|---|---|---|\n"
     lines = [
         f"| {each.row.done} | {each.paid} paid, {each.saved} saved: {each.came} | {each.row.peers} |\n"
@@ -81,7 +81,7 @@ def beside_peers(done: Iterable[Measured]) -> str:
 
 
 def main() -> int:
-    """Measures row by row, and tells whether all of them hold."""
+    """Measures row by row; returns 0 if all rows hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write FAULTS.md, and some of its rows into README.md")
     parser.add_argument("--rule", type=int, help="measure the rows of one rule; nothing is written")

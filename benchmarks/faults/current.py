@@ -1,4 +1,4 @@
-"""The rows of paths of the current generation, on a server that is not the emulator and refuses no duplicates."""
+"""The rows for paths of the current generation, on a server that is not the emulator and refuses no duplicates."""
 
 from typing import Final
 

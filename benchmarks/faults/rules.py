@@ -1,4 +1,7 @@
-"""The rows of the rules whose inputs are on servers that are not the emulator, and of those that nobody pays for."""
+"""The rows for rules whose inputs run on servers other than the emulator, and for rules about calls that cost nothing.
+
+Other rows are in the modules next to this one.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -19,17 +22,17 @@ _Story = Callable[..., Awaitable[End]]
 
 
 def one(story: _Story, **given: Any) -> dict[str, Case]:
-    """A row with one input."""
+    """Returns one input."""
     return {"it": virtual(partial(story, **given))}
 
 
 def each(story: _Story, argument: str, values: Mapping[str, Any], **given: Any) -> dict[str, Case]:
-    """An input for each of these values of the argument."""
+    """Returns an input for each of these values of the argument."""
     return {name: virtual(partial(story, **{argument: value}, **given)) for name, value in values.items()}
 
 
 def files(table: Mapping[str, bytes], make: Callable[[bytes], hosts.FileAnswer]) -> dict[str, Case]:
-    """An input for each of these files."""
+    """Returns an input for each of these files."""
 
     def case(body: bytes) -> Case:
         return virtual(partial(hosts.a_file, file=partial(make, body), content=body))

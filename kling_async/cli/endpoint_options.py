@@ -58,7 +58,7 @@ def add_endpoint(parser: ArgumentParser, name: str, *, sends: bool = True) -> No
         service.add_argument("--if-exists", choices=["raise", "adopt"], help=text)
     if makes_tasks and endpoint.capabilities is not None:
         models = "kling-async models" + f" --endpoint {name}" * (name != endpoints.DEFAULT)
-        text = f"send the request even if the capability map (`{models}`) lists it as not working"
+        text = f"send what only the capability map (`{models}`) lists as not working"
         service.add_argument("--no-strict", dest="strict", action="store_false", help=text)
     if makes_tasks:
         add_waiting(service)
