@@ -110,7 +110,7 @@ async def everything(directory: Path) -> End:
     good = end.files == COUNT and not end.errors and not caught and end.kept < COUNT / 10 and grown < 20
     came = (
         f"{end.faults:,} faults of {len(end.injected)} kinds, {end.creates:,} create requests, "
-        f"{end.endings['in doubt, then saved']} by `attach`, {end.endings['save failed']} saves said to save again; "
+        f"{end.endings['in doubt, then saved']} by `attach`, {end.endings['save failed']} saves repeated; "
         f"memory {grown:+.0f} MB in the second half, {len(caught)} warnings"
     )
     return End(end.paid, end.whole, end.seconds, came, holds=good)
@@ -238,7 +238,7 @@ EARLIER: Final = (
     Row(
         rule=8,
         done="1102 while 5 run and 15 wait: the account is empty, and filled later",
-        must_be="who waits fails at once, at most 5 requests more; the next submit tries afresh",
+        must_be="waiting tasks fail at once, at most 5 more requests; the next submit tries again",
         cases={"it": virtual(empty_account)},
         paid=6,
         saved=6,
