@@ -1,4 +1,4 @@
-"""What findings mean, by table."""
+"""Tables of findings and their checks."""
 
 import socket
 import ssl
@@ -75,7 +75,7 @@ def credentials(environment: dict[str, str]) -> Check:
     ],
 )
 def test_credentials(environment: dict[str, str], state: State, text: str, advice: str) -> None:
-    """What is odd about keys is said, and no key is shown."""
+    """Oddities of keys are reported, and no key is shown."""
     check = credentials(environment)
     assert (check.name, check.state) == ("credentials", state)
     assert text in check.text
@@ -111,7 +111,7 @@ def test_credentials(environment: dict[str, str], state: State, text: str, advic
     ],
 )
 def test_address(url: str, kind: Host, state: State, text: str) -> None:
-    """An address is judged by its host, and by whether it can be read on the way."""
+    """An address is checked for its host, and for encryption."""
     target = Address(url, "KLING_BASE_URL")
     check = host.address(target, "KLING_BASE_URL")
     assert (target.kind, check.state) == (kind, state)
@@ -268,7 +268,7 @@ def test_proxy(dialled: Dialled, state: State, text: str, advice: str) -> None:
     ],
 )
 def test_no_proxy(target: Address, environment: dict[str, str], state: State, text: str) -> None:
-    """Why none applies is said; one that is set and cannot be used is a warning."""
+    """The reason for no proxy is shown; an unusable one is a warning."""
     check = way.proxy(target, Proxies.of(environment), Dialled(reached=Step.DONE), Trust(), JANUARY)
     assert check.state is state
     assert text in check.text
@@ -358,7 +358,7 @@ UNUSABLE = Trust("/none.pem", usable=False)
     ],
 )
 def test_certificate(dialled: Dialled, trust: Trust, state: State, text: str, advice: str) -> None:
-    """A certificate is verified, or it is said what does not fit: the clock, the name, the trust, no TLS at all."""
+    """A certificate is verified, or the problem is named: the clock, the name, the trust, no TLS at all."""
     check = way.certificate(OFFICIAL, dialled, trust, JANUARY)
     assert check.state is state
     assert text in check.text
@@ -468,7 +468,7 @@ PAIR = KeyPair(ACCESS, SECRET)
     ],
 )
 def test_call(target: Address, found: CallResult | None, state: State, text: str, advice: str) -> None:
-    """The service's own words are distinguished from all others, and each has what to do."""
+    """The service's answers are distinguished from all others, and each problem has advice."""
     check = call.call(target, found)
     assert check.state is state
     assert text in check.text
@@ -478,19 +478,19 @@ def test_call(target: Address, found: CallResult | None, state: State, text: str
 
 @pytest.mark.parametrize("code", [1002, 1003, 1101, 1203, 5001])
 def test_the_table_s_advice_is_not_said_twice(code: int) -> None:
-    """The text is what the service said; the general hint of the library is advice, or gives way to a better one."""
+    """The text is the service's message; the advice is the library's general hint, or a better one."""
     check = call.call(OFFICIAL, result_of(401, refusal(code, "its own words")))
     assert check.text == f"its own words (code {code}, HTTP 401), request_id r-1"
 
 
 def test_no_words_of_the_service() -> None:
-    """A refusal without a reason is said as such."""
+    """A refusal without a message gets a text, too."""
     check = call.call(OFFICIAL, result_of(401, refusal(1002, "")))
     assert "gave no reason (HTTP 401) (code 1002" in check.text
 
 
 def test_what_is_in_vain_is_not_advised() -> None:
-    """To run it once more helps only where the client itself would try again."""
+    """Running it again is advised only where the client itself would retry."""
     refused = ConnectionFailed("the proxy refused", permanent=True)
     assert "once more" not in call.call(OFFICIAL, CallResult(credentials=None, error=refused)).advice
 
@@ -534,7 +534,7 @@ def test_clock(credentials: ApiKey | KeyPair, offset: float | None, state: State
     assert advice in check.advice
 
 
-def test_nobody_else_s_clock() -> None:
+def test_only_the_clock_of_the_service() -> None:
     """The Date of a login page is not the service's."""
     assert call.clock(result_of(200, "<html>")).state is SKIPPED
     assert call.clock(None).state is SKIPPED
@@ -556,7 +556,7 @@ def test_nobody_else_s_clock() -> None:
     ],
 )
 def test_files(soft: int | None, hard: int | None, state: State, advice: str) -> None:
-    """Too few descriptors are said before a task runs out of them."""
+    """Too few descriptors are reported before a task runs out of them."""
     check = machine.files(soft, hard)
     assert check.state is state
     assert advice in check.advice
