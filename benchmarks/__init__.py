@@ -1,1 +1,1 @@
-"""Measurements: `python -m benchmarks` beside the peers, the others each by itself against the emulator."""
+"""Benchmarks: `python -m benchmarks` compares with peers; the other packages run alone, against the emulator."""

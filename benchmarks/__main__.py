@@ -1,10 +1,10 @@
-"""Beside its peers: all measurements, one after the other, and the report of them.
+"""Runs all comparisons with peers, one after the other, and writes their report.
 
     python -m benchmarks                     # all parts, into benchmarks/RESULTS.md and RESULTS.svg
-    python -m benchmarks work --work DIR     # one part; the report takes the others from DIR, where they were kept
+    python -m benchmarks work --work DIR     # one part; the report takes the others from DIR, where they were stored
 
-Each client gets an environment of its own below the working directory. What got worse since the report that was
-committed last is marked; then this ends with status 1.
+Each client gets a separate virtual environment below the working directory. Figures that are worse than in the last
+committed report are marked, and the exit status is then 1.
 """
 
 import argparse
@@ -32,20 +32,20 @@ class Part(Protocol):
     """One kind of measurement, a module of this package."""
 
     def measure(self, environments: Mapping[str, Path]) -> dict[str, Any]:
-        """Raw figures, as JSON can keep them."""
+        """Returns raw figures as JSON data."""
         ...
 
     def markdown(self, data: Mapping[str, Any]) -> str:
-        """Its section of the report."""
+        """Returns the section of the report."""
         ...
 
     def goals(self, data: Mapping[str, Any]) -> list[Goal]:
-        """What it can say about the goals: a row for each, also if `data` is `{"error": ...}`."""
+        """Returns the goals with their figures, also if `data` is `{"error": ...}`."""
         ...
 
 
 def main() -> None:
-    """Measures what the command line says, and writes the report."""
+    """Measures the parts given on the command line, and writes the report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Beside its peers.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all by default")
     parser.add_argument("--work", type=Path, default=Path(".benchmarks"), help="for environments and raw figures")
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def _compared(path: Path) -> str | None:
-    """Marks in a report what got worse since it was committed last; says so, or None."""
+    """Marks figures in a report that are worse than in the last committed one; returns a message or None."""
     name = "benchmarks/RESULTS.md"
     before = _git("show", f"HEAD:{name}")
     if not before:
@@ -77,13 +77,13 @@ def _compared(path: Path) -> str | None:
 
 
 def _git(*words: str) -> str:
-    """What git says; nothing where there is none."""
+    """Returns the output of git; empty if git fails or is not installed."""
     try:
         command = ["git", *words]
-        said = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     except OSError:
         return ""
-    return said.stdout if said.returncode == 0 else ""
+    return ran.stdout if ran.returncode == 0 else ""
 
 
 def _part(name: str) -> Part | None:
@@ -94,12 +94,12 @@ def _part(name: str) -> Part | None:
 
 
 def _keep(path: Path, part: Part, pythons: Mapping[str, Path]) -> None:
-    """Measures; the others go on if it fails."""
+    """Measures a part and stores its figures, or its error: the other parts run all the same."""
     print(f"{time.strftime('%H:%M:%S')} {path.stem}", flush=True)
     began = time.monotonic()
     try:
         data = part.measure(pythons)
-    except Exception as error:  # noqa: BLE001  (whatever it is, the report tells it)
+    except Exception as error:  # noqa: BLE001  (the report contains any error)
         traceback.print_exc()
         data = {"error": f"{type(error).__name__}: {error}"}
     about = {"measured": time.strftime("%Y-%m-%d"), "seconds": time.monotonic() - began}
@@ -107,7 +107,7 @@ def _keep(path: Path, part: Part, pythons: Mapping[str, Path]) -> None:
 
 
 def _without_places(text: str, work: Path) -> str:
-    """The same, with names for the directories of this machine: errors tell them, and they are nobody's business."""
+    """Replaces directories of this machine, which errors contain, by placeholders."""
     text = re.sub(re.escape(tempfile.gettempdir()) + r"/benchmark-\w+", "<work>", text)
     return text.replace(str(work), "<work>").replace(str(REPOSITORY), "<repository>")
 

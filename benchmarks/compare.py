@@ -1,4 +1,4 @@
-"""What got worse since another report: figures of this client that lie beyond the spread of those before."""
+"""Finds figures of this client that are worse than in another report, beyond the spread of its runs."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,16 +7,16 @@ from typing import Final
 import attrs
 
 MARGIN: Final = 1.15
-"""How much worse a median must be to be told: two runs of the same code differ by so much on a machine at rest."""
+"""Factor by which a median must be worse: two runs of the same code differ by this much on an idle machine."""
 OURS: Final = "kling_async"
 WHERE: Final = "Where"
 GOALS: Final = "Goals"
 MORE_IS_BETTER: Final = {"MB/s", "beside `curl`", "files whole"}
-"""Columns; a goal of "at least" is another."""
+"""Columns in which more is better; the same holds for goals of "at least"."""
 NOT_OURS: Final = ("server's", "its worst")
-"""How columns and titles begin that tell of the server."""
+"""Prefixes of columns and titles about the server."""
 NAMING: Final = {"at once"}
-"""Columns that say of which case a row is, as its first does."""
+"""Columns that, like the first, identify a row."""
 
 _NUMBER: Final = r"(-?\d[\d,]*(?:\.\d+)?)"
 _FIGURE: Final = re.compile(rf"{_NUMBER}(?: \({_NUMBER} to {_NUMBER}\))?")
@@ -24,7 +24,7 @@ _FIGURE: Final = re.compile(rf"{_NUMBER}(?: \({_NUMBER} to {_NUMBER}\))?")
 
 @attrs.frozen
 class Figure:
-    """A figure as a report tells it.
+    """A figure of a report.
 
     Attributes:
         median: Of all runs.
@@ -38,7 +38,7 @@ class Figure:
 
     @classmethod
     def read(cls, text: str, *, alone: bool = True) -> "Figure | None":
-        """Reads `1.9 (1.8 to 2.1)` or `1.9`; None where it is something else, or not `alone` in its cell."""
+        """Parses `1.9 (1.8 to 2.1)` or `1.9`; None for other text, or, with `alone`, if more text follows."""
         found = _FIGURE.fullmatch(text) if alone else _FIGURE.match(text)
         if found is None:
             return None
@@ -46,7 +46,7 @@ class Figure:
         return cls(median, low, high)
 
     def is_worse_than(self, before: "Figure", *, more_is_better: bool) -> bool:
-        """Whether all runs are beyond all of those before, and the median by more than `MARGIN`."""
+        """Whether all runs are worse than all of those before, and the median by more than `MARGIN`."""
         if more_is_better:
             return self.high < before.low and self.median * MARGIN < before.median
         return self.low > before.high and self.median > before.median * MARGIN
@@ -54,15 +54,15 @@ class Figure:
 
 @attrs.frozen
 class Cell:
-    """A figure of this client, with where it stands.
+    """A table cell with a figure of this client.
 
     Attributes:
         line: Number of its line.
         place: Number of its column.
-        key: What it is the figure of, alike in all reports.
-        text: As it stands there.
-        figure: What it says; None where there is none.
-        more_is_better: Whether it is.
+        key: Identifies the figure in all reports.
+        text: Of the cell.
+        figure: Parsed from the text; None where it contains none.
+        more_is_better: Whether a higher figure is better.
     """
 
     line: int
@@ -74,14 +74,14 @@ class Cell:
 
 
 def marked(text: str, before: str) -> tuple[str, list[str]]:
-    """Marks in a report what got worse.
+    """Marks figures in a report that got worse.
 
     Args:
-        text: As `report.write` makes it.
-        before: Another one, which it is compared with.
+        text: Report made by `report.write`.
+        before: Report to compare with.
 
     Returns:
-        The report with what was before in each cell that is worse now, or empty; and a line for each such cell.
+        The report, with the old figure added to each cell that is worse now or empty; and a line for each such cell.
     """
     earlier = {cell.key: cell for cell in _cells(before) if cell.figure is not None}
     lines, worse = text.splitlines(), []
@@ -98,25 +98,25 @@ def marked(text: str, before: str) -> tuple[str, list[str]]:
 
 
 def section(worse: Sequence[str], before: str, commit: str) -> str:
-    """What is told of it in the report.
+    """Returns the section of the report about figures that got worse.
 
     Args:
-        worse: As `marked` gives it.
+        worse: Lines from `marked`.
         before: The other report.
-        commit: Where it is from.
+        commit: That the other report is from.
     """
     where = re.search(r"^## Where\n\n(.+)$", before, re.MULTILINE)
-    made = where[1] if where else "of which no more is said."
-    head = f"## Beside the last committed run\n\nThat of commit {commit}: {made}"
-    told = "".join(f"- {line}\n" for line in worse) if worse else "Nothing got worse.\n"
+    made = where[1] if where else "on an unknown machine."
+    head = f"## Compared with the last committed run\n\nThat of commit {commit}: {made}"
+    found = "".join(f"- {line}\n" for line in worse) if worse else "Nothing got worse.\n"
     return (
         f"{head} Worse is what lies beyond all runs of then, by its median more than {MARGIN - 1:.0%}; only figures of "
-        f"`{OURS}` are looked at. On another machine, or one that does more besides, all of them may be.\n\n{told}"
+        f"`{OURS}` are compared. On another machine, or one that is busier, all of them may be worse.\n\n{found}"
     )
 
 
 def _cells(text: str) -> Iterator[Cell]:
-    """The figures of this client in all tables of a report."""
+    """Yields the figures of this client in all tables of a report."""
     heading = title = ""
     header: list[str] = []
     for number, line in enumerate(text.splitlines()):
@@ -138,7 +138,7 @@ def _of_row(line: int, heading: str, title: str, header: list[str], row: list[st
         figure, more = Figure.read(measured, alone=False), goal.startswith("at least")
         yield Cell(line, 2, (heading, name), measured, figure, more)
     elif row[0].startswith(OURS) and heading != WHERE and not title.startswith(NOT_OURS):
-        # Without the star of what ran beside others, and without how many runs were whole.
+        # Without the star for runs beside others, and without the number of whole runs.
         name = re.sub(r"( \*)?( \(\d+ of \d+ runs whole\))?$", "", row[0])
         of = tuple(f"{row[place]} {column}" for place, column in enumerate(header) if column in NAMING)
         for place, column in enumerate(header):

@@ -1,4 +1,4 @@
-"""An environment of its own for each client that is measured, with its newest version."""
+"""A virtual environment for each measured client, with its newest version."""
 
 import json
 import subprocess
@@ -19,9 +19,9 @@ REQUIREMENTS: Final = {
     "fal": ["fal-client"],
     "openai": ["openai"],
 }
-"""What is installed, by the name of the environment."""
+"""Requirements by the name of the environment."""
 SHOWN: Final = ("kling-async", "runwayml", "lumaai", "fal-client", "openai", "aiohttp", "httpx-aiohttp", "httpx")
-"""The distributions whose versions the report tells, where they are there."""
+"""Distributions whose versions the report shows, where they are installed."""
 _LIST: Final = """
 import importlib.metadata, json
 print(json.dumps({found.metadata["Name"].lower().replace("_", "-"): found.version
@@ -30,10 +30,10 @@ print(json.dumps({found.metadata["Name"].lower().replace("_", "-"): found.versio
 
 
 def make(directory: Path) -> dict[str, Path]:
-    """Makes or renews all environments at once; gives the Python of each that could be made.
+    """Makes or renews all environments at once; returns the interpreter of each that could be made.
 
     Args:
-        directory: Holds them.
+        directory: Of the environments.
     """
     with ThreadPoolExecutor() as pool:
         made = pool.map(lambda name: _one(directory / name, REQUIREMENTS[name]), REQUIREMENTS)
@@ -41,14 +41,14 @@ def make(directory: Path) -> dict[str, Path]:
 
 
 def versions(environments: Mapping[str, Path]) -> dict[str, dict[str, str]]:
-    """What the report tells of each environment: distributions and their versions."""
+    """Returns the distributions and versions of each environment, for the report."""
     return {name: _versions(python) for name, python in environments.items()}
 
 
 def _versions(python: Path) -> dict[str, str]:
-    # Isolated: what is being measured, not what lies in the current directory.
-    said = subprocess.run([python, "-I", "-c", _LIST], capture_output=True, check=True)
-    installed = json.loads(said.stdout)
+    # Isolated, so that packages in the current directory are not found.
+    ran = subprocess.run([python, "-I", "-c", _LIST], capture_output=True, check=True)
+    installed = json.loads(ran.stdout)
     return {name: installed[name] for name in SHOWN if name in installed}
 
 

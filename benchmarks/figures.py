@@ -1,4 +1,4 @@
-"""How figures are kept, compared with their goals, and written down; shared by all parts of the report."""
+"""Figures, goals and tables, shared by all parts of the report."""
 
 import statistics
 from collections.abc import Iterable, Sequence
@@ -8,14 +8,13 @@ import attrs
 
 @attrs.frozen
 class Goal:
-    """A figure that was aimed at, and what came of it.
+    """A goal for a figure, and the measured figure.
 
     Attributes:
-        name: Which figure.
-        goal: What it should be, as text.
-        measured: What it is, with its spread.
-        excess: By what share of the goal it is missed, nothing or less where it is met; None where nothing could be
-            measured.
+        name: Of the figure.
+        goal: As text.
+        measured: Figure with its spread.
+        excess: Share of the goal by which it is missed, 0 or less where it is met; None where nothing was measured.
     """
 
     name: str
@@ -25,7 +24,7 @@ class Goal:
 
     @property
     def met(self) -> bool:
-        """Whether that is enough; what was not measured is not."""
+        """Whether the goal is met; not so where nothing was measured."""
         return self.excess is not None and self.excess <= 0
 
 
@@ -35,7 +34,7 @@ def _floats(values: Iterable[float]) -> tuple[float, ...]:
 
 @attrs.frozen
 class Spread:
-    """The same figure of several runs: `str()` gives its median, and lowest and highest where they differ.
+    """The same figure of several runs: `str()` returns its median, and lowest and highest where they differ.
 
     Attributes:
         values: One per run, at least one.
@@ -45,7 +44,7 @@ class Spread:
 
     @property
     def median(self) -> float:
-        """The one in the middle."""
+        """The median."""
         return statistics.median(self.values)
 
     @property
@@ -59,17 +58,17 @@ class Spread:
         return max(self.values)
 
     def __str__(self) -> str:
-        """As `1.9 (1.8 to 2.1)`, or `1.9` where all are."""
+        """Returns `1.9 (1.8 to 2.1)`, or `1.9` where all are equal."""
         return self.text()
 
     def text(self, decimals: int | None = None) -> str:
-        """The same, with so many digits after the point."""
+        """Returns the same, with this number of decimals."""
         median, low, high = (number(value, decimals) for value in (self.median, self.low, self.high))
         return median if low == high else f"{median} ({low} to {high})"
 
 
 def number(value: float, decimals: int | None = None) -> str:
-    """A number with two digits that count, or all before the point; or with so many digits after it."""
+    """Returns a number with two significant digits, or all before the point; or with this number of decimals."""
     if decimals is not None:
         return f"{value:,.{decimals}f}"
     if abs(value) >= 10:
@@ -78,6 +77,6 @@ def number(value: float, decimals: int | None = None) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table in Markdown; the first column to the left, the others to the right."""
+    """Returns a table in Markdown; the first column is left-aligned, the others right-aligned."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

@@ -1,4 +1,4 @@
-"""Tasks in flight, from ten to ten thousand: what each one costs while it is created and waited for.
+"""Measures the cost of each task while it is created and waited for, with ten to ten thousand tasks in flight.
 
 All are created, then the server lets them end. Nothing is downloaded.
 """
@@ -20,7 +20,7 @@ Runs = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
 BEAT: Final = 10.0
 SHORTEST: Final = 5.0
 LONGEST: Final = 25.0
-"""Seconds from the moment when all are in flight to the first end and the last."""
+"""Seconds from when all are in flight to the first and to the last end."""
 WARM_UP: Final = 20
 SIDE_BY_SIDE: Final = 100
 """Creates under way at once, unless all are."""
@@ -43,7 +43,7 @@ PLAN: Final = [
     *(plan for index, large in enumerate(_LARGE) for plan in (large, *_SMALL[_BETWEEN * index :][:_BETWEEN])),
     *_SMALL[_BETWEEN * len(_LARGE) :],
 ]
-"""How many tasks by which client, one run begun after the other while those before go on: the largest far apart."""
+"""Number of tasks and client of each run; runs are started one after the other and overlap, the largest far apart."""
 APART: Final = 3.5
 """Seconds between two beginnings."""
 
@@ -63,13 +63,13 @@ _COLUMNS: Final = {
 
 
 def measure(environments: Mapping[str, Path]) -> dict[str, Any]:
-    """Makes all runs as `PLAN` says.
+    """Makes all runs of `PLAN`.
 
     Args:
-        environments: The Python of each client's environment, where it could be made.
+        environments: The interpreter of each client's environment, where it could be made.
 
     Returns:
-        Of each count and case, the figures of its runs.
+        The figures of the runs, by count and case.
     """
     runs: dict[str, dict[str, list[dict[str, Any]]]] = collections.defaultdict(lambda: collections.defaultdict(list))
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory, ThreadPoolExecutor(len(PLAN)) as pool:
@@ -88,7 +88,7 @@ def measure(environments: Mapping[str, Path]) -> dict[str, Any]:
 def run(
     case: Case, count: int, environments: Mapping[str, Path], stage: Stage, at_once: int = SIDE_BY_SIDE
 ) -> dict[str, Any]:
-    """Has so many tasks in flight; the figures, or `{"error": ...}`."""
+    """Runs a case with `count` tasks in flight; returns the figures, or `{"error": ...}`."""
     if case.environment not in environments:
         return {"error": "not installed"}
     began = time.monotonic()
@@ -119,7 +119,7 @@ def run(
 
 
 def markdown(data: Mapping[str, Any]) -> str:
-    """The section of the report."""
+    """Returns the section of the report."""
     runs: Runs = data["runs"]
     counts = sorted(runs, key=int)
     how = _HOW.strip().format(most_at_once=_most_at_once(runs))
@@ -132,7 +132,7 @@ def markdown(data: Mapping[str, Any]) -> str:
 
 
 def goals(data: Mapping[str, Any]) -> list[Goal]:
-    """What was aimed at for most tasks; "not measured" where that run is missing."""
+    """Returns the goal for the largest number of tasks, with its figure; "not measured" where that run is missing."""
     runs: Runs = data.get("runs", {})
     name, goal = f"memory per task in flight (handle and one waiter), {MOST:,} tasks", f"below {MEMORY_GOAL:g} KB"
     if not (ours := _good(runs, MOST, "kling-beat")):
@@ -146,13 +146,13 @@ def goals(data: Mapping[str, Any]) -> list[Goal]:
 _HOW: Final = f"""
 N tasks are created, {SIDE_BY_SIDE} at a time; when all are in flight and each has its handle and its waiter, the
 server lets them end: {SHORTEST:g} to {LONGEST:g} s later, spread evenly. The floor has one asyncio task for each, which
-asks every {BEAT:g} s; `kling_async` does so too, or as it is shipped, with nothing learned before. Nothing is
-downloaded. CPU is the client process's, user and system. Memory per task is what the process holds more when all are
-in flight than before the first create, rubbish collected; {WARM_UP} tasks of another client in the same process come
-before. With few tasks it is mostly connections and room that the allocator took. With all creates at once, all
-coroutines that create are there at once; what they leave free stays with the process. Up to {{most_at_once}} runs
-went on side by side on the same cores, so compare within this section only. Each has a server of its own. With
-{MOST:,} tasks one run each; with fewer the median of two, and both where they differ.
+polls every {BEAT:g} s; `kling_async` polls at the same interval, or as it is shipped, without learned durations.
+Nothing is downloaded. CPU is the client process's, user and system. Memory per task is the growth of the process from
+before the first create until all are in flight, after garbage collection and {WARM_UP} tasks of another client in the
+same process. With few tasks it is mostly connections and memory reserved by the allocator. With all creates at once,
+all their coroutines exist at once; the memory that they free stays with the process. Up to {{most_at_once}} runs went
+on side by side on the same cores, so compare within this section only. Each has its own server. With {MOST:,} tasks one
+run each; with fewer the median of two, and both where they differ.
 """
 
 
@@ -161,19 +161,19 @@ def _row(runs: Runs, name: str, key: str, counts: Sequence[str]) -> list[object]
 
 
 def _cell(runs: Sequence[Mapping[str, Any]], key: str) -> str:
-    """Of the runs that count, with how many these are if not all do."""
-    told = [run for run in good(runs) if run.get(key, 0) is not None]
-    return marked(str(Spread(_figure(run, key) for run in told)) if told else "", runs).strip()
+    """Returns the figure of the runs that count, with their number if not all do."""
+    measured = [run for run in good(runs) if run.get(key, 0) is not None]
+    return marked(str(Spread(_figure(run, key) for run in measured)) if measured else "", runs).strip()
 
 
 def _most_at_once(runs: Runs) -> int:
-    """How many runs went on side by side at most."""
+    """Returns the maximum number of runs that went on side by side."""
     spans = [run["span"] for cases in runs.values() for of_case in cases.values() for run in of_case if "span" in run]
     return max((sum(began <= moment < end for began, end in spans) for moment, _ in spans), default=0)
 
 
 def _growth(runs: Runs, counts: Sequence[str]) -> str:
-    """How much dearer a task is among the most than among a hundred."""
+    """Returns the cost of a task with the largest number in flight, relative to a hundred."""
     lines = []
     for name, case in CASES.items():
         few, many = _good(runs, 100, name), _good(runs, int(counts[-1]), name)
@@ -201,7 +201,7 @@ def _figure(run: Mapping[str, Any], key: str) -> float:
 
 
 def _failures(runs: Runs) -> list[str]:
-    """One line for each case in whose runs something went wrong."""
+    """Returns a line for each case with errors in its runs."""
     lines = []
     for count, cases in runs.items():
         for name, of_case in cases.items():

@@ -1,7 +1,7 @@
-"""What it costs to begin: `import X` in a fresh interpreter, and import and first client, beside aiohttp and the peers.
+"""Measures start-up: `import X` in a fresh interpreter, and import with first client, against aiohttp and the peers.
 
-Each run is a process of its own, timed from outside, with its modules compiled before. The runs take turns, so that
-what else the machine does falls on all alike. Linux only.
+Each run is a separate process, timed from outside, with its modules compiled before. The runs take turns, so that other
+load of the machine affects all alike. Linux only.
 """
 
 import os
@@ -15,9 +15,9 @@ from typing import Any, Final
 from benchmarks.figures import Goal, Spread, table
 
 GOAL: Final = 1.15
-"""Times aiohttp's own import."""
+"""Maximum, as a multiple of the time of importing aiohttp."""
 BUDGET: Final = 32.0
-"""Seconds after which no further round begins."""
+"""Seconds after which no further round is started."""
 
 BARE: Final = "no import"
 OURS: Final = "kling_async"
@@ -55,13 +55,13 @@ with open("/proc/self/statm") as file:
 
 
 def measure(environments: Mapping[str, Path], rounds: int = 5, pairs: int = 3) -> dict[str, Any]:
-    """Runs them all.
+    """Runs all imports.
 
     Args:
-        environments: name to the Python of an environment that has it. `aiohttp` and `kling_async` are looked for in
-            this one otherwise; a peer that is not named, or does not run there, is missing.
-        rounds: in each, everything runs once.
-        pairs: imports of `aiohttp` and of `kling_async` in each round, side by side.
+        environments: interpreters by the name of the package. `aiohttp` and `kling_async` use this one by default; a
+            peer without an interpreter, or that fails to run there, is missing.
+        rounds: number of rounds; in each, everything runs once.
+        pairs: imports of `aiohttp` and of `kling_async` in each round, one after the other.
     """
     ends_at = time.monotonic() + BUDGET
     pythons = {name: environments.get(name, sys.executable) for name in (BESIDE, OURS)}
@@ -88,7 +88,7 @@ def measure(environments: Mapping[str, Path], rounds: int = 5, pairs: int = 3) -
 
 
 def markdown(data: Mapping[str, Any]) -> str:
-    """The section of the report."""
+    """Returns the section of the report."""
     header = ["", "import, ms", "import and first client, ms", "modules imported", "memory after import, MB"]
     rows: list[list[object]] = [
         [
@@ -103,25 +103,25 @@ def markdown(data: Mapping[str, Any]) -> str:
     rows += [[name, "missing", "", "", ""] for name in data["missing"]]
     return f"""## Import and first client
 
-Wall time of a whole process, a fresh interpreter from its start to its end, so that what the bare interpreter takes
+Wall time of a whole process, a fresh interpreter from its start to its end, so that the time of the bare interpreter
 (`{BARE}`) is in every row: median (lowest to highest) of {len(data["import"][OURS])}
-imports of aiohttp and kling_async, side by side, and of fewer runs of all else. A client is made inside a running loop
-and closed; it sends nothing. Of kling_async its client is imported, since the package alone imports nothing.
+imports of aiohttp and kling_async, in turn, and of fewer runs of all else. A client is made inside a running loop
+and closed; it sends nothing. For kling_async the client is imported, since the package alone imports nothing.
 
 {table(header, rows)}
 
-Importing kling_async takes so many times as long as importing aiohttp, on which it stands: {_measured(data)}.
+Time of importing kling_async, as a multiple of that of aiohttp, which it imports: {_measured(data)}.
 """
 
 
 def goals(data: Mapping[str, Any]) -> list[Goal]:
-    """What was aimed at."""
+    """Returns the goal with its measured figure."""
     name, goal = "import, times aiohttp's own (whole processes)", f"at most {GOAL}"
     return [Goal(name, goal, _measured(data), _ratio(data) / GOAL - 1) if "import" in data else Goal(name, goal)]
 
 
 def _import(name: str) -> str:
-    """Of ours the client: the package itself imports nothing before it is used."""
+    """Returns the import; for `kling_async` that of the client, since the package itself imports lazily."""
     return "from kling_async import KlingClient" if name == OURS else f"import {MODULES[name]}"
 
 
@@ -130,7 +130,7 @@ def _first_client(name: str) -> str:
 
 
 def _run(python: Path | str, script: str) -> str:
-    # Modules are compiled once, as they are where something is installed.
+    # With bytecode caches, as in an installed package.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [str(python), "-P", "-c", script]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment, timeout=60).stdout
@@ -143,7 +143,7 @@ def _seconds(python: Path | str, script: str) -> float:
 
 
 def _size(python: Path | str, name: str) -> tuple[int, int] | None:
-    """Modules, and bytes in memory, after the import; None where it does not run. Both it and the client get warm."""
+    """Returns modules and bytes in memory after the import; None where it fails. Warms up import and client."""
     try:
         modules, resident = _run(python, SIZE.format(importing=_import(name))).split()
         _run(python, _first_client(name))
@@ -155,13 +155,13 @@ def _size(python: Path | str, name: str) -> tuple[int, int] | None:
 
 
 def _ratio(data: Mapping[str, Any], kind: str = "import", without: float = 0.0) -> float:
-    """By the medians, each without so many seconds."""
+    """Returns the ratio of the medians, each less `without` seconds."""
     ours, beside = (Spread(data[kind][name]).median - without for name in (OURS, BESIDE))
     return ours / beside
 
 
 def _measured(data: Mapping[str, Any]) -> str:
-    """The ratio, how much runs side by side differ in it (the middle half of them), and what else could be meant."""
+    """Returns the ratio with the range of the middle half of the pairs, and ratios by other definitions."""
     pairs = sorted(ours / beside for ours, beside in zip(data["import"][OURS], data["import"][BESIDE], strict=True))
     quarter = len(pairs) // 4
     bare = Spread(data["import"][BARE]).median

@@ -1,7 +1,7 @@
-"""What a test of "upload, wait, save" takes with the test kit, beside a bare GET of the file that it saves.
+"""Measures a test of "upload, wait, save" with the test kit, against a bare GET of the file that it saves.
 
-One process holds the kit's emulator, in its thread, and its client, as in a project's tests. What is compared takes
-turns, so that what else the machine does falls on both alike.
+One process runs the kit's emulator, in its thread, and its client, as in a project's tests. The two take turns, so that
+other load of the machine affects both alike.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ import aiohttp
 from benchmarks.figures import Goal, Spread, table
 
 GOAL: Final = 15.0
-"""Times a bare GET, by the medians."""
+"""Maximum, as a multiple of a bare GET, by the medians."""
 WARM_UP: Final = 10
-"""Rounds that do not count: modules are imported, and connections opened."""
+"""Rounds that do not count: they import modules and open connections."""
 PHOTO: Final = Path(__file__).parents[1] / "examples" / "images" / "cat.png"
 SIDE: Final = 300
-"""Pixels of each side of the smallest picture that the service takes."""
+"""Pixels of each side of the smallest picture that the service accepts."""
 
 _ROWS: Final = {
     "small": "upload of the smallest picture, wait, save",
@@ -36,8 +36,8 @@ def measure(environments: Mapping[str, Path], rounds: int = 100) -> dict[str, An
     """Runs both in turn.
 
     Args:
-        environments: of peers; none is used.
-        rounds: how often each is run.
+        environments: of peers; not used.
+        rounds: number of runs of each.
     """
     del environments
     return asyncio.run(_measured(rounds))
@@ -66,7 +66,7 @@ async def _measured(rounds: int) -> dict[str, Any]:
                     body = await response.read()
                 taken["get"] = time.perf_counter() - begun
                 if body != path.read_bytes():
-                    raise RuntimeError("the file that was saved is not the one that was asked for")
+                    raise RuntimeError("the saved file is not the requested one")
                 size = len(body)
                 if number >= WARM_UP:
                     for name, each in taken.items():
@@ -75,7 +75,7 @@ async def _measured(rounds: int) -> dict[str, Any]:
 
 
 def _png() -> bytes:
-    """A grey picture."""
+    """Returns a grey picture."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -86,24 +86,24 @@ def _png() -> bytes:
 
 
 def markdown(data: Mapping[str, Any]) -> str:
-    """The section of the report."""
+    """Returns the section of the report."""
     rows = [[_ROWS[name], _milliseconds(seconds)] for name, seconds in data["seconds"].items()]
     return f"""## The test kit
 
 A test that sends a picture, waits for its task and saves the video, with the settings of the kit: three requests, of
-which the create opens a connection of its own. The pictures are a grey one of {SIDE} x {SIDE} and a photo of
-{data["photo"] / 1000:.0f} kB. Beside them a GET of the same video ({data["bytes"] / 1000:.0f} kB) from the same server
-by an aiohttp session whose connection stays open, read to its end. {len(data["seconds"]["get"])} of each in turn, in
-one process that holds the server, too: median (lowest to highest).
+which the create opens a new connection. The pictures are a grey one of {SIDE} x {SIDE} and a photo of
+{data["photo"] / 1000:.0f} kB. For comparison, a GET of the same video ({data["bytes"] / 1000:.0f} kB) from the same
+server by an aiohttp session whose connection stays open, read to its end. {len(data["seconds"]["get"])} of each in
+turn, in one process that also runs the server: median (lowest to highest).
 
 {table(["", "ms"], rows)}
 
-So many bare GETs they take, by the medians: {_measured_as(data)}.
+Time as a multiple of a bare GET, by the medians: {_measured_as(data)}.
 """
 
 
 def goals(data: Mapping[str, Any]) -> list[Goal]:
-    """What was aimed at."""
+    """Returns the goal with its measured figure."""
     name, goal = "test kit: upload, wait, save, times a bare GET of the file", f"at most {GOAL:.0f}"
     if "seconds" not in data:
         return [Goal(name, goal)]

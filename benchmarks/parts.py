@@ -1,4 +1,4 @@
-"""A measurement of several parts: runs them, keeps their raw figures, and writes the page of all."""
+"""A benchmark of several parts: runs them, stores their raw figures, and writes the page."""
 
 import argparse
 import json
@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 Figures = dict[str, Any]
-"""Raw figures of a part, as JSON can keep them; `date` and `seconds` say when they were taken, and how long it took."""
+"""Raw figures of a part as JSON data, with the `date` and the duration in `seconds` of the measurement."""
 Kept = Mapping[str, Figures]
-"""What parts gave when they were run last, by their names."""
+"""Stored figures of the last run of each part, by name."""
 
 _PAGES: Final = Path(__file__).parent
 
 
 def run(name: str, about: str, parts: Mapping[str, Callable[[Kept], Figures]], page: Callable[[Kept], str]) -> None:
-    """Runs what the command line says, and writes the page.
+    """Runs the parts given on the command line, and writes the page.
 
     Args:
-        name: of the measurement; its page is called by it in capitals.
-        about: what it measures, in a sentence.
-        parts: by their names, in order; each gets what was kept of those before it.
-        page: what is written of all that is kept.
+        name: of the benchmark; in capitals that of its page.
+        about: description in one sentence.
+        parts: functions by name, in order; each gets the stored figures of all parts.
+        page: makes the page from all stored figures.
     """
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=about)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; all by default")

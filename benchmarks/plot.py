@@ -1,4 +1,4 @@
-"""The picture of the report: what each client costs and how late it knows, and polls against lag."""
+"""The picture of the report: the cost and the lag of each client, and polls against lag."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -31,10 +31,10 @@ STYLE: Final = {
 
 
 def draw(data: Mapping[str, Any], path: Path) -> bool:
-    """Draws what was measured; tells whether there is a picture.
+    """Draws the figures; returns whether there is a picture.
 
     Args:
-        data: Of each part.
+        data: Figures of each part.
         path: Of the picture.
     """
     panels = []
@@ -59,7 +59,7 @@ def draw(data: Mapping[str, Any], path: Path) -> bool:
     from matplotlib import pyplot as plt  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
     with plt.rc_context(STYLE):
-        # Two beside each other, so that it can be read on a page.
+        # Two columns, so that it is readable on a page.
         rows, columns = -(-len(panels) // COLUMNS), min(len(panels), COLUMNS)
         figure, axes = plt.subplots(rows, columns, figsize=(4.4 * columns, 3.6 * rows), squeeze=False)
         for axis in axes.flat[len(panels) :]:
@@ -80,7 +80,7 @@ def draw(data: Mapping[str, Any], path: Path) -> bool:
 def _clients(
     axis: Any, *, runs: Mapping[str, Sequence[Mapping[str, Any]]], key: str, title: str, named: bool = True
 ) -> None:
-    """One row per client: the median as a dot, the other runs as a line."""
+    """Draws one row per client: the median as a dot, the range of the runs as a line."""
     there = [(name, case) for name, case in CASES.items() if good(runs.get(name, []))]
     for row, (name, case) in enumerate(there):
         spread = Spread(run[key] for run in good(runs[name]))

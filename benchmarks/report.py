@@ -1,4 +1,4 @@
-"""The report of all parts: machine and versions, goals, then each part's own section."""
+"""The report of all parts: machine and versions, goals, then the section of each part."""
 
 import os
 import platform
@@ -15,11 +15,11 @@ from benchmarks.figures import Goal, number, table
 
 @attrs.frozen
 class Section:
-    """What one part says.
+    """The report of one part.
 
     Attributes:
-        text: Its section in Markdown.
-        goals: Its rows of the table of goals.
+        text: Section in Markdown.
+        goals: Rows for the table of goals.
     """
 
     text: str
@@ -35,9 +35,9 @@ def write(
     """Writes `RESULTS.md` and the plot.
 
     Args:
-        directory: Where they go.
+        directory: Of the report.
         sections: Of the parts.
-        kept: The raw figures of each part, with when they were measured.
+        kept: Raw figures of each part, with date and duration.
         versions: Of each environment.
     """
     drawn = plot.draw({name: part["data"] for name, part in kept.items()}, directory / "RESULTS.svg")
@@ -57,13 +57,13 @@ def _machine(kept: Mapping[str, Mapping[str, Any]], versions: Mapping[str, Mappi
     ]
     parts = ", ".join(f"{name} {part['measured']} ({number(part['seconds'])} s)" for name, part in kept.items())
     machine = f"{os.cpu_count()} cores ({processor()}), {platform.system()}, Python {platform.python_version()}"
-    # Names to the left: there is no figure in this table.
+    # All columns left-aligned: there are no figures in this table.
     versions_table = table(["environment", "versions"], rows).replace("---:", "---")
     return f"## Where\n\n{machine}. Measured: {parts}.\n\n{versions_table}"
 
 
 def goals_table(goals: Sequence[Goal]) -> str:
-    """Each goal with what came of it, as a table."""
+    """Returns a table of the goals with their figures."""
     rows = [[goal.name, goal.goal, goal.measured, _verdict(goal)] for goal in goals]
     return table(["figure", "goal", "measured", ""], rows).replace("---:", "---")
 
@@ -75,7 +75,7 @@ def _verdict(goal: Goal) -> str:
 
 
 def processor() -> str:
-    """What this machine's is called."""
+    """Returns the name of this machine's processor."""
     try:
         found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
     except OSError:

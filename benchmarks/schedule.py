@@ -1,8 +1,8 @@
-"""The schedule, simulated: how many polls a task costs, against how long its result waits to be seen.
+"""Simulates the polling schedule: the number of polls per task, against the lag until its end is seen.
 
-Durations look like real ones: log-normal with a mean of 164 s, and three in a hundred around 700 s. One task alone is
-asked for by the schedule itself. For a hundred at once the client's poller runs as it is, on a loop whose clock
-jumps, against a list that shows the newest tasks first.
+Durations resemble real ones: log-normal with a mean of 164 s, and three in a hundred around 700 s. A single task is
+polled by the schedule itself. For a hundred at once the client's poller runs unchanged, on a loop whose clock jumps,
+against a list that shows the newest tasks first.
 """
 
 import asyncio
@@ -38,11 +38,11 @@ LATE_SIGMA: Final = 0.1
 WANTED: Final = 5.0
 """Seconds of mean lag at which all are compared."""
 FRESH_POLLS: Final = 12
-"""The most that a client may ask on its first task."""
+"""Maximum number of polls for a client's first task."""
 LEARNED: Final = 50
 LAGS: Final = (0.01, 0.02, 0.03, 0.05, 0.08)
 SHIPPED: Final = AimedPolling().lag
-"""Of `AimedPolling`, as shares of what a task takes, and its default."""
+"""Lags of `AimedPolling`, as shares of a task's duration: those that are simulated, and the default."""
 BEATS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 PEERS: Final[Mapping[str, tuple[float, float]]] = {
     "fal": (0.1, 0.1),
@@ -52,29 +52,29 @@ PEERS: Final[Mapping[str, tuple[float, float]]] = {
     "klingai": (5.0, 5.0),
     "runwayml": (4.5, 7.5),
 }
-"""Seconds between polls, from and to, as shipped."""
+"""Range of seconds between polls, as shipped."""
 SEEDS: Final = range(5)
 TASKS: Final = 2000
 IN_FLIGHT: Final = 100
 ANSWER: Final = 0.05
-"""Seconds that the service takes for an answer."""
+"""Seconds until the service answers."""
 
 
 def duration(random_: random.Random) -> float:
-    """Seconds that a task takes."""
+    """Draws the duration of a task in seconds."""
     if random_.random() < LATE:
         return LATE_MEAN * math.exp(random_.gauss(0, LATE_SIGMA))
     return MEAN * math.exp(random_.gauss(-(SIGMA**2) / 2, SIGMA))
 
 
 def density(seconds: float) -> float:
-    """Of the durations."""
+    """Returns the probability density of the durations."""
     usual = _normal(math.log(seconds / MEAN) + SIGMA**2 / 2, SIGMA)
     return ((1 - LATE) * usual + LATE * _normal(math.log(seconds / LATE_MEAN), LATE_SIGMA)) / seconds
 
 
 def least_polls(lag: float) -> float:
-    """The least number of polls per task at a mean lag: the square of the integral of sqrt(f S), by twice the lag."""
+    """Returns the minimum of polls per task at a mean lag: the squared integral of sqrt(f S), over twice the lag."""
     step, survival, integral = 0.5, 1.0, 0.0
     for number in range(4000):
         middle = (number + 0.5) * step
@@ -92,7 +92,7 @@ def _normal(distance: float, sigma: float) -> float:
 
 
 def alone(delay: Callable[[float], float], random_: random.Random) -> tuple[float, float]:
-    """Mean lag and polls per task, for tasks that are asked for `delay(age)` seconds after the last question."""
+    """Returns mean lag and polls per task, for tasks that are polled `delay(age)` seconds after the last poll."""
     lag, polls = 0.0, 0
     for _ in range(TASKS):
         end, age = duration(random_), 0.0
@@ -104,13 +104,13 @@ def alone(delay: Callable[[float], float], random_: random.Random) -> tuple[floa
 
 
 def aimed(lag: float, estimate: DurationEstimate, random_: random.Random) -> tuple[float, float]:
-    """The same for `AimedPolling(lag)`, with what is learned left as it is."""
+    """Returns mean lag and polls per task for `AimedPolling(lag)`, without learning from these tasks."""
     polling = AimedPolling(lag=lag)
     return alone(lambda age: polling.delay(estimate, age, random_.random), random_)
 
 
 def learned(seed: int) -> DurationEstimate:
-    """An estimate that has seen 50 tasks."""
+    """Returns an estimate that has seen 50 tasks."""
     random_ = random.Random(seed)  # noqa: S311  (no secret)
     estimate = DurationEstimate(typical_seconds("pro", 5))
     for _ in range(LEARNED):
@@ -122,65 +122,65 @@ def learned(seed: int) -> DurationEstimate:
 
 
 class JumpingSelector(selectors.DefaultSelector):
-    """Waits for nothing: time jumps to the next timer."""
+    """A selector without waiting: its time jumps to the next timer."""
 
     now = 1000.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Lets the time pass."""
+        """Advances the time."""
         self.now += timeout or 0.0
         return []
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
-    """A loop without sockets: whoever sleeps wakes at once, in order."""
+    """A loop without sockets, in which sleeps end at once, in order."""
 
     def __init__(self) -> None:
         self._jumping = JumpingSelector()
         super().__init__(self._jumping)
 
     def time(self) -> float:
-        """Seconds jumped."""
+        """Returns the simulated time."""
         return self._jumping.now
 
 
 class Service:
-    """What the poller asks: an account whose list shows the newest first."""
+    """The service that the poller queries: an account whose list shows the newest tasks first."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.requests = 0
         self._ends: dict[str, float] = {}
         self._began: dict[str, float] = {}
 
     def create(self, seconds: float) -> tuple[Task, float]:
-        """A task that takes so long, and when it ends."""
+        """Creates a task of this duration; returns it with the time of its end."""
         now = asyncio.get_running_loop().time()
         task_id = str(len(self._ends))
         self._began[task_id], self._ends[task_id] = now, now + seconds
         return self._task(task_id), now + seconds
 
     async def query(self, _: Endpoint, task_id: str) -> Task:
-        """A single question."""
-        self.asked += 1
+        """Answers a single query."""
+        self.requests += 1
         await asyncio.sleep(ANSWER)
         return self._task(task_id)
 
     async def listed(self, _: Endpoint, request: HttpRequest, known: Callable[[str], TaskStatus | None]) -> Listed:
-        """A page."""
+        """Answers a page of the list."""
         number, size = (int(dict(request.params)[name]) for name in ("pageNum", "pageSize"))
-        self.asked += 1
+        self.requests += 1
         await asyncio.sleep(ANSWER)
         newest = len(self._ends) - 1 - (number - 1) * size
         page = [str(index) for index in range(newest, max(-1, newest - size), -1)]
-        news: dict[int, tuple[str, Task | None]] = {}
+        changes: dict[int, tuple[str, Task | None]] = {}
         for place, task_id in enumerate(page):
             if (status := known(task_id)) is not None:
                 task = self._task(task_id)
-                news[place] = (task_id, None if task.status is status else task)
-        return Listed(len(page), cast("Any", news))
+                changes[place] = (task_id, None if task.status is status else task)
+        return Listed(len(page), cast("Any", changes))
 
     def service_time(self) -> float:
-        """The same time as the tasks'."""
+        """Returns the time by which tasks are dated."""
         return _moment(asyncio.get_running_loop().time()).timestamp()
 
     def _task(self, task_id: str) -> Task:
@@ -193,22 +193,22 @@ class Service:
 
 
 class Waiter:
-    """Notes when it hears of the end."""
+    """Waits for the end of a task."""
 
     def __init__(self) -> None:
         self.end = asyncio.get_running_loop().create_future()
 
     def changed(self, task: Task) -> None:
-        """On the way."""
+        """Ignores a change of status."""
 
     def ended(self, end: Task | KlingError) -> None:
-        """There it is."""
+        """Completes the wait."""
         assert isinstance(end, Task)
         self.end.set_result(None)
 
 
 async def together(lag: float, seed: int) -> tuple[float, float]:
-    """Mean lag and polls per task, with a hundred tasks in flight all the time."""
+    """Returns mean lag and polls per task, with a hundred tasks in flight all the time."""
     random_ = _random(seed)
     service, durations = Service(), Durations()
     poller = Poller(cast("Api", service), AimedPolling(lag=lag), Retry(), random_.random, durations)
@@ -220,7 +220,7 @@ async def together(lag: float, seed: int) -> tuple[float, float]:
     async def one(number: int) -> None:
         async with places:
             if number < IN_FLIGHT:
-                await asyncio.sleep(random_.random() * MEAN)  # they do not begin all at once
+                await asyncio.sleep(random_.random() * MEAN)  # so that they do not begin all at once
             created, end = service.create(duration(random_))
             waiter = Waiter()
             reference = Reference("image2video", created.task_id)
@@ -230,7 +230,7 @@ async def together(lag: float, seed: int) -> tuple[float, float]:
 
     await asyncio.gather(*(one(number) for number in range(TASKS)))
     await poller.close()
-    return sum(lags) / TASKS, service.asked / TASKS
+    return sum(lags) / TASKS, service.requests / TASKS
 
 
 def _moment(seconds: float) -> datetime:
@@ -241,7 +241,7 @@ def _moment(seconds: float) -> datetime:
 
 
 def measure(_: Mapping[str, Path]) -> dict[str, Any]:
-    """Simulates all of it, half a minute."""
+    """Runs all simulations, which takes half a minute."""
     fresh = DurationEstimate(typical_seconds("pro", 5))
     curves = {
         "least possible": [(lag, least_polls(lag)) for lag in (1.0, 2.0, 4.0, 8.0, 16.0)],
@@ -267,7 +267,7 @@ def measure(_: Mapping[str, Path]) -> dict[str, Any]:
 
 
 def _polls_at(simulated: Callable[[float], tuple[float, float]]) -> float:
-    """Polls per task at the wanted mean lag: its setting is sought, what is left of a difference counts."""
+    """Returns polls per task at the wanted mean lag: finds its setting, and corrects for the remaining difference."""
     setting = SHIPPED
     for _ in range(3):
         setting *= WANTED / simulated(setting)[0]
@@ -290,7 +290,7 @@ def _random(seed: int) -> random.Random:
 
 
 def _beaten(span: tuple[float, float], seed: int) -> tuple[float, float]:
-    """The same tasks for every beat: what is drawn for the beat has its own source."""
+    """Simulates polling at an interval; its jitter has a separate random source, so that the tasks are the same."""
     jitter = _random(-1 - seed)
     return alone(lambda _: jitter.uniform(*span), _random(seed))
 
@@ -300,7 +300,7 @@ def _middle(points: list[tuple[float, float]]) -> tuple[float, float]:
 
 
 def markdown(data: Mapping[str, Any]) -> str:
-    """Its section of the report."""
+    """Returns the section of the report."""
     shipped = {f"kling_async, {name}": points for name, points in data["shipped"].items()}
     rows = [
         [
@@ -316,12 +316,12 @@ def markdown(data: Mapping[str, Any]) -> str:
     ]
     return f"""## The schedule, simulated
 
-Tasks that take as long as real ones seem to (log-normal, mean {MEAN:g} s, sigma {SIGMA:g}; {LATE:.0%} around
-{LATE_MEAN:g} s). One task alone is asked for by the schedule itself; for {IN_FLIGHT} in flight the client's own poller
+Durations are as real ones seem to be (log-normal, mean {MEAN:g} s, sigma {SIGMA:g}; {LATE:.0%} around
+{LATE_MEAN:g} s). A single task is polled by the schedule itself; for {IN_FLIGHT} in flight the client's own poller
 runs in simulated time, and a page of the list counts as one poll; that list shows the newest first and
-holds this client's tasks only. Medians of {len(SEEDS)} simulations of {TASKS} tasks, with the lowest and highest; the
-curve of {IN_FLIGHT} in flight is of two. Peers are simulated by their beat alone. The least number of polls at a mean
-lag L is (integral of sqrt(f S))^2 / (2 L): {data["least"]:.1f} at {WANTED:g} s.
+contains this client's tasks only. Medians of {len(SEEDS)} simulations of {TASKS} tasks, with the lowest and highest;
+the curve of {IN_FLIGHT} in flight is of two. Peers are simulated by their polling interval alone. The minimum of polls
+at a mean lag L is (integral of sqrt(f S))^2 / (2 L): {data["least"]:.1f} at {WANTED:g} s.
 
 {table(["as shipped", "polls per task", "mean lag, s"], rows)}
 
@@ -330,13 +330,13 @@ lag L is (integral of sqrt(f S))^2 / (2 L): {data["least"]:.1f} at {WANTED:g} s.
 
 
 def goals(data: Mapping[str, Any]) -> list[Goal]:
-    """Polls per task at a mean lag of 5 s: against the least, and of a client that has learned nothing."""
+    """Returns the goals for polls per task at a mean lag of 5 s: against the minimum, and for a fresh client."""
     one = f"polls per task at {WANTED:g} s mean lag, one alone, learned", "at most 1.2 x the least"
     many = "the same, 100 in flight, coalesced", "at most 0.3 polls"
     fresh = f"polls per task at {WANTED:g} s mean lag, one alone, fresh", f"at most {FRESH_POLLS} polls"
     if "alone" not in data:
         return [Goal(*one), Goal(*many), Goal(*fresh)]
-    # What the setting leaves of a difference from the wanted lag counts, as for the others.
+    # Corrected for the remaining difference from the wanted lag, as for the others.
     unlearned = Spread(polls * lag / WANTED for lag, polls in data["shipped"]["one alone, fresh"])
     alone, together = Spread(polls / data["least"] for polls in data["alone"]), Spread(data["together"])
     return [

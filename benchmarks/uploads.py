@@ -1,10 +1,10 @@
-"""Many large images at once: memory above idle, and how long the event loop stands still.
+"""Measures uploads of many large images at once: memory above idle, and the longest stall of the event loop.
 
     python benchmarks/uploads.py 200
 
-Runs an emulator in another process, submits the same 9 MB picture so many times at `concurrency` of the same number,
-and prints one JSON object: `memory_mb` (peak resident memory above that of the idle client), `stall_ms` (the longest
-time for which the loop did nothing else), `accepted`.
+Runs an emulator in another process, submits the same 9 MB picture 200 times at once, and prints one JSON object:
+`memory_mb` (peak resident memory above that of the idle client), `stall_ms` (the longest time for which the loop was
+blocked), `accepted`.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ TICK = 0.005
 
 
 def large_png(path: Path) -> None:
-    """A real PNG of 9 MB: one plain row after the other, stored, and filled up with a text chunk."""
+    """Writes a valid PNG of 9 MB: plain rows, filled up with a text chunk."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -39,12 +39,12 @@ def large_png(path: Path) -> None:
 
 
 def resident() -> int:
-    """Bytes of this process in memory, now (Linux)."""
+    """Returns the resident memory of this process in bytes (Linux)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 async def watch(done: asyncio.Event) -> tuple[float, int]:
-    """Seconds by which a short sleep was late, and bytes resident, each at worst."""
+    """Returns the largest lag of a short sleep in seconds, and the peak resident memory in bytes."""
     loop = asyncio.get_running_loop()
     stall, peak = 0.0, 0
     while not done.is_set():
@@ -56,7 +56,7 @@ async def watch(done: asyncio.Event) -> tuple[float, int]:
 
 
 async def measure(base_url: str, api_key: str, image: Path, count: int) -> dict[str, float]:
-    """Submits them all and looks at this process."""
+    """Submits all images, and measures this process."""
     async with KlingClient(
         base_url=base_url, api_key=api_key, concurrency=count + 1, polling=Polling(first=600, maximum=600)
     ) as client:
@@ -75,7 +75,7 @@ async def measure(base_url: str, api_key: str, image: Path, count: int) -> dict[
 
 
 async def first_task(client: KlingClient) -> str:
-    """Something small, so that all that is made once is made before the measurement."""
+    """Submits a small picture, so that one-time costs are paid before the measurement."""
     handle = await client.image_to_video(Path(__file__).parents[1] / "examples" / "images" / "cat.png")
     return str(handle.task_id)
 

@@ -1,1 +1,1 @@
-"""What callbacks cost the process that receives them: a receiver with followers beside a handler that only reads."""
+"""Measures what callbacks cost the receiving process: a receiver with waiters against a handler that only reads."""

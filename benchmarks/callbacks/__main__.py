@@ -1,4 +1,4 @@
-"""What callbacks cost: `python -m benchmarks.callbacks` measures, and writes benchmarks/CALLBACKS.md."""
+"""`python -m benchmarks.callbacks`: measures what callbacks cost, and writes benchmarks/CALLBACKS.md."""
 
 import argparse
 import time

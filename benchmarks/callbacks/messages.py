@@ -14,11 +14,11 @@ Message = tuple[bytes, dict[str, str]]
 
 
 def round_of(number: int, tasks: int) -> list[Message]:
-    """Two callbacks for each of so many tasks: all are running, then all have ended. Their ids come once.
+    """Returns two callbacks for each task: first "running" for all, then "ended" for all. No message id repeats.
 
     Args:
         number: Of the round, from 0.
-        tasks: How many; those of each round have ids of their own.
+        tasks: Number of tasks; task ids differ from round to round.
     """
     now = int(1000 * time.time())
     names = range(1 + number * tasks, 1 + (number + 1) * tasks)

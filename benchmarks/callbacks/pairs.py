@@ -1,4 +1,4 @@
-"""The same callbacks to a handler that only reads them and to a receiver with followers, in turn."""
+"""Sends the same callbacks in turn to a handler that only reads them, and to a receiver with waiters."""
 
 import asyncio
 import json
@@ -15,11 +15,11 @@ COUNT: Final = 10_000
 PAIRS: Final = 7
 CONNECTIONS: Final = 16
 ROUNDS: Final = 4
-"""So many times the callbacks of a pair, for memory: twice as many as there are ids that are remembered."""
+"""Rounds of callbacks for the memory figures: twice as many callbacks as the receiver remembers message ids."""
 
 
 def measure(*, count: int = COUNT, pairs: int = PAIRS, rounds: int = ROUNDS) -> dict[str, Any]:
-    """Makes all pairs; which half comes first alternates; then one receiver with more of them.
+    """Runs all pairs, with the two halves in alternating order, and then one receiver for several rounds.
 
     Returns:
         The figures of each pair's halves, and of each round of the last receiver.
@@ -34,7 +34,7 @@ def measure(*, count: int = COUNT, pairs: int = PAIRS, rounds: int = ROUNDS) -> 
 
 
 async def called_back(kind: str, count: int, rounds: int = 1) -> list[dict[str, Any]]:
-    """Starts a process and calls it back as fast as that goes; its figures, round by round."""
+    """Starts a process and sends it callbacks as fast as possible; returns its figures for each round."""
     arguments = [kind] if kind == "bare" else [kind, str(count // 2)]
     pipe = asyncio.subprocess.PIPE
     command = [sys.executable, "-m", "benchmarks.callbacks.server", *arguments]
@@ -58,7 +58,7 @@ async def called_back(kind: str, count: int, rounds: int = 1) -> list[dict[str, 
 
 
 async def posted(url: str, messages: list[Message]) -> int:
-    """Posts all, over several connections; tells how many were answered with 200."""
+    """Posts all messages over several connections; returns how many were answered with 200."""
     left = iter(messages)
     answered = 0
 

@@ -1,4 +1,4 @@
-"""The report: goals first, then the figures."""
+"""The report on callbacks: goals first, then the figures."""
 
 import os
 import platform
@@ -18,21 +18,21 @@ _HOW: Final = """
 ## How
 
 {count:,} signed callbacks, two for each of {tasks:,} tasks, all running and then all ended, over {connections}
-connections as fast as they are answered. The receiver's client follows these tasks and somebody waits for each; beside
-it a handler that reads the body and answers, both in aiohttp's server. Ratios are of pairs: two processes, one after
-the other, which comes first alternates. CPU is the whole process's, from the first callback to the last, HTTP
-included; a stall is one turn of the event loop. Memory is that which is resident after {count:,}, after as many more
-of tasks that nobody follows, and so on: 20,000 ids of messages are remembered. The machine did other things too: the
-load is that of the minute before each pair.
+connections as fast as they are answered. The receiver's client follows these tasks, with a waiter for each; it is
+compared with a handler that reads the body and answers, both in aiohttp's server. Ratios are of pairs: two processes,
+one after the other, in alternating order. CPU is that of the whole process, from the first callback to the last, HTTP
+included; a stall is one turn of the event loop. Memory is resident memory after {count:,}, after as many more for
+tasks that are not followed, and so on: 20,000 message ids are remembered. The machine did other things too: the load
+is that of the minute before each pair.
 """
 
 
 def page(data: Data, about: Mapping[str, Any]) -> str:
-    """The whole page.
+    """Returns the whole page.
 
     Args:
-        data: What was measured.
-        about: When, and with what options.
+        data: Measured figures.
+        about: Date and options.
     """
     machine = f"{os.cpu_count()} cores ({processor()}), {platform.system()}, Python {platform.python_version()}"
     load = Spread(pair["load"] for pair in data["pairs"])
@@ -54,19 +54,19 @@ def page(data: Data, about: Mapping[str, Any]) -> str:
 
 
 def goals(data: Data) -> list[Goal]:
-    """What was aimed at, and what came of it."""
+    """Returns the goals with their measured figures."""
     pairs, count = data["pairs"], data["count"]
     answered = min(each["answered"] for pair in pairs for each in (pair["bare"], pair["receiver"]))
-    heard = min(pair["receiver"]["ended"] for pair in pairs)
+    ended = min(pair["receiver"]["ended"] for pair in pairs)
     cpu, stall = _ratio(pairs, "cpu"), _ratio(pairs, "stall")
     resident = [each["resident"] for each in data["rounds"]]
     growth = resident[-1] - resident[-2]
     return [
         Goal(
-            f"answered, of {count:,}, and tasks whose end was heard, of {count // 2:,}",
+            f"answered, of {count:,}, and waiters that got the end of their task, of {count // 2:,}",
             "all",
-            f"{answered:,} and {heard:,}",
-            0.0 if answered == count and heard == count // 2 else 1.0,
+            f"{answered:,} and {ended:,}",
+            0.0 if answered == count and ended == count // 2 else 1.0,
         ),
         Goal(
             "CPU per callback over a handler that only reads", f"at most {CPU:g} x", f"{cpu.text(2)} x", _over(cpu, CPU)

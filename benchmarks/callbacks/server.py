@@ -1,9 +1,9 @@
-"""One process that is called back: a receiver whose client follows tasks, or a handler that only reads the body.
+"""One process that gets callbacks: a receiver whose client follows tasks, or a handler that only reads the body.
 
     python -m benchmarks.callbacks.server receiver TASKS
     python -m benchmarks.callbacks.server bare
 
-It prints its port, and after each line that comes the figures since the last one, as JSON.
+It prints its port, and for each line of standard input the figures since the last one, as JSON.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ async def bare(request: web.Request) -> web.Response:
 
 
 async def main(turns: TimedSelector, kind: str, *arguments: str) -> None:
-    """Serves until there are no more lines."""
+    """Serves until standard input ends."""
     if kind == "bare":
         await serve(turns, bare, [])
         return
@@ -45,24 +45,24 @@ async def main(turns: TimedSelector, kind: str, *arguments: str) -> None:
 
 
 def followed(kling: KlingClient, task_id: str) -> TaskHandle:
-    """A task that was made a moment ago, without the request that made it."""
+    """Returns the handle of a task as if it had just been created, without a create request."""
     reference = Reference("text2video", task_id)
     created = Task(task_id=task_id, status=TaskStatus.SUBMITTED, endpoint=reference.endpoint)
-    watch = kling._poller.follow(  # noqa: SLF001  (what making them costs is measured elsewhere)
+    watch = kling._poller.follow(  # noqa: SLF001  (creates are measured elsewhere)
         reference, created=created, calls_back=True, on_end=lambda: None
     )
     return TaskHandle(kling, reference, watch)
 
 
 def resident() -> int:
-    """Bytes that this process holds."""
+    """Returns the bytes of resident memory of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 async def serve(turns: TimedSelector, handler: Handler, handles: list[TaskHandle]) -> None:
-    """Serves, and tells what it took."""
+    """Serves, and prints figures for each line of standard input."""
     waiting = [asyncio.ensure_future(handle.wait()) for handle in handles]
-    await asyncio.sleep(0)  # all of them have begun
+    await asyncio.sleep(0)  # lets all of them begin
     app = web.Application()
     app.router.add_post("/", handler)
     runner = web.AppRunner(app, access_log=None)

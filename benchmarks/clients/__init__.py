@@ -1,4 +1,4 @@
-"""The same work by each client: whatever runs here runs in the client's own environment.
+"""The same work by each client, run in that client's virtual environment.
 
-So its modules import nothing but the standard library and that one client.
+The modules therefore import nothing but the standard library and that one client.
 """

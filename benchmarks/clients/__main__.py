@@ -2,7 +2,7 @@
 
     python -m benchmarks.clients floor:single '{"url": ..., "tls": ..., "count": 50, ...}'
 
-Only what comes after the import of the client and the making of it is measured.
+The import and the construction of the client are not measured.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from benchmarks.clients.options import MEASURED, WARM_UP, Generate, Opened, Opti
 
 
 class TimedSelector(selectors.DefaultSelector):
-    """Notes the longest turn of the event loop: so late can anything be that is due meanwhile.
+    """Records the longest turn of the event loop: the largest delay of anything that becomes due meanwhile.
 
-    A timer that ticks would tell the same, and cost more than some clients do.
+    A periodic timer would measure the same, and cost more than some clients do.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class TimedSelector(selectors.DefaultSelector):
         self.worst = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Where a turn ends and the next begins."""
+        """Called where a turn ends and the next begins."""
         self.worst = max(self.worst, time.perf_counter() - self.woke)
         events = super().select(timeout)
         self.woke = time.perf_counter()
@@ -39,7 +39,7 @@ class TimedSelector(selectors.DefaultSelector):
 
 
 async def measure(opened: Opened, options: Options, turns: TimedSelector) -> dict[str, Any]:
-    """Opens the client and makes all videos at once, after those that it warms up with."""
+    """Opens the client and makes all videos at once, after those for warming up."""
     async with opened(options) as generate:
         if options.warm_up:
             await make(generate, options.warm_up, Path(options.out) / WARM_UP)
@@ -61,7 +61,7 @@ async def measure(opened: Opened, options: Options, turns: TimedSelector) -> dic
 
 
 async def make(generate: Generate, count: int, out: Path) -> tuple[dict[str, float], list[str]]:
-    """Makes videos at once; tells when each task was known to be done, and what went wrong."""
+    """Makes videos at once; returns when each task was known to be done, and the errors."""
     detected: dict[str, float] = {}
 
     def note(task_id: str) -> None:
@@ -73,18 +73,18 @@ async def make(generate: Generate, count: int, out: Path) -> tuple[dict[str, flo
 
 
 def begin_round(options: Options) -> None:
-    """Tells the server that what comes now counts."""
+    """Makes the server reset its figures: the measurement begins."""
     urllib.request.urlopen(f"{options.url}/_round?count={options.count}", timeout=30).close()
 
 
 def peak_memory() -> int:
-    """Bytes that this process held at most."""
+    """Returns the peak resident memory of this process in bytes."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(found[1]) * 1024 if found else 0
 
 
 def main() -> None:
-    """Runs the client that the command line names."""
+    """Runs the client given on the command line."""
     options = Options(**json.loads(sys.argv[2]))
     module, _, function = sys.argv[1].partition(":")
     opened: Opened = getattr(importlib.import_module(f"benchmarks.clients.{module}"), function)

@@ -1,8 +1,8 @@
-"""One client process that makes many tasks at once with a journal, and waits until that is on disk.
+"""One client process that makes many tasks at once with a journal, and waits until all are on disk.
 
     python -m benchmarks.clients.creates '{"url": ..., "count": 500, "journal": ..., "bytes": false}'
 
-Prints a line of JSON: when the creates began and when the last of their notes was on disk, in seconds since 1970.
+Prints a line of JSON: when the creates began and when the last of their entries was on disk, in seconds since 1970.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ async def measure(options: dict[str, Any]) -> dict[str, float]:
 
 
 def _picture() -> bytes:
-    """A PNG; what it shows is not looked at here."""
+    """Returns a PNG; the server does not decode it."""
     header = (640).to_bytes(4, "big") + (480).to_bytes(4, "big") + b"\x08\x02\x00\x00\x00"
     chunks = [(b"IHDR", header), (b"IDAT", bytes(PICTURE_BYTES)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -1,4 +1,4 @@
-"""fal-client, over TLS: it speaks nothing else."""
+"""fal-client, over TLS, since it supports nothing else."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from benchmarks.clients.options import DOWNLOADS, IMAGE, PROMPT, Detected, Gener
 
 @contextlib.asynccontextmanager
 async def opened(options: Options) -> AsyncIterator[Generate]:
-    """Submits and gets, since a handle's id is needed."""
+    """Opens the client. Tasks are submitted and awaited in two calls, since the handle's id is needed."""
     places = asyncio.Semaphore(DOWNLOADS)
     client = fal_client.AsyncClient(key="benchmark")
     interval = {} if options.beat is None else {"interval": options.beat}

@@ -1,4 +1,4 @@
-"""The duties of a download for those who bring none: pieces of 1 MiB, `.part`, fsync, rename, all off the loop."""
+"""Downloads for clients that have none: pieces of 1 MiB, `.part`, fsync, rename, all off the loop."""
 
 import asyncio
 import os
@@ -13,9 +13,9 @@ async def save(chunks: AsyncIterator[bytes], path: Path, length: int) -> None:
     """Writes the chunks to the path; the file is whole, or not there.
 
     Args:
-        chunks: As they come from the network.
+        chunks: As received from the network.
         path: Of the file.
-        length: That the host said.
+        length: From the host's response.
     """
     part = path.with_name(path.name + ".part")
     written = gathered = 0
@@ -33,7 +33,7 @@ async def save(chunks: AsyncIterator[bytes], path: Path, length: int) -> None:
 
 
 async def download(client: Any, url: str, path: Path) -> None:
-    """Saves an address with a client that has the shape of httpx."""
+    """Saves an address with a client whose API is that of httpx."""
     async with client.stream("GET", url) as response:
         response.raise_for_status()
         await save(response.aiter_bytes(), path, int(response.headers["Content-Length"]))

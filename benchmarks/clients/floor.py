@@ -1,4 +1,4 @@
-"""The floor: what an engineer writes by hand with aiohttp for this work and no other; polling singly, or listing."""
+"""The floor: a minimal loop written by hand with aiohttp for just this work, with single polls or with the list."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ PAGE: Final = 500
 
 @contextlib.asynccontextmanager
 async def single(options: Options) -> AsyncIterator[Generate]:
-    """One GET per task and beat."""
+    """Polls with one GET per task and interval."""
     places = asyncio.Semaphore(DOWNLOADS)
     async with _session(options) as session:
 
@@ -46,7 +46,7 @@ async def waiting(options: Options) -> AsyncIterator[Begin]:
 
 @contextlib.asynccontextmanager
 async def listing(options: Options) -> AsyncIterator[Generate]:
-    """As many pages of the list per beat as it takes for all tasks."""
+    """Polls with as many pages of the list per interval as all tasks need."""
     places = asyncio.Semaphore(DOWNLOADS)
     async with _session(options) as session, _listing(session, options) as begin:
 

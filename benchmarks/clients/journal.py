@@ -13,7 +13,7 @@ from kling_async import ImageToVideo, KlingClient, Polling, TaskHandle
 JOURNAL: Final = "journal.sqlite"
 
 _numbers: Final = itertools.count()
-"""Of the keys: each is used once, whatever this process did before."""
+"""Numbers of the keys: each is used once per process."""
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,7 @@ from kling_async import KlingClient, Polling
 
 @contextlib.asynccontextmanager
 async def opened(options: Options) -> AsyncIterator[Generate]:
-    """With room for all tasks, and enough downloads at once not to be held up by them."""
+    """Opens a client with slots for all tasks, and enough downloads at once that they are no bottleneck."""
     async with _client(options) as kling:
 
         async def generate(path: Path, detected: Detected) -> None:

@@ -1,4 +1,4 @@
-"""lumaai, which leaves polling to its user: the loop of its README."""
+"""lumaai, with the polling loop of its README, since it has none built in."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from benchmarks.clients.options import BEAT, DOWNLOADS, IMAGE, PROMPT, Detected,
 
 @contextlib.asynccontextmanager
 async def opened(options: Options) -> AsyncIterator[Generate]:
-    """With the transport that it makes."""
+    """Opens a client with its default transport."""
     places = asyncio.Semaphore(DOWNLOADS)
     http = lumaai.DefaultAsyncHttpxClient()
     async with lumaai.AsyncLumaAI(auth_token="benchmark", base_url=f"{options.url}/luma", http_client=http) as client:

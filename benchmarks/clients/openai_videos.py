@@ -1,4 +1,4 @@
-"""openai, with its `create_and_poll` and the download that it brings."""
+"""openai, with its `create_and_poll` and its own download."""
 
 import asyncio
 import contextlib
@@ -11,12 +11,12 @@ from benchmarks.clients.files import save
 from benchmarks.clients.options import DOWNLOADS, PROMPT, Detected, Generate, Options
 
 FRAME = ("cat.png", b"\x89PNG\r\n\x1a\n", "image/png")
-"""It uploads files only; the server does not look into it."""
+"""openai only accepts uploads; the server does not decode them."""
 
 
 @contextlib.asynccontextmanager
 async def opened(options: Options) -> AsyncIterator[Generate]:
-    """With the transport that it makes."""
+    """Opens a client with its default transport."""
     places = asyncio.Semaphore(DOWNLOADS)
     interval = {} if options.beat is None else {"poll_interval_ms": round(1000 * options.beat)}
     async with openai.AsyncOpenAI(api_key="benchmark", base_url=f"{options.url}/openai") as client:

@@ -1,4 +1,4 @@
-"""What a client process is told, and what the work of one task is."""
+"""The options of a client process, and the types of its work."""
 
 import asyncio
 import dataclasses
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 BEAT: Final = 3.0
-"""Seconds between polls in loops of ours."""
+"""Seconds between polls in hand-written loops."""
 DOWNLOADS: Final = 8
 """Files saved at once."""
 WARM_UP: Final = "warm-up"
@@ -20,15 +20,15 @@ PROMPT: Final = "the cat turns its head"
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What a client process is told.
+    """The options of a client process.
 
     Attributes:
         url: Of the server, without a trailing slash.
         tls: Host and port of the same server with TLS.
         count: Tasks to make at once.
-        beat: Seconds between polls; None for what the client does by itself.
-        warm_up: Tasks made before by the same client.
-        out: Where the files go.
+        beat: Seconds between polls; None for the client's default.
+        warm_up: Tasks that the same client makes before the measurement.
+        out: Directory of the files.
         at_once: Creates under way at once, where tasks are only waited for.
     """
 
@@ -42,7 +42,7 @@ class Options:
 
 
 Detected = Callable[[str], None]
-"""Told the task's id at the moment the client knows that it is done."""
+"""Called with the task's id when the client learns that the task is done."""
 
 Generate = Callable[[Path, Detected], Awaitable[object]]
 """Makes one video: creates the task, waits for it, saves its file."""
@@ -51,7 +51,7 @@ Opened = Callable[[Options], AbstractAsyncContextManager[Generate]]
 """Opens a client."""
 
 Begin = Callable[[], Awaitable[tuple[str, asyncio.Future[Any]]]]
-"""Creates a task and begins to wait for it: gives its id, and what is done when its end is known."""
+"""Creates a task and begins to wait for it: returns its id, and a future that is done when its end is known."""
 
 OpenedToWait = Callable[[Options], AbstractAsyncContextManager[Begin]]
 """Opens a client that waits for tasks and saves nothing."""

@@ -1,4 +1,4 @@
-"""runwayml: its own transport, or the one with aiohttp that it offers."""
+"""runwayml, with its default transport, or its optional one for aiohttp."""
 
 import asyncio
 import contextlib
@@ -15,12 +15,12 @@ from benchmarks.clients.options import DOWNLOADS, IMAGE, PROMPT, Detected, Gener
 
 
 def httpx(options: Options) -> AbstractAsyncContextManager[Generate]:
-    """As shipped."""
+    """Opens the client with its default transport."""
     return _opened(options, runwayml.DefaultAsyncHttpxClient())
 
 
 def aiohttp(options: Options) -> AbstractAsyncContextManager[Generate]:
-    """With `DefaultAioHttpClient`."""
+    """Opens the client with `DefaultAioHttpClient`."""
     return _opened(options, runwayml.DefaultAioHttpClient())
 
 

@@ -1,8 +1,8 @@
-"""One client process that has many tasks in flight and does nothing but wait for them; prints a line of JSON.
+"""One client process that has many tasks in flight and only waits for them; prints a line of JSON.
 
     python -m benchmarks.clients.waiting floor:waiting '{"url": ..., "tls": ..., "count": 50, ...}'
 
-The server holds the tasks until all are in flight, so that creating and waiting are told apart.
+The server holds the tasks until all are in flight, so that creating and waiting are measured separately.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from benchmarks.clients.options import Begin, OpenedToWait, Options
 
 WARM_BEAT: Final = 0.1
 WARM_SCALE: Final = 0.01
-"""Of the time that the first tasks take."""
+"""Factor for the duration of the warm-up tasks."""
 
 
 async def measure(opened: OpenedToWait, options: Options, turns: TimedSelector) -> dict[str, Any]:
-    """Has all tasks in flight, then lets them end; before that another client does so, to be warm."""
+    """Gets all tasks in flight, then lets them end; a first client does the same for warming up."""
     warm = dataclasses.replace(options, count=options.warm_up, beat=WARM_BEAT)
     async with opened(warm) as begin:
         await asyncio.to_thread(begin_round, warm)
@@ -65,7 +65,7 @@ async def measure(opened: OpenedToWait, options: Options, turns: TimedSelector) 
 
 
 async def begun(begin: Begin, options: Options) -> dict[str, asyncio.Future[Any]]:
-    """Creates all; gives what is done when their ends are known."""
+    """Creates all tasks; returns futures that are done when their ends are known, by task id."""
     under_way: dict[str, asyncio.Future[Any]] = {}
     left = iter(range(options.count))
 
@@ -79,7 +79,7 @@ async def begun(begin: Begin, options: Options) -> dict[str, asyncio.Future[Any]
 
 
 async def ended(under_way: dict[str, asyncio.Future[Any]]) -> tuple[dict[str, float], list[str]]:
-    """Waits for all ends; tells when each was known, and what went wrong."""
+    """Waits for all ends; returns when each was known, and the errors."""
     detected: dict[str, float] = {}
 
     def note(task_id: str, _: asyncio.Future[Any]) -> None:
@@ -92,18 +92,18 @@ async def ended(under_way: dict[str, asyncio.Future[Any]]) -> tuple[dict[str, fl
 
 
 def release(options: Options, scale: float) -> None:
-    """Tells the server that all are in flight."""
+    """Makes the server let the tasks end, once all are in flight."""
     urllib.request.urlopen(f"{options.url}/_release?scale={scale}", timeout=30).close()
 
 
 def memory() -> int:
-    """Bytes that this process holds now, rubbish not counted."""
+    """Returns the resident memory of this process in bytes, after a garbage collection."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 def main() -> None:
-    """Runs the client that the command line names."""
+    """Runs the client given on the command line."""
     options = Options(**json.loads(sys.argv[2]))
     module, _, function = sys.argv[1].partition(":")
     opened: OpenedToWait = getattr(importlib.import_module(f"benchmarks.clients.{module}"), function)

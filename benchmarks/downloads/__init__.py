@@ -1,4 +1,4 @@
-"""Large files, one and 32 at once, beside `curl` and `sync`."""
+"""Downloads of large files, one and 32 at once, compared with `curl` and `sync`."""
 
 from benchmarks.downloads.report import goals, markdown
 from benchmarks.downloads.runs import measure

@@ -1,7 +1,7 @@
-"""Fetches videos in a process of its own: save|discard BASE_URL DIRECTORY STREAMS FILES; prints JSON.
+"""Downloads videos in a separate process: save|discard BASE_URL DIRECTORY STREAMS FILES; prints JSON.
 
-Needs nothing but `kling_async`. `save` does so as a user would; all tasks are known to be done before the clock runs.
-`discard` reads the same files by hand with aiohttp and keeps nothing: so smooth can a loop be through which they come.
+Needs nothing but `kling_async`. `save` downloads as a user would; all tasks are known to be done before the clock runs.
+`discard` reads the same files with plain aiohttp and keeps nothing: it shows the least lag of a loop that reads them.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ import aiohttp
 from kling_async import KlingClient
 
 TICK = 0.002
-"""Seconds; what a sleep of this length takes longer is the lag of the event loop."""
+"""Seconds of a sleep; what it takes longer is the lag of the event loop."""
 
 
 def cpu() -> float:
-    """Seconds that this process has worked."""
+    """Returns the CPU seconds of this process."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
 async def watch(lags: list[float]) -> None:
-    """Notes by how much each short sleep was late."""
+    """Records by how much each short sleep was late."""
     while True:
         began = time.perf_counter()
         await asyncio.sleep(TICK)
@@ -34,7 +34,7 @@ async def watch(lags: list[float]) -> None:
 
 
 async def save(base_url: str, directory: Path, streams: int, files: int) -> dict[str, float]:
-    """Saves so many files, so many at once."""
+    """Saves `files` files, `streams` at once."""
     async with KlingClient(base_url=base_url, api_key="api-key-kling-benchmark", downloads=streams) as client:
         handles = [client.attach(f"image2video:{number}") for number in range(files)]
         for handle in handles:
@@ -53,7 +53,7 @@ async def save(base_url: str, directory: Path, streams: int, files: int) -> dict
 
 
 async def discard(base_url: str, _: Path, streams: int, files: int) -> dict[str, float]:
-    """Reads so many files, so many at once, piece by piece as they come."""
+    """Reads `files` files, `streams` at once, piece by piece as they arrive."""
     places = asyncio.Semaphore(streams)
     async with aiohttp.ClientSession(base_url) as session:
 

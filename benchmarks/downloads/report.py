@@ -1,4 +1,4 @@
-"""What the runs say, as a table and as goals that were met or missed."""
+"""The report on downloads: a table, and goals that were met or missed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -6,10 +6,10 @@ from typing import Any, Final
 from benchmarks.figures import Goal, Spread, number, table
 
 RATIOS: Final = {"1": 0.8, "32": 1.0}
-"""The least throughput, as a share of `curl`'s, by files at once."""
+"""Minimum throughput, as a share of `curl`'s, by files at once."""
 LAG_MS: Final = 20.0
 LAG_RATIO: Final = 1.0
-"""The most worst lag of 32 at once, as a share of that of a loop which keeps nothing."""
+"""Maximum of the worst lag with 32 at once, as a share of that of a loop that keeps nothing."""
 
 _NAMES: Final = {
     "kling_async": "kling_async: `save`",
@@ -19,20 +19,20 @@ _NAMES: Final = {
 }
 _HOW: Final = """
 Files of {megabytes} MB, over loopback from a server in another process that sends them by `sendfile`; each client in
-a process of its own, one after the other, into the same file system ({file_system}). `save` makes a `.part`, syncs
-the file, gives it its name, syncs the directory; the tasks are known to be done before the clock runs. `curl` is run
-as is fastest for it: one process for all files in turn and one `sync` of them all; with 32 at once a process and a
-`sync` for each. Its time holds the start of these processes; that of `save` begins in a process that runs, as does
-that of the loop by hand, which reads each piece as aiohttp has it and lets go of it. CPU is user and
-system, of `curl` with its start, and holds what the kernel does in their name. Lag is the worst of a run: by how much
-a sleep of 2 ms was late. Medians, with the lowest and highest run.
+a separate process, one after the other, into the same file system ({file_system}). `save` makes a `.part`, syncs
+the file, renames it, and syncs the directory; the tasks are known to be done before the clock runs. `curl` is run
+in its fastest way: one process for all files in turn and one `sync` of them all; with 32 at once a process and a
+`sync` for each. Its time includes the start of these processes; that of `save` begins in a running process, as does
+that of the loop by hand, which reads each piece from aiohttp and discards it. CPU is user and system, of `curl` with
+its start, including work of the kernel. Lag is the worst of a run: by how much a sleep of 2 ms was late. Medians, with
+the lowest and highest run.
 """
 
 Runs = Mapping[str, Sequence[Mapping[str, float]]]
 
 
 def markdown(data: Mapping[str, Any]) -> str:
-    """The section of the report."""
+    """Returns the section of the report."""
     rows = [
         [_NAMES[name], streams, _throughput(of), _ratio(runs, name) or "", _cpu(of), _lag(of) if "lag" in of[0] else ""]
         for streams, runs in data["runs"].items()
@@ -47,7 +47,7 @@ def markdown(data: Mapping[str, Any]) -> str:
 
 
 def goals(data: Mapping[str, Any]) -> list[Goal]:
-    """What was aimed at: throughput beside `curl`, and a loop that goes on."""
+    """Returns the goals with their figures: throughput compared with `curl`, and lag of the event loop."""
     found = []
     for streams, least in RATIOS.items():
         runs: Runs = data.get("runs", {}).get(streams, {})
@@ -66,12 +66,12 @@ def goals(data: Mapping[str, Any]) -> list[Goal]:
 
 def _beside_by_hand(runs: Runs) -> Goal:
     title = "the same, beside a loop by hand that keeps nothing", f"at most {LAG_RATIO} x"
-    ours, theirs = runs.get("kling_async", ()), runs.get("by hand", ())
-    if not ours or not theirs:
+    ours, floor = runs.get("kling_async", ()), runs.get("by hand", ())
+    if not ours or not floor:
         return Goal(*title)
-    # Of runs that followed each other.
-    ratio = Spread(run["lag"] / by_hand["lag"] for run, by_hand in zip(ours, theirs, strict=True))
-    return Goal(*title, f"{ratio.text(2)} x ({_lag(ours)} ms against {_lag(theirs)} ms)", ratio.median / LAG_RATIO - 1)
+    # Ratios of consecutive runs.
+    ratio = Spread(run["lag"] / by_hand["lag"] for run, by_hand in zip(ours, floor, strict=True))
+    return Goal(*title, f"{ratio.text(2)} x ({_lag(ours)} ms against {_lag(floor)} ms)", ratio.median / LAG_RATIO - 1)
 
 
 def _throughput(runs: Sequence[Mapping[str, float]]) -> Spread:
@@ -87,7 +87,7 @@ def _lag(runs: Sequence[Mapping[str, float]]) -> Spread:
 
 
 def _ratio(runs: Runs, name: str) -> Spread | None:
-    """Of runs that followed each other; they had the same files."""
+    """Returns the throughput ratio to `curl` of consecutive runs, which had the same files."""
     if "curl" not in runs:
         return None
     return Spread(curl["seconds"] / run["seconds"] for run, curl in zip(runs[name], runs["curl"], strict=True))

@@ -1,4 +1,4 @@
-"""The runs, in turn, against one server: `kling_async`, a loop by hand that keeps nothing, `curl` with and without."""
+"""Runs in turn against one server: `kling_async`, a plain loop that keeps nothing, `curl` with and without files."""
 
 import collections
 import contextlib
@@ -19,10 +19,10 @@ import attrs
 HERE: Final = Path(__file__).parent
 FILE_BYTES: Final = 20_000_000
 FILES: Final = {1: 8, 32: 32}
-"""How many files are fetched, by how many at once."""
+"""Number of files, by how many are downloaded at once."""
 KEEP_NOTHING: Final = frozenset({"by hand", "discard"})
 REPETITIONS: Final = 5
-"""Besides a first one that is not counted: it warms up caches."""
+"""Runs that count, after a first one that only warms up caches."""
 
 Run = dict[str, float]
 """`seconds`, `cpu` seconds and `bytes`; where there is an event loop also its worst `lag`, in seconds."""
@@ -30,12 +30,12 @@ Run = dict[str, float]
 
 @attrs.frozen
 class Stage:
-    """Where a run takes place.
+    """The surroundings of a run.
 
     Attributes:
         url: Of the server.
         directory: For the files; made anew for each run.
-        python: Runs our client.
+        python: Interpreter for our client.
     """
 
     url: str
@@ -53,14 +53,14 @@ def measure(
     """Makes all runs.
 
     Args:
-        environments: `kling_async` names the Python that has it; this one by default.
-        file_bytes: Of each file.
-        files: How many, by how many at once.
-        repetitions: That count.
+        environments: Interpreters by client; for `kling_async` this one by default.
+        file_bytes: Size of each file.
+        files: Number of files, by how many at once.
+        repetitions: Runs that count.
 
     Returns:
-        Of each number at once and each client, the figures of its runs; those of `curl` only where it is there. And the
-        kind of file system that the files went to.
+        The figures of all runs by number at once and client, with `curl` only where it is installed; and the kind of
+        file system of the files.
     """
     clients = {"kling_async": _ours, "by hand": _by_hand}
     if shutil.which("curl") and shutil.which("sync"):
@@ -89,7 +89,7 @@ def _file_system(directory: Path) -> str:
 
 
 def _run(client: Callable[[Stage, int, int], Run], stage: Stage, streams: int, files: int) -> Run:
-    """One run into an empty directory, with nothing left to write from before."""
+    """Makes one run into an empty directory, after all earlier writes have reached the disk."""
     stage.directory.mkdir()
     os.sync()
     try:
@@ -115,7 +115,7 @@ def _in_python(what: str, stage: Stage, streams: int, files: int) -> Run:
 
 
 def _curl(stage: Stage, streams: int, files: int) -> Run:
-    """What is fastest for `curl`: one process for files in turn, one per file for files at once."""
+    """Runs `curl` in its fastest way: one process for files in turn, one per file for files at once."""
     fetched = {str(stage.directory / f"{number}.mp4"): f"{stage.url}/{number}.mp4" for number in range(files)}
     if streams == 1:
         outputs = [argument for path, url in fetched.items() for argument in ("-o", path, url)]

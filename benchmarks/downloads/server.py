@@ -1,6 +1,6 @@
 """A service whose tasks are all done, and the host of their files: PATH BYTES; prints its address.
 
-It speaks the protocol as far as saving needs it, and sends the file by `sendfile`, which costs next to nothing.
+It implements the protocol as far as saving needs it, and sends the file by `sendfile`, which takes little CPU.
 """
 
 import asyncio
@@ -12,12 +12,12 @@ from aiohttp import web
 
 
 def box(kind: bytes, length: int) -> bytes:
-    """The head of an MP4's box, `length` bytes in all."""
+    """Returns the header of an MP4 box of `length` bytes."""
     return length.to_bytes(4) + kind
 
 
 def write_movie(path: Path, size: int) -> None:
-    """A file whose boxes are those of a video, and whose frames are noise of a kind."""
+    """Writes a file with the boxes of a video and a repeated pattern for frames."""
     head = box(b"ftyp", 16) + b"isom\0\0\0\1" + box(b"moov", 108) + bytes(100)
     frames = size - len(head)
     pattern = bytes(range(256)) * 256
@@ -26,7 +26,7 @@ def write_movie(path: Path, size: int) -> None:
 
 
 def application(movie: Path) -> web.Application:
-    """Queries and the file; a list that holds nothing, so that each task is asked for by itself."""
+    """Returns an app with queries, the file, and an empty list, so that each task is queried singly."""
 
     def envelope(data: Any) -> web.Response:
         return web.json_response({"code": 0, "message": "SUCCEED", "request_id": "r", "data": data})

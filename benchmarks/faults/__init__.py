@@ -1,1 +1,1 @@
-"""Reliability, measured: what happens to tasks and money when calls go wrong."""
+"""Measures reliability: what happens to tasks and money when calls fail."""

@@ -1,4 +1,4 @@
-"""Reliability, measured: prints what comes of everything that can go wrong, as tables in Markdown.
+"""Measures reliability: prints the outcome of each fault as tables in Markdown.
 
     python -m benchmarks.faults            # a few minutes
     python -m benchmarks.faults --write    # and writes FAULTS.md, and some rows into README.md
@@ -26,29 +26,29 @@ FAULTS: Final = Path(__file__).parents[1] / "FAULTS.md"
 SECTION: Final = re.compile(r"(?<=<!-- faults -->\n).*?(?=<!-- /faults -->)", re.DOTALL)
 ROWS: Final[tuple[Row, ...]] = (*sorted((*RULES, *CURRENT, *EARLIER), key=lambda row: row.rule), ALL_AT_ONCE)
 PAGE: Final = """\
-# What comes of everything that can go wrong
+# The outcome of each fault
 
-Written by `nox -s faults -- --write`: each figure is that of the run. A row may have many inputs; where one of them
-does not end as it must the row says **no**, and the command fails. Nothing was run against the live service.
+Written by `nox -s faults -- --write`: each figure is that of the run. A row may have many inputs; if one of them does
+not end as required, the row contains **no**, and the command fails. Nothing was run against the live service.
 
-- **Servers.** Rows of the rules 1 to 7 and 9 to 16 play on a server of raw bytes that is not the emulator and
-  **refuses no duplicates**: whatever is sent twice is paid twice there. Rows that say "emulator", and those of the
-  rules 8, 17, 18 and 19, play on the emulator, which refuses duplicates.
-- **paid** are the tasks that each input cost, **saved** the whole files that it left: their bytes are compared with the
-  server's. Where a row is about what costs nothing, both are 0, and measured.
-- **seconds** pass on the story's clock, until the caller has the file or the error. It jumps, except where a row says
-  "real seconds". In the emulator's rows they pass to the very end, with the 600 s after which somebody looks again for
-  what was in doubt.
-- **then saved** means: later, when the disturbance was over, by `attach(error.reference).save(...)`.
-- What is not caught: a file host that announces fewer bytes than it has is believed. The file is published as
-  announced, with a warning, unless the bytes behind it come in time to be noticed. In the row of 1,000 tasks no host
+- **Servers.** Rows of the rules 1 to 7 and 9 to 16 run on a server of raw bytes that is not the emulator and
+  **refuses no duplicates**: a create that is sent twice is paid twice there. Rows with "emulator", and those of the
+  rules 8, 17, 18 and 19, run on the emulator, which refuses duplicates.
+- **paid** is the number of tasks that each input cost, **saved** the number of whole files that it left: their bytes
+  are compared with the server's. In rows about calls that cost nothing, both are 0, and measured.
+- **seconds** are simulated seconds until the caller has the file or the error, or real ones in rows with "real
+  seconds". In the emulator's rows they count to the very end, with the 600 s after which the caller looks again for a
+  task in doubt.
+- **then saved** means: later, after the fault had passed, by `attach(error.reference).save(...)`.
+- What is not detected: a file host that announces fewer bytes than it has is believed. The file is published as
+  announced, with a warning, unless the further bytes arrive in time to be noticed. In the row of 1,000 tasks no host
   does that.
 
 {table}
 ## Beside peers
 
-Clients of like services (klingai from its source), measured once, on {measured}, with tasks of 1 s, each against a
-local server that speaks its protocol. Only what was run for them stands here.
+Clients of similar services (klingai from its source), measured once, on {measured}, with tasks of 1 s, each against a
+local server with its protocol. Only rows that were measured for them are listed.
 
 {peers}"""
 
@@ -65,12 +65,12 @@ def measured(rows: Sequence[Row]) -> list[Measured]:
 
 
 def table(done: Iterable[Measured]) -> str:
-    """Rows in Markdown."""
+    """Returns the rows in Markdown."""
     return HEAD + "".join(each.line for each in done)
 
 
 def beside_peers(done: Iterable[Measured]) -> str:
-    """The rows that were measured for others, too."""
+    """Returns the rows that were measured for peers, too."""
     head = f"| what is done | kling_async | peers ({MEASURED}) |\n|---|---|---|\n"
     lines = [
         f"| {each.row.done} | {each.paid} paid, {each.saved} saved: {each.came} | {each.row.peers} |\n"
@@ -81,7 +81,7 @@ def beside_peers(done: Iterable[Measured]) -> str:
 
 
 def main() -> int:
-    """Measures row by row, and tells whether all of them hold."""
+    """Measures row by row; returns 0 if all rows hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write FAULTS.md, and some of its rows into README.md")
     parser.add_argument("--rule", type=int, help="measure the rows of one rule; nothing is written")

@@ -1,4 +1,4 @@
-"""The rows of paths of the current generation, on a server that is not the emulator and refuses no duplicates."""
+"""The rows for paths of the current generation, on a server that is not the emulator and refuses no duplicates."""
 
 from typing import Final
 
@@ -103,8 +103,8 @@ CURRENT: Final = (
     ),
     Row(
         rule=2,
-        done="the same, and somebody else makes a task without an external id meanwhile",
-        must_be="not sent again, since it may be ours: only theirs is paid",
+        done="the same, and another client makes a task without an external id meanwhile",
+        must_be="not sent again, since it may be ours: only the other one is paid",
         cases=one(stories.strangers_task),
         saved=0,
         came="`CreateInDoubt` that names 1; 1 sent",

@@ -1,4 +1,4 @@
-"""The rows of stories on the emulator: lost answers, slots, polls, downloads, everything at once."""
+"""The rows for stories on the emulator: lost answers, slots, polls, downloads, everything at once."""
 
 import statistics
 import warnings
@@ -14,14 +14,14 @@ from tests.faults.ends import Case, End, virtual
 from tests.faults.stage import Outcome
 
 MEASURED: Final = "2026-11-23"
-"""When the peers were."""
+"""Day on which the peers were measured."""
 WAITS_ON: Final = "waits on: all paid once, saved"
 RUNS: Final = 20
 COUNT: Final = 1000
 
 
 def case(story: Callable[..., Awaitable[Outcome]], **given: Any) -> Case:
-    """An input whose end is an outcome's."""
+    """Returns an input that runs a story and returns its outcome."""
 
     async def ended(directory: Path) -> End:
         outcome = await story(directory, **given)
@@ -31,7 +31,7 @@ def case(story: Callable[..., Awaitable[Outcome]], **given: Any) -> Case:
 
 
 def _endings(outcome: Outcome) -> str:
-    """`saved`, or how many ended how."""
+    """Returns `saved`, or the number of each kind of end."""
     endings = outcome.endings
     if set(endings) == {"saved"}:
         return "saved"
@@ -50,7 +50,7 @@ async def smaller_account(directory: Path) -> End:
 
 
 async def short_tasks(directory: Path) -> End:
-    """80 short tasks with slow creates: a slot is taken from the beginning of its create, a second each."""
+    """80 short tasks with slow creates: a slot is in use from the beginning of its create, which takes a second."""
     end = await stories.short_tasks(directory)
     return End(end.paid, end.whole, end.seconds, "in time" if end.seconds <= 1.35 * 8 + 5 else "too slow")
 
@@ -94,30 +94,30 @@ def two_clients() -> End:
 async def failing_download(directory: Path, fault: Fault) -> End:
     """A download that fails, once."""
     end = await stories.failing_download(directory, fault)
-    said = bool(end.endings["save failed"])
-    came = "`DownloadError`, whole when saved again" if said else "saved, resumed by itself"
-    good = (end.files, end.faults) == (1, 1) and (said or bool(end.ranges[-1]))
+    raised = bool(end.endings["save failed"])
+    came = "`DownloadError`, whole when saved again" if raised else "saved, resumed by itself"
+    good = (end.files, end.faults) == (1, 1) and (raised or bool(end.ranges[-1]))
     return End(end.paid, end.whole, end.seconds, came, holds=good)
 
 
 async def everything(directory: Path) -> End:
     """A fifth of all calls fails."""
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         end = await stories.everything_at_once(directory, count=COUNT)
     half = len(end.resident) // 2
     grown = (max(end.resident[half:]) - max(end.resident[:half])) / 2**20
-    good = end.files == COUNT and not end.errors and not told and end.kept < COUNT / 10 and grown < 20
+    good = end.files == COUNT and not end.errors and not caught and end.kept < COUNT / 10 and grown < 20
     came = (
         f"{end.faults:,} faults of {len(end.injected)} kinds, {end.creates:,} create requests, "
-        f"{end.endings['in doubt, then saved']} by `attach`, {end.endings['save failed']} saves said to save again; "
-        f"memory {grown:+.0f} MB in the second half, {len(told)} warnings"
+        f"{end.endings['in doubt, then saved']} by `attach`, {end.endings['save failed']} saves repeated; "
+        f"memory {grown:+.0f} MB in the second half, {len(caught)} warnings"
     )
     return End(end.paid, end.whole, end.seconds, came, holds=good)
 
 
 def polls(name: str, peers: str = "") -> tuple[Row, Row]:
-    """A row for one task and one for sixty."""
+    """Returns a row for one task and one for sixty."""
     one, many = (
         Row(
             rule=1,
@@ -134,7 +134,7 @@ def polls(name: str, peers: str = "") -> tuple[Row, Row]:
 
 
 def download(name: str, done: str, came: str, peers: str = "") -> Row:
-    """A row of a file that comes wrong at the first time."""
+    """Returns a row for a file whose first download goes wrong."""
     return Row(
         rule=10,
         done=f"download: {done} (emulator)",
@@ -238,7 +238,7 @@ EARLIER: Final = (
     Row(
         rule=8,
         done="1102 while 5 run and 15 wait: the account is empty, and filled later",
-        must_be="who waits fails at once, at most 5 requests more; the next submit tries afresh",
+        must_be="waiting tasks fail at once, at most 5 more requests; the next submit tries again",
         cases={"it": virtual(empty_account)},
         paid=6,
         saved=6,

@@ -1,4 +1,4 @@
-"""A row of the table: what is done, what must come of it, and what came of each input."""
+"""A row of the table: a fault, its required outcome, and the outcome of each input."""
 
 import math
 import re
@@ -12,25 +12,25 @@ from tests.faults.ends import Case, End
 
 HEAD: Final = "| rule | what is done | must be | paid | saved | seconds | what came |\n|---|---|---|---|---|---|---|\n"
 SHOWN: Final = 3
-"""Inputs that are named where a row does not hold."""
+"""Number of failing inputs that are named where a row does not hold."""
 
 
 @attrs.frozen(kw_only=True)
 class Row:
-    """What is done, and what must come of it, the same for all of its inputs.
+    """A fault and its required outcome, which is the same for all inputs.
 
     Attributes:
-        rule: Its number.
-        done: What is done.
-        must_be: What must come of it, for people.
-        cases: Its inputs.
-        paid: Tasks that each input costs; None where it does not matter.
-        saved: Files that each input leaves.
-        came: What must have come of it, a regular expression.
-        says: What the error must say, a regular expression.
+        rule: Number of the rule.
+        done: Description of the fault.
+        must_be: Required outcome, for people.
+        cases: Inputs by name.
+        paid: Tasks that each input must cost; None for any number.
+        saved: Files that each input must leave.
+        came: Required outcome, a regular expression.
+        says: Required text of the error, a regular expression.
         within: Seconds that it may take.
-        sells: Whether it stands in the README, too.
-        peers: What came of it elsewhere, where that was measured.
+        sells: Whether the row is also shown in the README.
+        peers: Outcome with other clients, where that was measured.
     """
 
     rule: int
@@ -46,7 +46,7 @@ class Row:
     peers: str = ""
 
     def misses(self, end: End) -> str:
-        """What of an end is not as it must be; empty if all is."""
+        """Returns how an end differs from the required outcome; empty if it does not."""
         wrong = []
         if self.paid not in {None, end.paid}:
             wrong.append(f"{end.paid} paid")
@@ -63,11 +63,11 @@ class Row:
 
 @attrs.frozen
 class Measured:
-    """A row with what came of its inputs.
+    """A row with the outcomes of its inputs.
 
     Attributes:
         row: The row.
-        ends: The ends, by input.
+        ends: Outcomes by input.
     """
 
     row: Row
@@ -80,13 +80,13 @@ class Measured:
 
     @property
     def missed(self) -> dict[str, str]:
-        """The inputs for which the row does not hold, and what came of them."""
+        """The inputs for which the row does not hold, and how they differ."""
         found = {name: self.row.misses(end) for name, end in self.ends.items()}
         return {name: text for name, text in found.items() if text}
 
     @property
     def came(self) -> str:
-        """What came, in words; where the row does not hold, of which inputs."""
+        """The outcomes as text; where the row does not hold, those of some failing inputs."""
         if self.missed:
             shown = [f"{name}: {text}" for name, text in list(self.missed.items())[:SHOWN]]
             return _cell(f"**no:** {len(self.missed)} of {len(self.ends)}: {'; '.join(shown)}")
@@ -97,12 +97,12 @@ class Measured:
 
     @property
     def paid(self) -> str:
-        """Tasks that each input cost."""
+        """Range of the tasks that inputs cost."""
         return _range([end.paid for end in self.ends.values()])
 
     @property
     def saved(self) -> str:
-        """Files that each input left."""
+        """Range of the files that inputs left."""
         return _range([end.saved for end in self.ends.values()])
 
     @property

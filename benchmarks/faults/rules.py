@@ -1,4 +1,7 @@
-"""The rows of the rules whose inputs are on servers that are not the emulator, and of those that nobody pays for."""
+"""The rows for rules whose inputs run on servers other than the emulator, and for rules about calls that cost nothing.
+
+Other rows are in the modules next to this one.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -19,17 +22,17 @@ _Story = Callable[..., Awaitable[End]]
 
 
 def one(story: _Story, **given: Any) -> dict[str, Case]:
-    """A row with one input."""
+    """Returns one input."""
     return {"it": virtual(partial(story, **given))}
 
 
 def each(story: _Story, argument: str, values: Mapping[str, Any], **given: Any) -> dict[str, Case]:
-    """An input for each of these values of the argument."""
+    """Returns an input for each of these values of the argument."""
     return {name: virtual(partial(story, **{argument: value}, **given)) for name, value in values.items()}
 
 
 def files(table: Mapping[str, bytes], make: Callable[[bytes], hosts.FileAnswer]) -> dict[str, Case]:
-    """An input for each of these files."""
+    """Returns an input for each of these files."""
 
     def case(body: bytes) -> Case:
         return virtual(partial(hosts.a_file, file=partial(make, body), content=body))
@@ -86,14 +89,14 @@ EVIDENCE: Final = (
     Row(
         rule=1,
         done="one of them answers `attach`, `get_task` and `tasks` three times each",
-        must_be="asked again, saved; no `TaskNotFound`",
+        must_be="retried, saved; no `TaskNotFound`",
         cases=each(answers.reads_answered, "raw", answers.ANSWERS),
         within=60,
     ),
     Row(
         rule=1,
         done="from the second answer on HTTP 418 with code 777, until the budget is over",
-        must_be="an error with status, code and text of what came",
+        must_be="an error with status, code and text of the answer",
         cases=one(answers.never_again),
         paid=0,
         saved=0,
@@ -167,7 +170,7 @@ SENDS: Final = (
     ),
     Row(
         rule=3,
-        done="a true refusal (1200, 1201, 1202), nothing under its id",
+        done="a genuine refusal (1200, 1201, 1202), nothing under its id",
         must_be="the refusal, with its reference; 0 paid",
         cases=each(answers.true_refusal, "code", {str(code): code for code in (1200, 1201, 1202)}),
         paid=0,
@@ -178,7 +181,7 @@ SENDS: Final = (
     ),
     Row(
         rule=4,
-        done="a create, or its look-ups, get the answer about somebody else's task",
+        done="a create, or its look-ups, get an answer about another client's task",
         must_be="1 paid, its own task saved",
         cases=each(answers.theirs, "at", {"create": "create", "look-up": "look-up"}),
         within=60,
@@ -219,7 +222,7 @@ MEMBERS: Final = (
     Row(
         rule=5,
         done="four polls with a status that is empty, null or a number (task of 300 s)",
-        must_be="asked again: 1 paid, saved",
+        must_be="polled again: 1 paid, saved",
         cases=each(answers.odd_status, "status", {"empty": "", "null": None, "number": 5}),
     ),
     Row(
@@ -257,8 +260,8 @@ MEMBERS: Final = (
     ),
     Row(
         rule=7,
-        done="a create to a server whose certificate nobody vouches for",
-        must_be="said at once, with `SSL_CERT_FILE`; nothing sent",
+        done="a create to a server whose certificate is not trusted",
+        must_be="reported at once, with `SSL_CERT_FILE`; nothing sent",
         cases=one(answers.untrusted),
         paid=0,
         saved=0,
@@ -271,7 +274,7 @@ MEMBERS: Final = (
 FILES: Final = (
     Row(
         rule=9,
-        done=f"{len(hosts.COMPLETE)} complete files that look odd or are no MP4, length told",
+        done=f"{len(hosts.COMPLETE)} complete files that look odd or are no MP4, with a length",
         must_be="published",
         cases=files(hosts.COMPLETE, hosts.complete),
         within=60,
@@ -338,7 +341,7 @@ FILES: Final = (
     Row(
         rule=11,
         done="403 for ever, circles, addresses that cannot be fetched",
-        must_be="said at once; saved again later",
+        must_be="reported at once; saved again later",
         cases={
             **each(hosts.a_file, "file", hosts.REFUSING),
             **each(
@@ -368,7 +371,7 @@ FILES: Final = (
 SURROUNDINGS: Final = (
     Row(
         rule=13,
-        done="`HTTP_PROXY` with a user, a name that only the proxy knows",
+        done="`HTTP_PROXY` with a user, a name that only the proxy can resolve",
         must_be="all goes through it: 1 paid, saved",
         cases=one(around.through_a_proxy),
         came="saved, 0 requests beside the proxy",
@@ -383,12 +386,12 @@ SURROUNDINGS: Final = (
     Row(
         rule=13,
         done="a dead proxy, and the service on this machine",
-        must_be="loopback goes to no proxy: 1 paid, saved",
+        must_be="no proxy for loopback: 1 paid, saved",
         cases=one(around.loopback),
     ),
     Row(
         rule=13,
-        done="a proxy that refuses a tunnel (407, 403, 502), breaks it off, or wants a password",
+        done="a proxy that refuses a tunnel (407, 403, 502), breaks it off, or requires a password",
         must_be="nothing sent, no doubt",
         cases={
             **each(
@@ -406,15 +409,15 @@ SURROUNDINGS: Final = (
     ),
     Row(
         rule=13,
-        done="a `.netrc` with passwords for all, a lent session that reads it",
-        must_be="they go nowhere: 1 paid, saved",
+        done="a `.netrc` with passwords for all hosts, a session of the caller that reads it",
+        must_be="they are not sent: 1 paid, saved",
         cases=one(around.netrc),
         came="saved, 0 requests with them",
     ),
     Row(
         rule=13,
         done="a key in quotes or with blanks (4 ways)",
-        must_be="mended: 1 paid, saved",
+        must_be="cleaned: 1 paid, saved",
         cases=each(
             around.mended_key,
             "key",
@@ -456,7 +459,7 @@ SURROUNDINGS: Final = (
     Row(
         rule=15,
         done="`generate` twice",
-        must_be="the second run costs nothing and says why",
+        must_be="the second run costs nothing, and gives the reason",
         cases=one(around.second_run),
         came="saved; again: `TargetExists`, 0 requests",
         says="exists; overwrite=True replaces it",
@@ -480,7 +483,7 @@ SHELL: Final = (
     Row(
         rule=17,
         done="the command with a picture, a place or a value that the checks refuse (real seconds)",
-        must_be="no word of submitting, no reference, 0 paid",
+        must_be="no message about submitting, no reference, 0 paid",
         cases={
             "no picture": around.command("none.png", "-o", "new.mp4"),
             "a file is there": around.command(CAT, "-o", "old.mp4", prepare=_before("old.mp4")),
@@ -493,7 +496,7 @@ SHELL: Final = (
     ),
     Row(
         rule=17,
-        done="the command with what passes (real seconds)",
+        done="the command with valid input (real seconds)",
         must_be="its reference on the screen before the service has it",
         cases={"it": around.command(CAT, "-o", "new.mp4")},
         came="exit 0, its reference before it is submitted",
@@ -519,7 +522,7 @@ SHELL: Final = (
     Row(
         rule=19,
         done="`doctor` with one thing wrong: key, address, port, name, proxy, place (real seconds)",
-        must_be="exit 7, it is named; 0 paid",
+        must_be="exit 7, the check is named; 0 paid",
         cases={
             "no key": around.doctor("credentials", KLING_ACCESS_KEY=None, KLING_SECRET_KEY=None),
             "a wrong key": around.doctor("call", KLING_API_KEY="api-key-kling-" + "0" * 30),

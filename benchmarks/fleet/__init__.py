@@ -1,1 +1,1 @@
-"""A fleet: claims as PgQueuer makes them, and a simulation that goes by these."""
+"""Benchmarks of a fleet: claims by PgQueuer, and a simulation based on their figures."""

@@ -1,7 +1,7 @@
-"""How a fleet scales: claims and workers measured, then whole fleets simulated by that, and the page of all.
+"""How a fleet scales: measures claims and workers, simulates fleets with these figures, and writes the page.
 
 python -m benchmarks.fleet            # all parts, into benchmarks/FLEET.md
-python -m benchmarks.fleet simulated  # one part; the page takes the others from --work, where they were kept
+python -m benchmarks.fleet simulated  # one part; the page takes the others from --work, where they were stored
 """
 
 from benchmarks import parts
@@ -9,7 +9,7 @@ from benchmarks.fleet import claims, report, scenarios, workers
 
 
 def main() -> None:
-    """Measures and simulates what the command line says, and writes the page."""
+    """Runs the parts given on the command line, and writes the page."""
     parts.run(
         "fleet",
         "How a fleet scales.",

@@ -1,4 +1,4 @@
-"""A process that claims jobs of a fleet: it is told what to do by lines of JSON, and answers so."""
+"""A process that claims jobs of a fleet: it reads commands as lines of JSON, and answers in JSON."""
 
 import asyncio
 import json
@@ -19,18 +19,18 @@ from kling_async.fleet.database import Connection, Database
 from kling_async.fleet.schema import CHANNEL
 
 HEARTBEAT: Final = timedelta(minutes=10)
-"""Nothing is abandoned within a measurement."""
+"""Long enough that no job counts as abandoned during a measurement."""
 AT_ONCE: Final = 20
-"""Jobs that are taken at most by one claim."""
+"""Maximum number of jobs of one claim."""
 SEATS: Final = "SELECT count(*) FROM kling_fleet.pgqueuer WHERE queue_manager_id IS NOT NULL AND entrypoint = %s"
 BEAT: Final = "UPDATE kling_fleet.pgqueuer SET heartbeat = now() WHERE id = %s"
 
 
 class Claimer:
-    """What one worker does with the engine.
+    """Uses the engine as one worker does.
 
     Args:
-        connection: its own.
+        connection: not shared with others.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -40,18 +40,18 @@ class Claimer:
         self._held: deque[Any] = deque()
 
     async def fill(self, limits: dict[str, int], count: int) -> None:
-        """Takes jobs until it has so many."""
+        """Claims jobs until it holds `count`."""
         while len(self._held) < count:
             await self._claim(limits, count - len(self._held))
 
     async def run(self, limits: dict[str, int], freed: int, seconds: float, most: int) -> dict[str, Any]:
-        """Frees seats and claims them again, in turn; how long that took, and how many jobs each claim got.
+        """Frees seats and claims them again, in turn; returns the times, and the number of jobs of each claim.
 
         Args:
             limits: seats of each entrypoint.
-            freed: seats before each claim; 0 for claims that find none.
-            seconds: how long.
-            most: jobs that are taken before that.
+            freed: seats freed before each claim; 0 for claims that find none.
+            seconds: after which it ends.
+            most: claimed jobs after which it ends earlier.
         """
         claims, ends, taken = list[float](), list[float](), list[int]()
         began = time.perf_counter()
@@ -66,14 +66,14 @@ class Claimer:
         return {"claims": claims, "ends": ends, "taken": taken, "seconds": time.perf_counter() - began}
 
     async def free(self, count: int) -> dict[str, Any]:
-        """Frees so many seats, at most as many as it holds; the seconds that took."""
+        """Frees `count` seats, at most as many as it holds; returns their number and the seconds."""
         began, freed = time.perf_counter(), min(count, len(self._held))
         for _ in range(freed):
             await self._end(self._held.popleft())
         return {"count": freed, "seconds": time.perf_counter() - began}
 
     async def repeat(self, what: str, seconds: float) -> dict[str, Any]:
-        """Looks at the seats, or changes one row in a transaction, again and again."""
+        """Repeatedly reads the seats, or changes one row in a transaction."""
         statement, value = {"look": (SEATS, "account/0"), "commit": (BEAT, self._held[0])}[what]
         began, count = time.perf_counter(), 0
         while (now := time.perf_counter()) < began + seconds:
@@ -82,7 +82,7 @@ class Claimer:
         return {"count": count, "seconds": now - began}
 
     async def leave(self) -> None:
-        """Frees all that it has."""
+        """Frees all its seats."""
         held = [*self._held]
         self._held.clear()
         await self._connection.execute("DELETE FROM kling_fleet.pgqueuer WHERE id = ANY(%s)", [held])
@@ -94,7 +94,7 @@ class Claimer:
         return len(jobs)
 
     async def _end(self, job: Any) -> None:
-        """As at the end of a task: its seat is free, its file is to be saved, and others hear of it."""
+        """Does what a worker does at the end of a task: frees the seat, queues a save, and notifies the others."""
         queries = self._queries
         async with self._connection.transaction():
             await queries.driver.execute(queries.qbq.build_log_job_query(), [job], ["successful"], [None])
@@ -103,12 +103,12 @@ class Claimer:
 
 
 def resident() -> int:
-    """Bytes of this process in memory."""
+    """Returns the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize()
 
 
 async def main(dsn: str) -> None:
-    """Does what standard input says."""
+    """Runs the commands of standard input."""
     async with await Database(dsn).connect() as connection:
         claimer = Claimer(connection)
         for line in sys.stdin:

@@ -1,4 +1,4 @@
-"""How quickly seats are claimed, by how many jobs are queued, seats are held, and processes claim."""
+"""Measures how quickly seats are claimed, by the number of queued jobs, seats and claiming processes."""
 
 import asyncio
 import contextlib
@@ -28,9 +28,9 @@ LINES: Final = 8
 """Entrypoints of the cases with several: models of one account."""
 SECONDS: Final = 1.0
 MOST: Final = 500
-"""Jobs that a case takes from the queue at most: fewer than there are."""
+"""Maximum number of jobs that a case takes from the queue: fewer than there are."""
 SUBMITTED: Final = 200_000
-"""More jobs than these are not queued one by one, as that takes minutes."""
+"""Up to this number jobs are queued one by one; more are copied, since queueing them would take minutes."""
 COPIES: Final = (
     "INSERT INTO kling_fleet.pgqueuer (priority, entrypoint, payload, execute_after, status) "
     "SELECT 0, 'account/0', 'x', now(), 'queued' FROM generate_series(1, %s)"
@@ -40,7 +40,7 @@ ENQUEUED: Final = 20_000
 
 
 def measure() -> dict[str, Any]:
-    """All cases, on a server of their own."""
+    """Measures all cases, on a separate server."""
     rows, other = list[dict[str, Any]](), list[dict[str, Any]]()
     memory, fills = dict[int, list[int]](), dict[int, float]()
     cluster = Cluster()
@@ -58,7 +58,7 @@ def measure() -> dict[str, Any]:
                         case = {"queued": queued, "limit": limit, "processes": count, "lines": 1}
                         rows.extend(bench.cases(claimers[:count], case))
                     other.append(bench.other(claimers[0], {"queued": queued, "limit": limit}))
-                memory[queued] = [_ask(each, "resident") for each in claimers]
+                memory[queued] = [_call(each, "resident") for each in claimers]
         with bench.claimers(1) as claimers:
             rows.extend(bench.cases(claimers, {"queued": QUEUED[-1], "limit": 50, "processes": 1, "lines": LINES}))
     finally:
@@ -67,7 +67,7 @@ def measure() -> dict[str, Any]:
 
 
 class Bench:
-    """What all cases need.
+    """Runs the cases.
 
     Args:
         dsn: of the fleet's database, on this machine.
@@ -77,7 +77,7 @@ class Bench:
         self._dsn = dsn
 
     def cases(self, claimers: "list[Claimer]", case: dict[str, int]) -> list[dict[str, Any]]:
-        """Processes that hold all seats of an account, free some and claim them again."""
+        """Measures processes that hold all seats of an account, free some and claim them again."""
         found = []
         for freed in FREED:
             limits, _ = self._full(claimers, case)
@@ -88,32 +88,32 @@ class Bench:
         return found
 
     def other(self, claimer: "Claimer", case: dict[str, int]) -> dict[str, Any]:
-        """What else workers do, by one of them: seconds, and those of the server's processors."""
+        """Measures what else a worker does: seconds of each operation, and CPU seconds of the server."""
         limits, seats = self._full([claimer], case | {"lines": 1})
         found: dict[str, Any] = dict(case)
         for what in ("look", "commit", "end"):
             count, seconds, cpu = 0, 0.0, 0.0
             while seconds < SECONDS / 2:
                 before = self._cpu()
-                done = _ask(claimer, "free", 50) if what == "end" else _ask(claimer, "repeat", what, SECONDS / 2)
+                done = _call(claimer, "free", 50) if what == "end" else _call(claimer, "repeat", what, SECONDS / 2)
                 cpu += self._cpu() - before
                 count, seconds = count + done["count"], seconds + done["seconds"]
-                _ask(claimer, "fill", limits, seats)
+                _call(claimer, "fill", limits, seats)
             found |= {what: seconds / count, f"{what}_cpu": cpu / count}
-        _ask(claimer, "leave")
+        _call(claimer, "leave")
         return found
 
     def _full(self, claimers: "list[Claimer]", case: dict[str, int]) -> tuple[dict[str, int], int]:
-        """All seats are taken, and more jobs wait than can be."""
+        """Fills all seats, with more jobs queued; returns the limits, and the number of seats."""
         seats, lines = case["limit"] * case["lines"], case["lines"]
         asyncio.run(self.fill(case["queued"] + seats, lines))
         limits = {f"account/{line}": case["limit"] for line in range(lines)}
         for place, each in enumerate(claimers):
-            _ask(each, "fill", limits, seats // len(claimers) + (place < seats % len(claimers)))
+            _call(each, "fill", limits, seats // len(claimers) + (place < seats % len(claimers)))
         return limits, seats
 
     def _cpu(self) -> float:
-        """Seconds that the server's processes have run for."""
+        """Returns the CPU seconds of the server's processes."""
         return sum(map(_run_time, asyncio.run(self._processes())))
 
     async def _processes(self) -> list[int]:
@@ -122,12 +122,12 @@ class Bench:
             return [row["pid"] for row in await found.fetchall()]
 
     async def install(self) -> None:
-        """Makes the tables."""
+        """Creates the tables."""
         async with await Database(self._dsn).connect() as connection:
             await install(connection)
 
     async def fill(self, queued: int, lines: int) -> float:
-        """Sees that so many jobs wait at least; the seconds that each took which had to be queued."""
+        """Makes sure that at least `queued` jobs wait; returns the seconds for each job that had to be queued."""
         async with await Database(self._dsn).connect() as connection:
             queries = engine.queries(connection)
             await connection.execute("DELETE FROM kling_fleet.pgqueuer WHERE entrypoint = 'account/save'")
@@ -149,7 +149,7 @@ class Bench:
 
     @contextlib.contextmanager
     def claimers(self, count: int) -> "Iterator[list[Claimer]]":
-        """Processes that claim."""
+        """Starts processes that claim."""
         command = (sys.executable, "-m", "benchmarks.fleet.claimer", self._dsn)
         pipe = subprocess.PIPE
         started = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(count)]
@@ -181,7 +181,7 @@ def _run_time(process: int) -> float:
         return 0.0  # it has ended
 
 
-def _tell(claimers: "list[Claimer]", *words: Any) -> None:
+def _send(claimers: "list[Claimer]", *words: Any) -> None:
     for each in claimers:
         assert each.stdin
         each.stdin.write(json.dumps(words) + "\n")
@@ -194,10 +194,10 @@ def _line(claimer: "Claimer") -> str:
 
 
 def _all(claimers: "list[Claimer]", *words: Any) -> list[Any]:
-    """What each answers, all at once."""
-    _tell(claimers, *words)
+    """Runs a command in all processes at once; returns their answers."""
+    _send(claimers, *words)
     return [json.loads(_line(each)) for each in claimers]
 
 
-def _ask(claimer: "Claimer", *words: Any) -> Any:
+def _call(claimer: "Claimer", *words: Any) -> Any:
     return _all([claimer], *words)[0]

@@ -1,4 +1,4 @@
-"""The page: goals first, then what was simulated, then what was measured."""
+"""The page: goals first, then simulated and measured figures."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ IDLE: Final = 0.02
 MEMORY: Final = 120
 
 _OTHER: Final = {
-    "look": "a look at the seats, ms (CPU)",
+    "look": "a query of the seats, ms (CPU)",
     "commit": "a row changed, ms (CPU)",
     "end": "a task's end, ms (CPU)",
 }
@@ -26,30 +26,31 @@ _HOW: Final = """
 ## How
 
 **Measured**: PgQueuer's `Queries.dequeue` as the fleet calls it, up to {at_once} jobs, limits as seats, in the fleet's
-own tables; Postgres as it comes, with `fsync`, on the same machine. All seats are held; each process in turn frees some
-seats, each in a transaction that also queues a save and notifies, and claims. "In vain" is the share of claims that got
-nothing: of two that claim at once, and want the same seats, the second gets none at all. CPU is that of all processes
-of the server, for a claim with the ends before it. The machine did other things too, so that rates are lower, and times
-longer, than on one that does nothing else; CPU is less touched by that.
+own tables; Postgres with its defaults, including `fsync`, on the same machine. All seats are held; each process in turn
+frees some seats, each in a transaction that also queues a save and notifies, and claims. "In vain" is the share of
+claims that got nothing: if two claim the same seats at once, the second gets none at all. CPU is that of all processes
+of the server, for a claim with the ends before it. The machine did other things too, so rates are lower and times
+longer than on an idle one; CPU is less affected by that.
 
-Memory is the most that one worker's process had until {done} tasks had ended, on the emulator.
+Memory is the peak of one worker's process until {done} tasks had ended, on the emulator.
 
-**Simulated**: virtual time, seeded, no I/O; `benchmarks/fleet/simulation.py` says how a seat goes round. One database
-of {cores} cores serves all accounts of a fleet, one thing after the other, by the CPU that was measured with {queued:,}
-jobs queued. A worker that hears of a seat looks three times and claims where a seat is free. Durations are log-normal
-with three in a hundred late, the polling lag is that of the client's own schedule for a kind that it knows, limits are
-learned by `protocol/fleet/learned_limit.py`. Of each create {create:g} s are idle, too. Idle is what slots wait beyond
-the polling lag, as a share of all their time from when each had its first task until nothing is queued any more.
+**Simulated**: virtual time, seeded, no I/O; `benchmarks/fleet/simulation.py` describes the cycle of a seat. One
+database of {cores} cores serves all accounts of a fleet, one operation after the other, with the CPU times measured
+with {queued:,} jobs queued. A worker that is notified of a seat makes three queries, and claims if a seat is free.
+Durations are log-normal with three in a hundred late, the polling lag is that of the client's own schedule for a kind
+with known durations, limits are learned by `protocol/fleet/learned_limit.py`. Of each create {create:g} s are idle,
+too. Idle is the time that slots wait beyond the polling lag, as a share of all their time from when each had its first
+task until the queue is empty.
 """
 
 
 def page(measured: Data, workers: Data, simulated: Data) -> str:
-    """The whole page.
+    """Returns the whole page.
 
     Args:
-        measured: what `claims.measure` gave.
-        workers: what `workers.measure` gave.
-        simulated: what `scenarios.simulate` gave.
+        measured: figures from `claims.measure`.
+        workers: figures from `workers.measure`.
+        simulated: figures from `scenarios.simulate`.
     """
     machine = f"{os.cpu_count()} cores ({processor()}), {platform.system()}, Python {platform.python_version()}"
     seconds = number(measured["seconds"] + workers["seconds"])
@@ -72,17 +73,17 @@ def page(measured: Data, workers: Data, simulated: Data) -> str:
 
 
 def goals(workers: Data, simulated: Data) -> list[Goal]:
-    """What was aimed at, and what came of it."""
+    """Returns the goals with their measured figures."""
     found = []
     for kind in scenarios.MEANS:
         idle = Spread(share for each in simulated["fleets"] if each["kind"] == kind for share in each["idle"].values())
-        told = f"{_percent(idle.high)} at most, {_percent(idle.median)} in the middle"
+        measured = f"{_percent(idle.high)} at most, {_percent(idle.median)} in the middle"
         name = f"slots idle beyond the polling lag, {kind} of {scenarios.MEANS[kind]:g} s"
-        found.append(Goal(name, f"below {100 * IDLE:g} %", told, idle.high / IDLE - 1))
+        found.append(Goal(name, f"below {100 * IDLE:g} %", measured, idle.high / IDLE - 1))
     peaks = {int(queued): bytes_ / 1e6 for queued, bytes_ in workers["peaks"].items()}
-    told = ", ".join(f"{peak:.0f} MB with {queued:,} jobs queued" for queued, peak in peaks.items())
+    measured = ", ".join(f"{peak:.0f} MB with {queued:,} jobs queued" for queued, peak in peaks.items())
     name = f"memory of a worker, {workers['slots']} slots"
-    found.append(Goal(name, f"below {MEMORY} MB", told, max(peaks.values()) / MEMORY - 1))
+    found.append(Goal(name, f"below {MEMORY} MB", measured, max(peaks.values()) / MEMORY - 1))
     return found
 
 
@@ -113,21 +114,25 @@ def _simulated(data: Data) -> list[str]:
         for each in data["sweep"]
     ]
     learned, title = data["learned"], f"{scenarios.SLOTS[-1]:,} slots and shorter and shorter tasks"
-    told = f"A queue that was given {scenarios.DECLARED_TOO_HIGH:g} times what its account of 100 slots grants learns: "
+    text = (
+        f"A queue whose limit is {scenarios.DECLARED_TOO_HIGH:g} times the 100 slots of its account learns the right "
+    )
     idle = _percent(_only(learned["idle"]) + learned["lag"])
-    told += f"{idle} idle, lag included; {learned['refused']:,} creates were refused, {learned['jobs']:,} accepted."
+    text += (
+        f"one: {idle} idle, lag included; {learned['refused']:,} creates were refused, {learned['jobs']:,} accepted."
+    )
     return [
         fleets,
         f"**Where the engine becomes the limit**: {title}\n\n"
         + table(["tasks of", "idle beyond the lag", "of that creates", "database busy", "starts a second"], sweep),
         "\n".join(_limits(data["sweep"])),
-        told,
+        text,
     ]
 
 
 def _limits(sweep: Sequence[Data]) -> list[str]:
-    """Said plainly, of what the fleet adds to the creates themselves, which any client waits for."""
-    told = []
+    """Returns sentences about what the fleet adds to the creates themselves, which any client waits for."""
+    lines = []
     for workers in dict.fromkeys(each["workers"] for each in sweep):
         mine = [each for each in sweep if each["workers"] == workers]
         kept = [each for each in mine if _only(each["idle"]) - each["creates"] < IDLE]
@@ -141,8 +146,8 @@ def _limits(sweep: Sequence[Data]) -> list[str]:
             text += f"{100 * IDLE:g} % idle"
         else:
             text = f"does not keep {scenarios.SLOTS[-1]:,} slots at work with any of these"
-        told.append(f"- With {workers} workers the engine {text}. It never starts more than {number(most)} a second.")
-    return told
+        lines.append(f"- With {workers} workers the engine {text}. It never starts more than {number(most)} a second.")
+    return lines
 
 
 def _measured(data: Data) -> list[str]:

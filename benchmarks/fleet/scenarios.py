@@ -1,4 +1,4 @@
-"""The fleets that are simulated: a million jobs in all, by the rates that were measured."""
+"""The simulated fleets: a million jobs in all, with the measured rates."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -12,29 +12,29 @@ from kling_async.protocol.polling.schedule import AimedPolling
 Measured = Mapping[str, Any]
 
 SLOTS: Final = (5, 20, 100, 300, 1_000)
-"""Of the accounts of one fleet."""
+"""Slots of the accounts of one fleet."""
 WORKERS: Final = (1, 3, 10, 50)
 MEANS: Final = {"clips": MEAN, "pictures": 20.0}
 """Seconds that tasks take on average."""
 JOBS: Final = 1_000_000
 SWEPT: Final = (60.0, 30.0, 20.0, 15.0, 10.0, 7.0, 5.0, 3.0, 2.0)
-"""Means with which the engine's limit is looked for, on the largest account alone."""
+"""Mean task durations for finding the engine's limit, on the largest account alone."""
 SWEPT_JOBS: Final = 10_000
 DECLARED_TOO_HIGH: Final = 1.5
-"""What a queue was given, as a multiple of what the account grants."""
+"""Limit of a queue that was set too high, as a multiple of the account's slots."""
 POOL: Final = 5_000
-"""Tasks of a kind that are drawn from."""
+"""Number of tasks of a kind from which the simulated ones are drawn."""
 CORES: Final = 2
-"""Of the database's machine, each as fast as those that were measured."""
+"""Cores of the database's machine, each as fast as those of the measurement."""
 ANSWER: Final = 0.05
-"""Seconds that the service takes for an answer."""
+"""Seconds until the service answers."""
 
 
 def simulate(measured: Measured) -> dict[str, Any]:
-    """All of them.
+    """Simulates all fleets.
 
     Args:
-        measured: what `claims.measure` gave.
+        measured: figures from `claims.measure`.
     """
     kinds = {name: kind_of(name, mean) for name, mean in MEANS.items()}
     each = JOBS // (len(WORKERS) * len(kinds))
@@ -53,7 +53,7 @@ def simulate(measured: Measured) -> dict[str, Any]:
 
 
 def kind_of(name: str, mean: float) -> Kind:
-    """Tasks of a known kind, as long as real ones but for their mean, and how late the poller sees their ends."""
+    """Returns tasks of a known kind, distributed as real ones except for their mean, with the poller's lag."""
     draws, scale = random.Random(name), mean / MEAN  # noqa: S311  (no secret)
     estimate, polling = DurationEstimate(mean), AimedPolling()
     for _ in range(LEARNED):
@@ -68,10 +68,10 @@ def kind_of(name: str, mean: float) -> Kind:
 
 
 def rates(measured: Measured, seats: int) -> Rates:
-    """Those of the measured limit that is next above, with the most jobs queued that was measured.
+    """Returns the rates measured with the next higher limit, and with the most queued jobs.
 
     Args:
-        measured: as above.
+        measured: figures from `claims.measure`.
         seats: of the account.
     """
     queued = max(row["queued"] for row in measured["other"])

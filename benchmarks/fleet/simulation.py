@@ -1,12 +1,12 @@
 """A fleet in virtual time: accounts full of work, workers that claim, one database; no I/O, no clock, seeded.
 
-A seat goes round like this: a task ends; the follower asks for it and sees that, later by the polling lag; the end is
-written; all workers of the account hear of it and claim; who got the job writes that it begins, and sends it. What the
-seat waits beyond the lag is what a fleet costs.
+The cycle of a seat: a task ends; the follower polls it and sees the end, after the polling lag; it writes the end; all
+workers of the account are notified and claim; the one that gets the job records its begin, and sends it. The time that
+the seat waits beyond the lag is the cost of the fleet.
 
-The database does one thing after the other, by the time of its processors that was measured. Of workers that hear of a
-seat at the same moment one gets it, one claims it in vain, since the second to take a seat of PgQueuer's gets nothing,
-and the others see that it is taken.
+The database runs one operation after the other, with the measured CPU times. Of workers that are notified of a seat at
+the same moment one gets it, one claims it in vain, since the second claim of a PgQueuer seat gets nothing, and the
+others see that it is taken.
 """
 
 import heapq
@@ -20,27 +20,27 @@ from benchmarks.fleet.claimer import AT_ONCE
 from kling_async.protocol.fleet.learned_limit import LearnedLimit
 
 COALESCED: Final = 0.05
-"""Seconds between two claims of a worker at least."""
+"""Minimum seconds between two claims of a worker."""
 CREATE: Final = 0.3
-"""Seconds from the moment that a create is begun until the service counts its task: taken for all."""
+"""Seconds from the begin of a create until the service counts its task; assumed for all."""
 COMMITS_BEFORE: Final = 2
-"""The job is begun, the intent stands in the journal."""
+"""Transactions before a create: the begin of the job, and the intent in the journal."""
 COMMITS_AFTER: Final = 2
-"""What was accepted stands in the journal, the task is given to the follower."""
+"""Transactions after a create: the acceptance in the journal, and the handover to the follower."""
 
 
 @attrs.frozen(kw_only=True)
 class Rates:
-    """What the database does for workers, in seconds of it.
+    """Times of database operations, in seconds.
 
     Attributes:
         vain: a claim that gets nothing.
         first: a claim that gets one job.
-        each: what each further job adds to that.
-        look: a look at the seats.
+        each: added by each further job of a claim.
+        look: a query of the seats.
         commit: a small transaction.
         end: the end of a task.
-        wait: until who asked for a small transaction knows that it is done, when nothing else is.
+        wait: latency of a small transaction on an idle database.
     """
 
     vain: float
@@ -52,17 +52,17 @@ class Rates:
     wait: float
 
     def round(self, jobs: int) -> float:
-        """A worker looks at seats, at what waits and at what it has, and claims so many jobs, or none."""
+        """Returns the time of a worker's round: queries of seats, waiting and own jobs, and a claim of `jobs` jobs."""
         return 3 * self.look + (self.first + (jobs - 1) * self.each if jobs else 0.0)
 
 
 @attrs.frozen
 class Kind:
-    """What tasks there are.
+    """A kind of task.
 
     Attributes:
-        name: of them.
-        tasks: of some of them, seconds until they end, and until the follower sees that.
+        name: of the kind.
+        tasks: samples, as seconds until a task ends, and until the follower sees the end.
     """
 
     name: str
@@ -71,13 +71,13 @@ class Kind:
 
 @attrs.frozen
 class Slots:
-    """What all slots of an account have done until a moment, in seconds.
+    """Time of all slots of an account up to a moment, in seconds.
 
     Attributes:
-        time: that has passed.
-        busy: with tasks.
-        lag: while a task had ended and nobody had seen that.
-        started: tasks.
+        time: total.
+        busy: with running tasks.
+        lag: with tasks that have ended without being seen.
+        started: number of started tasks.
     """
 
     time: float = 0.0
@@ -88,16 +88,16 @@ class Slots:
 
 @attrs.define
 class Account:
-    """An account in a simulation, and what came of it.
+    """An account in a simulation, with its state.
 
     Attributes:
         slots: that the service grants.
-        declared: that the queue was given.
-        jobs: to be done; those that are still queued.
-        rates: of the database, with so many seats.
+        declared: limit of the queue.
+        jobs: that are still queued.
+        rates: of the database, with this number of seats.
         kind: of its tasks.
-        full: when each slot had its first task.
-        empty: when nothing was queued any more; None until then.
+        full: state when each slot had its first task.
+        empty: state when the queue became empty; None until then.
     """
 
     slots: int
@@ -114,18 +114,18 @@ class Account:
     running: int = 0
     learned: LearnedLimit = attrs.field(factory=LearnedLimit)
     resting: int = 0
-    heard_at: float = -1.0
+    notified_at: float = -1.0
     tasks: list[tuple[float, float, float]] = attrs.field(factory=list, repr=False)
-    """Of each when it began, ended, and was seen to have ended."""
+    """Times at which each task began, ended, and was seen to have ended."""
 
     def until(self, now: float) -> Slots:
-        """All until now."""
+        """Returns the times of the slots until `now`."""
         busy = sum(min(end, now) - start for start, end, _ in self.tasks)
         lag = sum(min(seen, now) - min(end, now) for _, end, seen in self.tasks)
         return Slots(self.slots * now, busy, lag, self.started)
 
     def worked(self) -> Slots:
-        """What its slots did from when it was full until it was empty."""
+        """Returns the times of the slots from when all were in use until the queue was empty."""
         assert self.empty
         before, after = attrs.astuple(self.full), attrs.astuple(self.empty)
         return Slots(*(late - early for early, late in zip(before, after, strict=True)))
@@ -135,26 +135,26 @@ class Fleet:
     """A simulation.
 
     Args:
-        accounts: whose jobs are all queued at the beginning.
-        workers: each of which claims for all accounts.
-        seed: of all that is random.
+        accounts: with all their jobs queued at the beginning.
+        workers: number of workers; each claims for all accounts.
+        seed: of all random numbers.
     """
 
     def __init__(self, accounts: Sequence[Account], workers: int, seed: int) -> None:
         self.accounts = accounts
         self.busy = 0.0
-        """Seconds for which the database was at work."""
+        """Seconds for which the database was busy."""
         self.now = 0.0
         self._random = random.Random(seed)  # noqa: S311  (no secret)
         self._events: list[tuple[float, int, Any, Account, Any]] = []
         self._count = 0
-        self._free_at = 0.0  # when the database has done all that it was asked to
+        self._free_at = 0.0  # when the database has done all its operations
         for account in accounts:
             account.resting = workers
-            self._at(0.0, self._hear, account, None)
+            self._at(0.0, self._notify, account, None)
 
     def run(self) -> None:
-        """Until nothing is queued any more."""
+        """Runs until all queues are empty."""
         left = len(self.accounts)
         while left:
             self.now, _, step, account, value = heapq.heappop(self._events)
@@ -168,7 +168,7 @@ class Fleet:
     # ------------------------------------------------------------------------------------------ the database
 
     def _done(self, seconds: float) -> float:
-        """When the database has done something that it is asked for now."""
+        """Returns when the database has done an operation that is requested now."""
         self.busy += seconds
         self._free_at = max(self.now, self._free_at) + seconds
         return self._free_at
@@ -179,9 +179,9 @@ class Fleet:
 
     # --------------------------------------------------------------------------------------------- one seat
 
-    def _hear(self, account: Account, _: None) -> None:
-        """All workers of the account are told: those that rest claim at once, others when they are back."""
-        account.heard_at = self.now
+    def _notify(self, account: Account, _: None) -> None:
+        """Notifies all workers of the account: resting ones claim at once, others after their round."""
+        account.notified_at = self.now
         if account.resting:
             self._claim(account, account.resting)
 
@@ -199,19 +199,19 @@ class Fleet:
             self._at(done + COALESCED, self._back, account, (1, self.now, True))
             workers -= 1
         if workers:
-            beside = rates.vain if taken else 0.0  # one of them has seen what the first one got
+            vain = rates.vain if taken else 0.0  # one of them claims the seat that the first one got
             self._at(
-                self._done(workers * rates.round(0) + beside) + COALESCED,
+                self._done(workers * rates.round(0) + vain) + COALESCED,
                 self._back,
                 account,
                 (workers, self.now, False),
             )
 
-    def _back(self, account: Account, who: tuple[int, float, bool]) -> None:
-        """Workers have done a round; whoever got something, or heard something meanwhile, claims again."""
-        workers, since, again = who
+    def _back(self, account: Account, finished: tuple[int, float, bool]) -> None:
+        """Ends a round of workers; those that got a job, or were notified meanwhile, claim again."""
+        workers, since, again = finished
         account.resting += workers
-        if again or account.heard_at > since:
+        if again or account.notified_at > since:
             self._claim(account, workers)
 
     def _claimed(self, account: Account, jobs: int) -> None:
@@ -221,14 +221,14 @@ class Fleet:
             self._at(begun + CREATE, self._arrive, account, None)
 
     def _arrive(self, account: Account, _: None) -> None:
-        """A create reaches the service."""
+        """Handles a create at the service."""
         if account.running >= account.slots:
             account.refused += 1
             account.begun -= 1
             account.jobs += 1
             account.learned = account.learned.refused(account.begun, self.now, self._random.random)
-            self._at(self._done(account.rates.commit), self._hear, account, None)
-            self._at(account.learned.probe_at, self._hear, account, None)
+            self._at(self._done(account.rates.commit), self._notify, account, None)
+            self._at(account.learned.probe_at, self._notify, account, None)
             return
         account.running += 1
         account.started += 1
@@ -242,7 +242,7 @@ class Fleet:
         if account.learned.refused_above is not None:
             after = account.learned.accepted(account.begun, self.now)
             if after.probe_at != account.learned.probe_at:
-                self._at(after.probe_at, self._hear, account, None)
+                self._at(after.probe_at, self._notify, account, None)
             account.learned = after
 
     def _end(self, account: Account, _: None) -> None:
@@ -254,4 +254,4 @@ class Fleet:
 
     def _free(self, account: Account, _: None) -> None:
         account.begun -= 1
-        self._hear(account, None)
+        self._notify(account, None)

@@ -1,4 +1,4 @@
-"""What a whole worker needs of memory, by how many jobs are queued."""
+"""Measures the memory of a whole worker, by the number of queued jobs."""
 
 import asyncio
 import re
@@ -15,10 +15,10 @@ from tests.postgres import Cluster
 
 QUEUED: Final = (1_000, 100_000)
 SUBMITTED: Final = 1_000
-"""Jobs that are submitted; more are copies of them, since that takes minutes less."""
+"""Jobs that are submitted; further ones are copies of them, which saves minutes."""
 SLOTS: Final = 300
 DONE: Final = 350
-"""Tasks that have ended when a worker is looked at; by then all slots were in use."""
+"""Ended tasks after which the worker's memory is read; by then all slots have been in use."""
 SPEED: Final = 10.0
 COPIES: Final = """
 WITH made AS (
@@ -38,7 +38,7 @@ asyncio.run(Worker(sys.argv[1], out=sys.argv[2], base_url=sys.argv[3], keys={"de
 
 
 def measure() -> dict[str, Any]:
-    """The most bytes that a worker had, with an account of 300 slots, by how many jobs were queued."""
+    """Returns the peak bytes of a worker with an account of 300 slots, by the number of queued jobs."""
     cluster = Cluster()
     try:
         cluster.start()
@@ -59,7 +59,7 @@ async def _peak(dsn: str, queued: int) -> int:
             command = (sys.executable, "-c", WORKER, dsn, out, emulator.base_url, emulator.api_key)
             worker = await asyncio.create_subprocess_exec(*command)
             try:
-                while await _ended(dsn) < DONE:  # noqa: ASYNC110  (another process, which tells nothing)
+                while await _ended(dsn) < DONE:  # noqa: ASYNC110  (another process, without events)
                     await asyncio.sleep(1)
                 return peak(worker.pid)
             finally:
@@ -74,7 +74,7 @@ async def _ended(dsn: str) -> int:
 
 
 def peak(process: int) -> int:
-    """The most bytes of memory that a process had."""
+    """Returns the peak resident memory of a process in bytes."""
     found = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{process}/status").read_text("ascii"))
     assert found
     return 1024 * int(found[1])

@@ -1,1 +1,1 @@
-"""What the journal costs: the same work with it and without, syncs of the disk, large files, several processes."""
+"""Measures what the journal costs: the same work with and without it, syncs, large journals, several processes."""

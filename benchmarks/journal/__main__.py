@@ -1,7 +1,7 @@
-"""What the journal costs: all measurements, one after the other, and the page of them.
+"""What the journal costs: runs all measurements, one after the other, and writes the page.
 
 python -m benchmarks.journal            # all parts, into benchmarks/JOURNAL.md
-python -m benchmarks.journal pairs      # one part; the page takes the others from --work, where they were kept
+python -m benchmarks.journal pairs      # one part; the page takes the others from --work, where they were stored
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ ABOUT: Final = {
 
 
 def main() -> None:
-    """Measures what the command line says, and writes the page."""
+    """Measures the parts given on the command line, and writes the page."""
     parts.run("journal", "What the journal costs.", PARTS, _page)
 
 

@@ -1,8 +1,8 @@
-"""How long an intent waits for the disk while several processes use one journal.
+"""Measures how long an intent waits for the disk while several processes use one journal.
 
-    python -m benchmarks.journal.intents JOURNAL NAME COUNT SECONDS
+    python -m benchmarks.journal.intents JOURNAL COUNT SECONDS NAME
 
-One such process writes so many intents, one each so many seconds, and an acceptance for each; it prints the waits.
+Such a process writes COUNT intents, one every SECONDS, and an acceptance for each; it prints the waits.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ APART: Final = 0.01
 
 
 def measure(*, processes: tuple[int, ...] = PROCESSES, count: int = COUNT, apart: float = APART) -> dict[str, Any]:
-    """Has so many processes write at once; the waits of all, in seconds, by how many there were."""
+    """Lets several processes write at once; returns the waits of all, in seconds, by the number of processes."""
     waits: dict[str, list[float]] = {}
     for number in processes:
         with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
@@ -42,7 +42,7 @@ def measure(*, processes: tuple[int, ...] = PROCESSES, count: int = COUNT, apart
 
 
 async def write(journal: Path, count: int, apart: float, name: str) -> list[float]:
-    """Writes; gives the wait of each intent, in seconds."""
+    """Writes the intents; returns the wait of each, in seconds."""
     mine = ClientJournal(Journal(journal), time.time)
     await mine.open()
 

@@ -1,4 +1,4 @@
-"""Journals of very different sizes: opening them, what an entry takes, and asking for keys that are saved."""
+"""Measures journals of very different sizes: opening, bytes per entry, and submitting keys that are saved already."""
 
 import asyncio
 import hashlib
@@ -38,8 +38,8 @@ def measure(
     """Fills a journal of each size, then opens them in turn.
 
     Returns:
-        Of each size: the seconds of each opening, and those of each known key when keys are asked for one after the
-        other and all at once. And of entries with pictures by path and by address the bytes of file and of requests.
+        By size: the seconds of each opening, and the seconds per known key when keys are submitted one after the other
+        and all at once. By pictures given as path and as address: the bytes of the file and of the requests.
     """
     found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
@@ -55,14 +55,14 @@ def measure(
                 seconds = asyncio.run(opened(Path(directory) / f"{size}.sqlite"))
                 found[str(size)]["openings"].append(seconds)
         for size in sizes:
-            found[str(size)]["keys"] = asyncio.run(asked(Path(directory) / f"{size}.sqlite", size, keys))
+            found[str(size)]["keys"] = asyncio.run(resubmitted(Path(directory) / f"{size}.sqlite", size, keys))
     return {"sizes": found, "unfinished": UNFINISHED, "weights": weights}
 
 
 def fill(path: Path, count: int, *, by_path: bool = False) -> dict[str, int]:
-    """Makes a journal of that many entries, all saved but the last ones; the bytes of file and requests.
+    """Makes a journal of `count` entries, all saved but the last ones; returns the bytes of the file and the requests.
 
-    Many are under way at once, as in a batch: first come their intents, then all that becomes of them.
+    Many are under way at once, as in a batch: first all their intents are written, then their other steps.
     """
     store = SqliteStore(path)
     store.open()
@@ -86,14 +86,14 @@ def fill(path: Path, count: int, *, by_path: bool = False) -> dict[str, int]:
 
 
 def _hurry(store: SqliteStore) -> None:
-    """What is only filled needs no disk."""
+    """Turns off syncs, which filling a journal does not need."""
     connection: sqlite3.Connection | None = store._connection  # noqa: SLF001  (no option of the journal)
     assert connection is not None
     connection.execute("PRAGMA synchronous = OFF")
 
 
 def request(number: int) -> ImageToVideo:
-    """As a shop sends it."""
+    """Returns a request like those of a shop."""
     return ImageToVideo(f"https://example.org/{number}.jpg", prompt=_PROMPT.format(number=number))
 
 
@@ -143,7 +143,7 @@ def _saved(store: SqliteStore, entry: Entry) -> None:
 
 
 async def opened(path: Path) -> float:
-    """Opens a journal as a client does, and takes what was left: the seconds until all of it is there."""
+    """Opens a journal as a client does, and recovers unfinished entries; returns the seconds until that is done."""
     began = time.perf_counter()
     async with KlingClient(api_key="benchmark", journal=path) as kling:
         left = [handle async for handle in kling.recover()]
@@ -152,8 +152,8 @@ async def opened(path: Path) -> float:
     return seconds
 
 
-async def asked(path: Path, size: int, count: int) -> dict[str, float]:
-    """Asks for keys that are saved, spread over the journal: seconds for each key."""
+async def resubmitted(path: Path, size: int, count: int) -> dict[str, float]:
+    """Submits keys that are saved already, spread over the journal; returns the seconds for each key."""
     numbers = [index * (size - UNFINISHED) // count for index in range(count)]
     async with KlingClient(api_key="benchmark", journal=path) as kling:
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The same work without a journal and with one, in turn: one pair after the other."""
+"""Runs the same work without and with a journal, one pair after the other."""
 
 import hashlib
 import os
@@ -27,12 +27,12 @@ PYTHON: Final[Mapping[str, Path]] = {"here": Path(sys.executable)}
 
 @attrs.frozen
 class Kind:
-    """A kind of work, done both ways.
+    """A kind of work, done without and with a journal.
 
     Attributes:
         name: In the report.
-        without: Of the client's functions in `benchmarks.clients.journal`.
-        kept: The same with a journal.
+        without: Function of `benchmarks.clients.journal` without a journal.
+        kept: Function with a journal.
         saves: Whether each task's file is saved.
     """
 
@@ -51,10 +51,10 @@ KINDS: Final = {
 def measure(
     *, count: int = COUNT, pairs: int = PAIRS, span: tuple[float, float] = (SHORTEST, LONGEST), beat: float = BEAT
 ) -> dict[str, Any]:
-    """Makes all pairs; which half comes first alternates.
+    """Runs all pairs, with the two halves in alternating order.
 
     Returns:
-        Of each kind, its pairs: the figures without and with the journal, and how busy the machine was before.
+        The pairs of each kind: the figures without and with the journal, and the load of the machine before.
     """
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in KINDS}
     for number in range(pairs):
@@ -68,7 +68,7 @@ def measure(
 
 
 def _digest_seconds() -> float:
-    """What the digest of a saved file costs, which only the journal needs."""
+    """Returns the CPU seconds of the digest of a saved file, which only the journal needs."""
     data = bytes(runs.FILE_BYTES)
     began = time.process_time()
     for _ in range(DIGESTS):

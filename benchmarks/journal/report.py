@@ -1,4 +1,4 @@
-"""The report: goals first, then each part's figures."""
+"""The report on the journal: goals first, then the figures of each part."""
 
 import os
 import platform
@@ -41,29 +41,29 @@ FIGURES: Final = {
 _HOW: Final = """
 ## How
 
-Ratios are of pairs: two runs, one after the other, one of them with the journal; which comes first alternates. All
-tasks are created at once, end {shortest:g} to {longest:g} s later and are asked for every {beat:g} s; the server is
-another process of this machine, the CPU the client process's, its journal's thread included. A stall is one turn of
-the event loop. With the journal each task has a key and a target. What is given is the median, with the lowest and
-the highest. The machine did other things too: the load is that of the minute before each pair.
+Ratios are of pairs: two runs, one after the other, one of them with the journal, in alternating order. All tasks are
+created at once, end {shortest:g} to {longest:g} s later and are polled every {beat:g} s; the server is another process
+of this machine, the CPU the client process's, its journal's thread included. A stall is one turn of the event loop.
+With the journal each task has a key and a target. Figures are medians, with the lowest and the highest. The machine
+did other things too: the load is that of the minute before each pair.
 
-Syncs are the calls of `fsync` and `fdatasync` that `strace` saw of the client process, from the first of {count}
-creates at once until the note of the last acceptance was on disk. A picture that is given as bytes is a file beside
-the journal until its task is accepted: these files, and their names, have syncs of their own.
+Syncs are the calls of `fsync` and `fdatasync` that `strace` recorded for the client process, from the first of {count}
+creates at once until the last acceptance was on disk. A picture given as bytes is a file next to the journal until its
+task is accepted: these files, and their directory, are synced as well.
 
-Journals are filled as a batch fills them, {together} tasks under way at a time; {unfinished} of their tasks have ended
-and are not saved. Opening is from a new client until `recover()` has given these, in one process, the two sizes in
-turn. An entry is one of a saved task with a key of 15 letters, a target and one file with its digest; the
-request's own text is the JSON that is kept of it.
+Journals are filled as by a batch, {together} tasks under way at a time; {unfinished} of their tasks have ended and are
+not saved. Opening is the time from a new client until `recover()` has returned these, in one process, the two sizes in
+turn. An entry is that of a saved task with a key of 15 letters, a target and one file with its digest; the request's
+own text is its JSON in the journal.
 """
 
 
 def page(data: Data, about: Mapping[str, Any]) -> str:
-    """The whole page.
+    """Returns the whole page.
 
     Args:
-        data: What each part measured, or `{"error": ...}`.
-        about: When, and with what options.
+        data: Figures of each part, or `{"error": ...}`.
+        about: Date and options.
     """
     machine = f"{os.cpu_count()} cores ({processor()}), {platform.system()}, Python {platform.python_version()}"
     loads = [pair["load"] for pairs in _kinds(data).values() for pair in pairs]
@@ -83,7 +83,7 @@ def page(data: Data, about: Mapping[str, Any]) -> str:
 
 
 def goals(data: Data) -> list[Goal]:
-    """What was aimed at, and what came of it."""
+    """Returns the goals with their measured figures."""
     found: dict[str, tuple[str, float]] = {}
     for kind, suffix in (("waiting", ""), ("saving", " saved")):
         pairs = _whole(data, kind)
@@ -99,11 +99,10 @@ def goals(data: Data) -> list[Goal]:
     if "sizes" in large:
         few, many = (Spread(size["openings"]) for size in large["sizes"].values())
         larger = many.median / few.median
-        told = f"{larger:.2f} x ({_ms(many)} ms against {_ms(few)} ms)"
-        found["opening"] = told, larger / OPENING - 1
+        found["opening"] = f"{larger:.2f} x ({_ms(many)} ms against {_ms(few)} ms)", larger / OPENING - 1
         beyond = {kind: _beyond(weight, "kept") for kind, weight in large["weights"].items()}
-        told = ", ".join(f"{bytes_:.0f} where the picture is given by {kind}" for kind, bytes_ in beyond.items())
-        found["bytes"] = told, max(beyond.values()) / BYTES - 1
+        texts = ", ".join(f"{bytes_:.0f} where the picture is given by {kind}" for kind, bytes_ in beyond.items())
+        found["bytes"] = texts, max(beyond.values()) / BYTES - 1
     count = data.get("pairs", {}).get("count", 500)
     made = {key: Goal(name.format(count=count), goal) for key, (name, goal) in GOALS.items()}
     return [
@@ -126,7 +125,7 @@ def _pairs(data: Data) -> list[str]:
         sections.append(f"{title}\n\n" + table(["", "without", "with the journal", "ratio"], rows))
     if sections and "digest" in data["pairs"]:
         digest = number(1e3 * data["pairs"]["digest"])
-        sections.append(f"The journal knows the digest of what is saved: SHA-256 of 1 MiB takes {digest} ms here.")
+        sections.append(f"The journal stores the digest of saved files: SHA-256 of 1 MiB takes {digest} ms here.")
     return sections
 
 
@@ -166,10 +165,10 @@ def _intents(data: Data) -> list[str]:
         for processes, waits in data["waits"].items()
     ]
     header = ["processes", "median, ms", "p99, ms", "longest, ms"]
-    told = (
+    title = (
         f"How long an intent waits for the disk; each process writes one every {1e3 * data['apart']:g} ms, and notes:"
     )
-    return [f"{told}\n\n" + table(header, rows)]
+    return [f"{title}\n\n" + table(header, rows)]
 
 
 def _kinds(data: Data) -> Mapping[str, Sequence[Data]]:
@@ -178,7 +177,7 @@ def _kinds(data: Data) -> Mapping[str, Sequence[Data]]:
 
 
 def _whole(data: Data, kind: str) -> list[Data]:
-    """The pairs both halves of which count."""
+    """Returns the pairs of which both halves count."""
     return [pair for pair in _kinds(data).get(kind, []) if len(good([pair["without"], pair["kept"]])) == 2]
 
 

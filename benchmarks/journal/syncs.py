@@ -1,4 +1,4 @@
-"""How often the disk is synced while creates come together: counted by `strace`, where it is there."""
+"""Counts syncs of the disk during concurrent creates with `strace`, where it is installed."""
 
 import collections
 import json
@@ -18,10 +18,11 @@ _CALL: Final = re.compile(r"(?P<time>\d+\.\d+) f(?:data)?sync\(\d+<(?P<path>[^>]
 
 
 def measure(*, count: int = COUNT, repetitions: int = REPETITIONS) -> dict[str, Any]:
-    """Counts; `{"error": ...}` where processes cannot be traced.
+    """Counts syncs.
 
     Returns:
-        Of each kind of picture and run, how many syncs of the journal and of other files there were.
+        The number of syncs of the journal and of other files, by kind of picture and run; `{"error": ...}` where
+        processes cannot be traced.
     """
     if shutil.which("strace") is None:
         return {"error": "there is no strace"}
@@ -37,7 +38,7 @@ def measure(*, count: int = COUNT, repetitions: int = REPETITIONS) -> dict[str, 
 
 
 def _run(directory: Path, count: int, *, kept: bool) -> dict[str, int] | str:
-    """The counts of one run, or the last word of what failed."""
+    """Returns the counts of one run, or the last line of the error."""
     with served(Stage(directory)) as site, tempfile.TemporaryDirectory(dir=directory) as place:
         trace, journal = Path(place) / "trace", Path(place) / "journal.sqlite"
         options = {"url": site["url"], "count": count, "journal": str(journal), "bytes": kept}
@@ -51,10 +52,10 @@ def _run(directory: Path, count: int, *, kept: bool) -> dict[str, int] | str:
 
 
 def counts(trace: str, journal: str, began: float, ended: float) -> dict[str, int]:
-    """How many syncs there were in a span of time, of the journal (with its log) and of all else.
+    """Returns the number of syncs in a span of time, of the journal (with its log) and of other files.
 
     Args:
-        trace: As `strace -y -ttt` writes it.
+        trace: Output of `strace -y -ttt`.
         journal: The path of the file.
         began: Seconds since 1970.
         ended: As `began`.

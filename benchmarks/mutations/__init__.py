@@ -1,1 +1,1 @@
-"""Mutations: small mistakes that are made on purpose, and whether the tests see them."""
+"""Mutation testing: makes small changes on purpose, and checks whether tests fail."""

@@ -1,9 +1,9 @@
-"""Mutates what decides about polling, retries and creates, and sees whether the tests notice.
+"""Mutates the code that decides about polling, retries and creates, and checks whether tests fail.
 
     python -m benchmarks.mutations --work DIRECTORY            # 100 mutants, and writes MUTATIONS.md
     python -m benchmarks.mutations --work DIRECTORY --count 20 # and prints the page
 
-A run that was broken off goes on where it was, unless the package or its tests changed meanwhile.
+An interrupted run is resumed, unless the package or its tests have changed meanwhile.
 """
 
 import argparse
@@ -23,13 +23,13 @@ SEED: Final = 1
 
 
 def listed(path: Path) -> list[str]:
-    """The lines of a file that are no comments."""
+    """Returns the lines of a file that are no comments."""
     lines = (line.strip() for line in path.read_text().splitlines())
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def sources() -> dict[str, str]:
-    """The files that are mutated, with their texts."""
+    """Returns the files that are mutated, with their texts."""
     texts: dict[str, str] = {}
     for pattern in listed(HERE / "files.txt"):
         paths = sorted(ROOT.glob(pattern))
@@ -40,7 +40,7 @@ def sources() -> dict[str, str]:
 
 
 def equivalent() -> dict[str, str]:
-    """Mutants that nothing can tell from the original, with the reason."""
+    """Returns the ids of mutants that are equivalent to the original, with the reason."""
     pairs = (line.partition(" ") for line in listed(HERE / "equivalent.txt"))
     return {mutant: reason.strip() for mutant, _, reason in pairs}
 
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=COUNT, help="mutants that are drawn")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
     parser.add_argument("--only", nargs="*", default=[], help="ids of mutants that are run in place of drawn ones")
-    parser.add_argument("--quick", action="store_true", help="without the sequences of faults, for what survives")
+    parser.add_argument("--quick", action="store_true", help="skip the sequences of faults, run for survivors")
     chosen = parser.parse_args()
     texts = sources()
     possible = [mutant for path, text in texts.items() for mutant in mutants(path, text)]
@@ -65,13 +65,13 @@ def main() -> None:
 
 
 def run(draw: list[Mutant], texts: dict[str, str], work: Path, jobs: int, *, quick: bool) -> Results:
-    """Runs those that have no result yet."""
+    """Runs the mutants that have no result yet."""
     trees = Trees(ROOT, work, jobs)
     results = Results(work / ("quick.jsonl" if quick else "results.jsonl"), trees.digest)
     runner = Runner(trees, work / trees.digest[:10], quick=quick)
     began = time.monotonic()
     tests = runner.map_tests(list(texts), jobs)
-    print(f"the tests pass, and it is known what they run: {time.monotonic() - began:.0f} s", flush=True)
+    print(f"the tests pass, and their lines are known: {time.monotonic() - began:.0f} s", flush=True)
     skipped = equivalent().keys() | results.known.keys()
     wanted = {each: tests.tests_of(each, texts[each.path]) for each in draw if each.id not in skipped}
     for mutant, result in runner.run_all(wanted, jobs):

@@ -1,4 +1,4 @@
-"""What runs in a process of its own: some tests of one tree, on modules that nothing has imported before."""
+"""Runs some tests of one tree in a separate process, with freshly imported modules."""
 
 import contextlib
 import importlib.util
@@ -16,19 +16,18 @@ import coverage
 import pytest
 
 TEST_SECONDS: Final = 600
-"""Real seconds that a test may take of which it is not known how long it takes. Then the process is ended by SIGALRM,
-which counts as caught."""
+"""Real seconds that a test of unknown duration may take. Then SIGALRM ends the process, which counts as caught."""
 SHORTEST: Final = 10
 TIMES: Final = 20
-"""Others may take so many times as long as they take without a change, and at least `SHORTEST` seconds."""
+"""Other tests may take this many times their usual duration, and at least `SHORTEST` seconds."""
 CONTEXT: Final = "running_test"
 
 
 class Chosen:
-    """Runs these tests only, in this order, each within its time.
+    """Runs these tests only, in this order, each with a time limit.
 
     Args:
-        tests: by id, the seconds that they take; None for all there are.
+        tests: usual seconds by test id; None for all tests.
     """
 
     def __init__(self, tests: Mapping[str, float] | None) -> None:
@@ -36,14 +35,14 @@ class Chosen:
         self._rank = {test: rank for rank, test in enumerate(tests or ())}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leaves out and puts in order."""
+        """Selects and orders the tests."""
         if self._seconds is not None:
             chosen = [item for item in items if item.nodeid in self._rank]
             items[:] = sorted(chosen, key=lambda item: self._rank[item.nodeid])
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        """A test that hangs ends the process."""
+        """Ends the process if a test hangs."""
         known = (self._seconds or {}).get(item.nodeid)
         signal.alarm(TEST_SECONDS if known is None else math.ceil(max(SHORTEST, TIMES * known)))
         try:
@@ -62,7 +61,7 @@ class Touched:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        """What runs from here belongs to this test."""
+        """Attributes the lines that run from here to this test."""
         began = time.perf_counter()
         self._coverage.switch_context(item.nodeid)
         try:
@@ -73,7 +72,7 @@ class Touched:
 
     @contextlib.contextmanager
     def measured(self, target: Path) -> Iterator[None]:
-        """Measures what runs inside, and writes it down as JSON."""
+        """Measures the code that runs inside, and writes the result as JSON."""
         self._coverage.start()
         yield
         self._coverage.stop()
@@ -83,9 +82,9 @@ class Touched:
 
 
 def enter(tree: str, log: str) -> None:
-    """Makes the tree the place where this process and its children find the package and the tests."""
-    sys.dont_write_bytecode = False  # rewriting all tests takes longer than running some
-    os.setsid()  # what the tests start can be ended with them
+    """Makes this process and its children import the package and the tests from the tree."""
+    sys.dont_write_bytecode = False  # pytest's rewriting of all tests takes longer than running some
+    os.setsid()  # so that processes started by the tests can be killed with them
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for descriptor in (1, 2):
         os.dup2(out, descriptor)
@@ -107,7 +106,7 @@ def run(tree: str, log: str, files: Sequence[str], tests: Mapping[str, float] | 
 
 
 def map_tests(tree: str, log: str, files: Sequence[str], tests: Sequence[str], target: str) -> None:
-    """Runs tests, given by their files, and writes down which of them run which lines of `files`."""
+    """Runs all tests of some files, and records which tests run which lines of `files`."""
     enter(tree, log)
     touched = Touched(files)
     with touched.measured(Path(target)):

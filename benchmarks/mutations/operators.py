@@ -1,12 +1,12 @@
-"""What a mutant is, and all that can be made of a source text by five operators.
+"""Mutants of a source text, made by five operators.
 
-- comparison: turned round (`<` to `>=`, `is` to `is not`), and its boundary moved (`<` to `<=`).
-- constant: a number is made larger by 1, a truth value turned.
-- logic: `and` for `or`, and the other way round.
-- statement: left out, in functions; an `if` without `else` as a whole.
-- argument: one left out of a call.
+- comparison: negated (`<` to `>=`, `is` to `is not`), and with its boundary moved (`<` to `<=`).
+- constant: a number is increased by 1, a truth value negated.
+- logic: `and` for `or`, and vice versa.
+- statement: removed, in functions; an `if` without `else` as a whole.
+- argument: one removed from a call.
 
-Left alone is what only people read: annotations, docstrings, texts, and what goes into the log.
+Text for people is not changed: annotations, docstrings, strings, and log messages.
 """
 
 import ast
@@ -45,15 +45,15 @@ class Mutant:
 
     Attributes:
         path: of the file, from the root of the repository.
-        operator: the kind of change.
-        scope: name of the function or class that it is in; "" for the module.
-        line: first line of the text that is replaced, from 1.
-        last_line: the last one.
-        start: byte at which it begins.
-        stop: byte behind it.
-        before: that text.
-        after: what stands there instead.
-        number: from 0, among changes that are alike in all the above but their place.
+        operator: kind of change.
+        scope: name of the enclosing function or class; "" for the module.
+        line: first line of the replaced text, from 1.
+        last_line: its last line.
+        start: offset of its first byte.
+        stop: offset after its last byte.
+        before: replaced text.
+        after: new text.
+        number: from 0, among changes that differ only in their position.
     """
 
     path: str
@@ -69,18 +69,18 @@ class Mutant:
 
     @property
     def id(self) -> str:
-        """The same as long as the function keeps its name and the text its wording, wherever they stand."""
-        told = [self.path, self.scope, self.operator, self.before, self.after, str(self.number)]
-        return hashlib.sha256("\0".join(told).encode()).hexdigest()[:10]
+        """Identifies the change by function and text; stable when code moves within the file."""
+        parts = [self.path, self.scope, self.operator, self.before, self.after, str(self.number)]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:10]
 
     def applied(self, source: str) -> str:
-        """The text of the whole file with this change."""
+        """Returns the text of the whole file with this change."""
         data = source.encode()
         return (data[: self.start] + self.after.encode() + data[self.stop :]).decode()
 
 
 def mutants(path: str, source: str) -> list[Mutant]:
-    """All mutants of a file, in the order of its text."""
+    """Returns all mutants of a file, in the order of its text."""
     found: list[Mutant] = []
     seen: dict[str, int] = {}
     for mutant in _Finder(path, source).found():
@@ -91,7 +91,7 @@ def mutants(path: str, source: str) -> list[Mutant]:
 
 
 def drawn(all_of_them: list[Mutant], count: int, seed: int) -> list[Mutant]:
-    """So many of them, by chance, but each by its id alone: what changes elsewhere moves few in or out."""
+    """Draws `count` mutants at random by their ids, so that changes elsewhere add or remove only few."""
 
     def lot(mutant: Mutant) -> str:
         return hashlib.sha256(f"{seed} {mutant.id}".encode()).hexdigest()
@@ -101,7 +101,7 @@ def drawn(all_of_them: list[Mutant], count: int, seed: int) -> list[Mutant]:
 
 
 class _Finder:
-    """Walks through one file."""
+    """Finds the mutants of one file."""
 
     def __init__(self, path: str, source: str) -> None:
         self._path = path
@@ -115,7 +115,7 @@ class _Finder:
         yield from self._walk(ast.parse(self._source), "", inside=False)
 
     def _walk(self, node: ast.AST, scope: str, *, inside: bool) -> Iterator[Mutant]:
-        """All mutants of what is below a node; `inside` tells whether it is a function's."""
+        """Yields all mutants below a node; `inside` is whether the node is in a function."""
         for field, value in ast.iter_fields(node):
             if field in _UNSEEN:
                 continue
@@ -182,7 +182,7 @@ class _Finder:
 
 
 def _text(node: ast.expr) -> str:
-    """In parentheses wherever it might need them."""
+    """Returns the source of an expression, in parentheses where it might need them."""
     text = ast.unparse(node)
     return text if isinstance(node, ast.Call) else f"({text})"
 
@@ -196,7 +196,7 @@ def _can_go(node: ast.stmt) -> bool:
 
 
 def _is_for_people(node: ast.AST) -> bool:
-    """A text, what is put together of texts, or a record of the log."""
+    """Whether a node is a string, an f-string, a log message, or code for type checkers."""
     match node:
         case ast.JoinedStr() | ast.Expr(value=ast.Constant()) | ast.Constant(value=str() | bytes()):
             return True

@@ -8,39 +8,39 @@ from benchmarks.mutations.operators import Mutant
 from benchmarks.mutations.runs import Result
 
 LONGEST: Final = 90
-"""Characters of a text that is shown."""
+"""Maximum length of a shown text."""
 PAGE: Final = """\
 # Mutations
 
-Written by `nox -s mutations`: small mistakes, made on purpose and one at a time in what decides about polling, retries
-and creates (`mutations/files.txt`). A mutant is caught when one of the tests fails or hangs that run the changed line
-(those of the emulator, the shell command and the benchmarks, and the slow ones, are not tried).
+Written by `nox -s mutations`: small changes, made on purpose and one at a time, to the code that decides about polling,
+retries and creates (`mutations/files.txt`). A mutant is caught when one of the tests that run the changed line fails or
+hangs (those of the emulator, the shell command and the benchmarks, and the slow ones, are not run).
 
-**{caught} of {told} caught ({share:.0f} %)**, drawn from {of} by a fixed seed. {equivalent} more were drawn that change
-nothing which could be observed.
+**{caught} of {counted} caught ({share:.0f} %)**, drawn from {of} by a fixed seed. {equivalent} more that were drawn
+change nothing that could be observed.
 """
 
 
 def markdown(drawn: Sequence[Mutant], results: Mapping[str, Result], equivalent: Mapping[str, str], of: int) -> str:
-    """The page: how many are caught, by operator and one by one."""
-    told = [mutant for mutant in drawn if mutant.id not in equivalent]
-    caught = [mutant for mutant in told if results[mutant.id].verdict != "survived"]
-    survived = [mutant for mutant in told if results[mutant.id].verdict == "survived"]
-    share = 100 * len(caught) / len(told) if told else 0
+    """Returns the page: the numbers of caught mutants by operator, and a list of all mutants."""
+    counted = [mutant for mutant in drawn if mutant.id not in equivalent]
+    caught = [mutant for mutant in counted if results[mutant.id].verdict != "survived"]
+    survived = [mutant for mutant in counted if results[mutant.id].verdict == "survived"]
+    share = 100 * len(caught) / len(counted) if counted else 0
     parts = [
-        PAGE.format(caught=len(caught), told=len(told), share=share, of=of, equivalent=len(drawn) - len(told)),
-        _by_operator(told, caught),
+        PAGE.format(caught=len(caught), counted=len(counted), share=share, of=of, equivalent=len(drawn) - len(counted)),
+        _by_operator(counted, caught),
         "## Survived\n\n" + _table(survived, results),
         "## Caught\n\n" + _table(caught, results),
     ]
-    if len(told) < len(drawn):
+    if len(counted) < len(drawn):
         rows = [f"| {_place(each)} | {equivalent[each.id]} |" for each in drawn if each.id in equivalent]
         parts.append("\n".join(["## Change nothing\n", "| where | why |", "|---|---|", *rows, ""]))
     return "\n".join(parts)
 
 
-def _by_operator(told: Sequence[Mutant], caught: Sequence[Mutant]) -> str:
-    every, good = Counter(each.operator for each in told), Counter(each.operator for each in caught)
+def _by_operator(counted: Sequence[Mutant], caught: Sequence[Mutant]) -> str:
+    every, good = Counter(each.operator for each in counted), Counter(each.operator for each in caught)
     rows = [f"| {name} | {good[name]} of {count} |" for name, count in sorted(every.items())]
     return "\n".join(["| operator | caught |", "|---|--:|", *rows, ""])
 

@@ -1,4 +1,4 @@
-"""Runs mutants against the tests, each in a copy of the tree, and keeps what came of them."""
+"""Runs mutants against the tests, each in a copy of the tree, and stores the results."""
 
 import ast
 import contextlib
@@ -23,26 +23,26 @@ from benchmarks.mutations.operators import Mutant
 
 PARTS: Final = ("kling_async", "tests", "benchmarks", "examples", "pyproject.toml", "README.md", "noxfile.py")
 LEFT_OUT: Final = ("tests/benchmarks", "tests/cli", "tests/emulator", "tests/test_layers.py")
-"""They look at other things."""
+"""Tests of other code."""
 LAST: Final = ("tests/adversity",)
-"""Each of its tests runs nearly all lines, again and again: only what survives all others is given to them."""
+"""Tests that each run nearly all lines many times: only mutants that survive all others are run against them."""
 STAGE_SECONDS: Final = 1800
 FIRST: Final = 20
-"""Tests of the first stage: the fastest of those that run the changed lines."""
+"""Number of tests of the first stage: the fastest ones that run the changed lines."""
 _PRELOADED: Final = ["pytest", "coverage", "aiohttp", "attrs", "cattrs", "jwt", "backoff", "rich.table"]
-"""Imported once for all; no plugins of pytest, which rewrites them when it imports them itself."""
+"""Imported once for all processes; no plugins of pytest, which must rewrite them on import."""
 
 
 @attrs.frozen
 class Result:
-    """What came of one mutant.
+    """The result of one mutant.
 
     Attributes:
         id: of the mutant.
         verdict: "caught", "hung" or "survived".
         by: the test that failed; "" if none did.
-        tests: how many run the changed lines.
-        seconds: that it took.
+        tests: number of tests that run the changed lines.
+        seconds: duration.
     """
 
     id: str
@@ -53,12 +53,12 @@ class Result:
 
 
 class Trees:
-    """Copies of the tree, one for each mutant at a time.
+    """Copies of the tree, each used for one mutant at a time.
 
     Args:
-        root: what is copied.
-        work: where to.
-        count: how many.
+        root: directory to copy.
+        work: directory of the copies.
+        count: number of copies.
     """
 
     def __init__(self, root: Path, work: Path, count: int) -> None:
@@ -75,15 +75,15 @@ class Trees:
                 elif source.exists():
                     shutil.copy(source, tree / part)
             for module in (tree / "kling_async").rglob("*.py"):
-                # By its hash: a change within the same second, and of the same length, would not be seen.
+                # Checked by hash, since a change within the same second and of the same length would be missed.
                 py_compile.compile(str(module), invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
             self._free.put(tree)
 
     @contextlib.contextmanager
     def one(self, mutant: Mutant | None = None) -> Iterator[Path]:
-        """One that nobody else has, with this change in it as long as it is used."""
+        """Yields a free tree with this change applied."""
         tree = self._free.get()
-        shutil.rmtree(tree / ".hypothesis", ignore_errors=True)  # examples that another mutant failed
+        shutil.rmtree(tree / ".hypothesis", ignore_errors=True)  # failing examples of another mutant
         try:
             if mutant is None:
                 yield tree
@@ -101,18 +101,18 @@ class Trees:
 
 @attrs.frozen
 class Reached:
-    """Which tests run which lines.
+    """The tests that run each line.
 
     Attributes:
-        seconds: that each test takes.
-        lines: by file and line, the tests that reach it.
+        seconds: duration of each test.
+        lines: tests by file and line.
     """
 
     seconds: Mapping[str, float]
     lines: Mapping[str, Mapping[str, Sequence[str]]]
 
     def tests_of(self, mutant: Mutant, source: str) -> dict[str, float]:
-        """Those that run what it changes, the fastest first; a line that only the import runs belongs to all."""
+        """Returns the tests that run the changed lines, fastest first; all tests for lines that run only at import."""
         lines = self.lines[mutant.path]
         wanted = range(mutant.line, mutant.last_line + 1)
         found = {test for line in wanted for test in lines.get(str(line), ()) if test}
@@ -125,9 +125,9 @@ class Runner:
     """Runs mutants.
 
     Args:
-        trees: where.
-        work: for logs and the map.
-        quick: whether the tests of `LAST` are left out.
+        trees: for the mutants.
+        work: directory of logs and the map.
+        quick: whether to skip the tests of `LAST`.
     """
 
     def __init__(self, trees: Trees, work: Path, *, quick: bool = False) -> None:
@@ -139,7 +139,7 @@ class Runner:
         self._context.set_forkserver_preload(_PRELOADED)
 
     def map_tests(self, files: Sequence[str], jobs: int) -> Reached:
-        """Runs the tests once without any change, in as many groups as jobs: they must pass."""
+        """Runs the tests once without any change, in two groups per job: they must pass."""
         target = self._work / "map.json"
         if not target.exists():
             with self._trees.one() as tree:
@@ -171,7 +171,7 @@ class Runner:
             raise SystemExit(f"the tests fail without any change: {log}")
 
     def run(self, mutant: Mutant, tests: Mapping[str, float]) -> Result:
-        """Runs these tests on a mutant until one of them fails: first the fastest few, then all others."""
+        """Runs tests on a mutant until one of them fails: first the fastest few, then all others."""
         began = time.monotonic()
         verdict, by = "survived", ""
         with self._trees.one(mutant) as tree:
@@ -184,14 +184,14 @@ class Runner:
         return Result(mutant.id, verdict, by, len(tests), round(time.monotonic() - began, 1))
 
     def run_all(self, wanted: Mapping[Mutant, Mapping[str, float]], jobs: int) -> Iterator[tuple[Mutant, Result]]:
-        """Runs so many at a time; tells each as it ends."""
+        """Runs `jobs` mutants at a time; yields each with its result when it ends."""
         with ThreadPoolExecutor(jobs) as pool:
             under_way = {pool.submit(self.run, mutant, tests): mutant for mutant, tests in wanted.items()}
             for done in as_completed(under_way):
                 yield under_way[done], done.result()
 
     def _stages(self, tests: Mapping[str, float]) -> Iterator[tuple[Sequence[str], Mapping[str, float] | None]]:
-        """Files, and the tests of these to run."""
+        """Yields files, with the tests of these files to run."""
         every = list(tests.items())
         for stage in (every[:FIRST], every[FIRST:]):
             if stage:
@@ -200,22 +200,22 @@ class Runner:
             yield self._last, None
 
     def _process(self, target: Any, *arguments: Any) -> int | None:
-        """The exit code; None where it took too long."""
+        """Runs a function in a process; returns the exit code, None after a timeout."""
         process = self._context.Process(target=target, args=arguments)
         process.start()
         process.join(STAGE_SECONDS)
         code = process.exitcode
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid or 0, signal.SIGKILL)  # what is left of it, and of what its tests started
+            os.killpg(process.pid or 0, signal.SIGKILL)  # with processes that its tests started
         process.join()
         return code
 
 
 class Results:
-    """What came of mutants so far: a run that was broken off goes on where it was, if nothing changed meanwhile.
+    """Results so far: an interrupted run is resumed, if nothing has changed meanwhile.
 
     Args:
-        path: the file that they are kept in.
+        path: file of the results.
         digest: of the tree that they belong to.
     """
 
@@ -229,7 +229,7 @@ class Results:
             path.write_text(f"{digest}\n")
 
     def add(self, result: Result) -> None:
-        """Keeps one more."""
+        """Stores a result."""
         self.known[result.id] = result
         with self._path.open("a") as file:
             file.write(json.dumps(attrs.asdict(result)) + "\n")
@@ -248,7 +248,7 @@ def _judged(code: int | None, log: Path) -> tuple[str, str]:
 
 
 def _in_function(source: str, line: int) -> bool:
-    """Whether this line is in the body of a function: its head, with the defaults, runs at import."""
+    """Whether a line is in the body of a function; its signature, with the defaults, runs at import."""
     return any(
         node.body[0].lineno <= line <= (node.end_lineno or 0)
         for node in ast.walk(ast.parse(source))
@@ -257,14 +257,14 @@ def _in_function(source: str, line: int) -> bool:
 
 
 def _dealt(tree: Path, groups: int) -> list[list[str]]:
-    """The files of all tests that are tried first, dealt out."""
+    """Deals the files of all tests except `LEFT_OUT` and `LAST` into groups."""
     files = [str(path.relative_to(tree)) for path in sorted(tree.glob("tests/**/test_*.py"))]
     files = [file for file in files if not file.startswith((*LEFT_OUT, *LAST))]
     return [files[number::groups] for number in range(groups)]
 
 
 def _digest(root: Path) -> str:
-    """Of all that the result of a mutant rests on."""
+    """Returns a digest of all files on which results depend."""
     digest = hashlib.sha256()
     for pattern in ("kling_async/**/*.py", "tests/**/*.py", "pyproject.toml"):
         for path in sorted(root.glob(pattern)):

@@ -1,4 +1,4 @@
-"""The work of a batch, by every client: create, poll, download; what it costs and how soon results are known."""
+"""Measures the work of a batch with each client: create, poll, download; its cost, and the lag of results."""
 
 from benchmarks.work.plan import measure
 from benchmarks.work.report import goals, markdown

@@ -1,4 +1,4 @@
-"""A certificate for loopback, made when it is needed and thrown away."""
+"""A temporary certificate for loopback."""
 
 from pathlib import Path
 

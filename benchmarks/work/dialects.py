@@ -1,4 +1,4 @@
-"""What the services answer, each in its own dialect; the shapes follow their documentation and their clients."""
+"""The answers of each service, in the shapes of their documentation and their clients."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ CREATED_AT: Final = "2026-01-01T00:00:00Z"
 
 @attrs.frozen
 class Site:
-    """Where the server is.
+    """The addresses of the server.
 
     Attributes:
         url: Without a trailing slash.
@@ -24,40 +24,40 @@ class Site:
     tls: str
 
     def file(self, task: Task) -> str:
-        """Where a task's video is."""
+        """Returns the address of a task's video."""
         return f"{self.url}/files/{task.id}.mp4"
 
 
-Say = Callable[[Task, Site], Any]
+Answer = Callable[[Task, Site], Any]
 
 
 @attrs.frozen(eq=False)
 class Route:
-    """A request that the server knows.
+    """A request that the server supports.
 
     Attributes:
         kind: Under which it is counted.
-        running: What is said about a task that is not done.
-        finished: About one that is; without it, the same.
+        running: Makes the answer for a task that is not done.
+        finished: Makes the answer for one that is; None for the same.
     """
 
     kind: str
-    running: Say
-    finished: Say | None = None
+    running: Answer
+    finished: Answer | None = None
 
     def body(self, task: Task, site: Site) -> bytes:
-        """What is said about the task now."""
-        say = self.finished if self.finished is not None and task.finished() else self.running
-        if say not in task.bodies:
-            task.bodies[say] = json.dumps(say(task, site), separators=(",", ":")).encode()
-        return task.bodies[say]
+        """Returns the current answer for the task."""
+        answer = self.finished if self.finished is not None and task.finished() else self.running
+        if answer not in task.bodies:
+            task.bodies[answer] = json.dumps(answer(task, site), separators=(",", ":")).encode()
+        return task.bodies[answer]
 
 
 # ------------------------------------------------------------------------------------------------- Kling
 
 
 def kling_running(task: Task, _: Site, status: str = "processing") -> dict[str, Any]:
-    """As in a single answer and in the list."""
+    """Returns an unfinished task, for single answers and the list."""
     return {
         "task_id": task.id,
         "task_status": status,
@@ -69,7 +69,7 @@ def kling_running(task: Task, _: Site, status: str = "processing") -> dict[str, 
 
 
 def kling_finished(task: Task, site: Site) -> dict[str, Any]:
-    """With one video."""
+    """Returns a finished task with one video."""
     video = {"id": f"{task.id}-1", "url": site.file(task), "watermark_url": "", "duration": "5.1"}
     return kling_running(task, site, "succeed") | {
         "task_result": {"videos": [video]},
@@ -80,7 +80,7 @@ def kling_finished(task: Task, site: Site) -> dict[str, Any]:
 
 
 def kling_created(task: Task, site: Site) -> dict[str, Any]:
-    """The answer to create."""
+    """Returns the answer to a create."""
     return kling_running(task, site, "submitted")
 
 
@@ -89,7 +89,7 @@ KLING_LIST: Final = Route("list", kling_running, kling_finished)
 
 
 def kling_envelope(data: bytes) -> bytes:
-    """What Kling puts around each answer."""
+    """Wraps data in Kling's envelope."""
     head = b'{"code":0,"message":"SUCCEED","request_id":"c0656403-0000-4b7e-b8f8-000000000000","data":'
     return b"".join((head, data, b"}"))
 
@@ -172,7 +172,7 @@ CREATES: Final = {
     "/bench/video": Route("create", _fal_created),
     "/openai/videos": Route("create", _openai),
 }
-"""By the path of the POST."""
+"""Creates by the path of the POST."""
 
 QUERIES: Final = {
     KLING_TASKS + "/{}": Route("query", kling_running, kling_finished),
@@ -182,7 +182,7 @@ QUERIES: Final = {
     "/bench/video/requests/{}": Route("result", _fal_result),
     "/openai/videos/{}": Route("query", _openai, _openai_finished),
 }
-"""By the path of the GET, with `{}` for the id."""
+"""Queries by the path of the GET, with `{}` for the id."""
 
 FILES: Final = frozenset({"/files/{}.mp4", "/openai/videos/{}/content"})
 """The paths of files."""

@@ -1,4 +1,4 @@
-"""Which runs are made, and which of them side by side."""
+"""The plan of all runs, some of them side by side."""
 
 import collections
 import tempfile
@@ -11,7 +11,7 @@ from typing import Any, Final
 from benchmarks.work.runs import Case, Stage, run
 
 BEAT: Final = 3.0
-"""The beat at which all are compared."""
+"""Seconds between polls at which all are compared."""
 LEARNED_FROM: Final = 50
 
 CASES: Final = {
@@ -50,25 +50,25 @@ PLAN: Final = [
     *[(50, side_by_side) for side_by_side in 2 * _MOST_50],
     (50, ["fal"]),
 ]
-"""How many tasks, by which clients side by side; one batch after the other."""
+"""Number of tasks, and clients that run side by side; one batch after the other."""
 APART: Final = 0.5
-"""Seconds between the starts of clients that run side by side: each begins with its heaviest second."""
+"""Seconds between the starts of clients that run side by side, since the first second of each is the busiest."""
 
 
 def label(name: str, count: int) -> str:
-    """What a case is called where it did so many tasks: with a star if it ran beside others."""
+    """Returns the name of a case with `count` tasks, with a star if it ran beside others."""
     beside = any(name in names and len(names) > 1 for of_batch, names in PLAN if of_batch == count)
     return f"{CASES[name].name} *" if beside else CASES[name].name
 
 
 def measure(environments: Mapping[str, Path]) -> dict[str, Any]:
-    """Makes all runs, one after the other as `PLAN` says.
+    """Makes all runs of `PLAN`.
 
     Args:
-        environments: The Python of each client's environment, where it could be made.
+        environments: The interpreter of each client's environment, where it could be made.
 
     Returns:
-        Of each count and case, the figures of its runs.
+        The figures of the runs, by count and case.
     """
     runs: dict[str, dict[str, list[dict[str, Any]]]] = collections.defaultdict(lambda: collections.defaultdict(list))
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory, _pool() as pool:
@@ -89,7 +89,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def staged(directory: Path) -> Stage:
-    """A stage with all that the peers need."""
+    """Returns a stage with all that the peers need."""
     from benchmarks.work import certificate  # noqa: PLC0415  (the tests, which need none, have no trustme)
 
     own, authority = certificate.make(directory)

@@ -1,4 +1,4 @@
-"""What the runs say, as tables and as goals that were met or missed."""
+"""The report on the work: tables, and goals that were met or missed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -37,22 +37,21 @@ GOALS: Final = {
 
 _HOW: Final = """
 Each client creates all tasks at once; they are done 8 to 16 s later, spread evenly. It polls, and saves 1 MiB per
-task: pieces of up to 1 MiB, `.part`, fsync, rename, eight at once; where a client brings no download, by the same
-code as the floor. The server's list shows the newest first and holds this client's tasks only. CPU is the client
-process's, user and system: what is imported with the client or on entering it (`async with`) does not count, what is
-imported later does; `kling_async` after tasks that it learned from is warm from these. Lag is from the end of the
-task on the server to the moment the caller knows. Ideal is the time of the longest task. A stall is one turn of the
-event loop: so late can anything be that is due meanwhile. Medians, with the lowest and highest run. Each run has a
-server of its own, in another process; how busy it was, and how soon it answered another process that asked every 50
-ms, is in the second table. With 500 tasks both loops by hand and `kling_async` at 3 s run alone, and fal-client, once;
-the others two or three side by side. With 50 tasks six or seven do, and fal-client as shipped runs alone, once. A row
-with a star ran beside others; its CPU and stall are somewhat inflated by that. fal-client speaks TLS, all others
-plain HTTP.
+task: pieces of up to 1 MiB, `.part`, fsync, rename, eight at once; a client without a download uses the code of the
+floor. The server's list shows the newest first and contains this client's tasks only. CPU is the client process's,
+user and system: imports together with the client or on entering it (`async with`) do not count, later ones do;
+`kling_async` after tasks that it learned from is warm from these. Lag is from the end of the task on the server until
+the caller has it. Ideal is the time of the longest task. A stall is one turn of the event loop: the largest delay of
+anything that becomes due meanwhile. Medians, with the lowest and highest run. Each run has its own server, in another
+process; its load, and the time of its answers to another process that sends a request every 50 ms, are in the second
+table. With 500 tasks both loops by hand and `kling_async` at 3 s run alone, and fal-client, once; the others two or
+three side by side. With 50 tasks six or seven do, and fal-client as shipped runs alone, once. A row with a star ran
+beside others; its CPU and stall are somewhat inflated by that. fal-client uses TLS, all others plain HTTP.
 """
 
 
 def markdown(data: Mapping[str, Any]) -> str:
-    """The section of the report."""
+    """Returns the section of the report."""
     parts = ["## The work of a batch", _HOW.strip()]
     for count in sorted(data["runs"], key=int, reverse=True):
         runs = data["runs"][count]
@@ -66,7 +65,7 @@ def markdown(data: Mapping[str, Any]) -> str:
 
 
 def goals(data: Mapping[str, Any]) -> list[Goal]:
-    """What was aimed at for 500 tasks; "not measured" where whole runs are missing."""
+    """Returns the goals for 500 tasks with their figures; "not measured" where whole runs are missing."""
     runs: Runs = data.get("runs", {}).get("500", {})
     cpu, memory = _ratio(runs, "cpu_ms"), _ratio(runs, "memory_mb")
     ours, floor, learned = (good(runs.get(name, [])) for name in ("kling-3", "floor", "kling-learned"))
@@ -85,18 +84,18 @@ def goals(data: Mapping[str, Any]) -> list[Goal]:
         found["requests"] = requests.text(2), requests.median / 2.1 - 1
         found["stall"] = f"{stall} ms", stall.median / 50 - 1
     if learned:
-        lag, asked = _spread(learned, "lag_mean", 1000), _spread(learned, "requests")
-        found["learned"] = f"{lag} ms at {asked.text(2)}", max(lag.median / 500, asked.median / 2.3) - 1
+        lag, requests = _spread(learned, "lag_mean", 1000), _spread(learned, "requests")
+        found["learned"] = f"{lag} ms at {requests.text(2)}", max(lag.median / 500, requests.median / 2.3) - 1
     return [Goal(*title, *found[key]) if key in found else Goal(*title) for key, title in GOALS.items()]
 
 
 def good(runs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The runs whose figures count: nothing went wrong, all tasks ended, and where files are kept all are whole."""
+    """Returns the runs that count: without errors, with all tasks ended, and all files whole if there are files."""
     return [run for run in runs if _is_good(run)]
 
 
 def marked(name: str, runs: Sequence[Mapping[str, Any]]) -> str:
-    """The name of a row, with how many of its runs count if not all do."""
+    """Returns the name of a row, with the number of its runs that count if not all do."""
     whole = len(good(runs))
     return name if whole == len(runs) else f"{name} ({whole} of {len(runs)} runs whole)"
 
@@ -116,10 +115,10 @@ def _rows(runs: Runs, columns: Mapping[str, str], count: int) -> list[list[objec
 
 
 def _cell(runs: Sequence[Mapping[str, Any]], key: str) -> object:
-    """Of the runs that count; how many files are whole is told of all."""
-    told = [run for run in runs if "error" not in run] if key == "whole" else good(runs)
-    told = [run for run in told if run.get(key, 0) is not None]
-    return _spread(told, key) if told else ""
+    """Returns the figure of the runs that count; the number of whole files of all runs."""
+    measured = [run for run in runs if "error" not in run] if key == "whole" else good(runs)
+    measured = [run for run in measured if run.get(key, 0) is not None]
+    return _spread(measured, key) if measured else ""
 
 
 def _spread(runs: Sequence[Mapping[str, Any]], key: str, scale: float = 1) -> Spread:
@@ -127,11 +126,9 @@ def _spread(runs: Sequence[Mapping[str, Any]], key: str, scale: float = 1) -> Sp
 
 
 def _ratio(runs: Runs, key: str, other: str = "floor") -> Spread | None:
-    """Ours at 3 s over the floor or another, of runs that followed each other; both of a pair must count."""
+    """Returns the ratio of ours at 3 s to the floor or another, of consecutive runs that both count."""
     pairs = zip(runs.get("kling-3", []), runs.get(other, []), strict=False)
-    ratios = [
-        _figure(ours, key) / _figure(beside, key) for ours, beside in pairs if _is_good(ours) and _is_good(beside)
-    ]
+    ratios = [_figure(ours, key) / _figure(base, key) for ours, base in pairs if _is_good(ours) and _is_good(base)]
     return Spread(ratios) if ratios else None
 
 
@@ -140,7 +137,7 @@ def _figure(run: Mapping[str, Any], key: str) -> float:
 
 
 def _failures(runs: Runs) -> list[str]:
-    """One line per client in whose runs something went wrong."""
+    """Returns a line for each client with errors in its runs."""
     lines = []
     for name, of_case in runs.items():
         errors = [error for run in of_case for error in run.get("errors", [run.get("error")])]

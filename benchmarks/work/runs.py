@@ -1,4 +1,4 @@
-"""One run: a fresh server, a fresh client process, and what both say afterwards."""
+"""One run: a fresh server, a fresh client process, and the figures of both."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ FILE_BYTES: Final = 2**20
 REPOSITORY: Final = Path(__file__).parents[2]
 PROBE_SECONDS: Final = 0.05
 PROBE_TIMEOUT: Final = 30.0
-"""Seconds; a probe that fails counts as much."""
+"""Seconds; a failed probe counts as this long."""
 _DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -35,8 +35,8 @@ class Case:
         name: In the tables.
         environment: Of the client.
         client: Module and function below `benchmarks.clients`.
-        beat: Seconds between polls; None for what the client does by itself.
-        warm_up: Tasks made before by the same client.
+        beat: Seconds between polls; None for the client's default.
+        warm_up: Tasks that the same client makes before the measurement.
     """
 
     name: str
@@ -48,15 +48,15 @@ class Case:
 
 @attrs.frozen
 class Stage:
-    """What all runs share.
+    """The settings shared by all runs.
 
     Attributes:
         directory: For files.
-        shortest: Seconds that the shortest task takes.
-        longest: Seconds that the longest takes.
+        shortest: Seconds of the shortest task.
+        longest: Seconds of the longest task.
         held: Whether tasks begin only when the client releases them.
-        timeout: Seconds after which a client is given up.
-        certificate: For TLS, with its key; None where no client asks for it.
+        timeout: Seconds after which a client is killed.
+        certificate: For TLS, with its key; None where no client needs it.
         authority: That signed it.
     """
 
@@ -69,7 +69,7 @@ class Stage:
     authority: Path | None = None
 
     def video(self) -> Path:
-        """The file of every task, made when first asked for."""
+        """Returns the file of every task, which is made on first use."""
         path = self.directory / "video.mp4"
         if not path.exists():
             path.write_bytes(mp4(FILE_BYTES))
@@ -77,7 +77,7 @@ class Stage:
 
 
 def run(case: Case, count: int, environments: Mapping[str, Path], stage: Stage) -> dict[str, Any]:
-    """Does the work once; its figures, or `{"error": ...}`."""
+    """Makes one run; returns its figures, or `{"error": ...}`."""
     if case.environment not in environments:
         return {"error": "not installed"}
     with served(stage) as site, probed(site["url"]) as answers, tempfile.TemporaryDirectory(dir=stage.directory) as out:
@@ -91,14 +91,14 @@ def run(case: Case, count: int, environments: Mapping[str, Path], stage: Stage) 
 
 
 def seen(url: str) -> dict[str, Any]:
-    """What the server has to say about the round."""
+    """Returns the server's figures of the round."""
     with _DIRECT.open(f"{url}/_figures", timeout=30) as answer:
         found: dict[str, Any] = json.load(answer)
     return found
 
 
 def figures(client: dict[str, Any], server: dict[str, Any], count: int) -> dict[str, Any]:
-    """Brings together what the two saw."""
+    """Combines the figures of client and server."""
     done = server["done"]
     lags = sorted(moment - done[task_id] for task_id, moment in client["detected"].items() if task_id in done)
     return {
@@ -121,14 +121,14 @@ def figures(client: dict[str, Any], server: dict[str, Any], count: int) -> dict[
 
 
 def p95(values: list[float]) -> float | None:
-    """What 95 % of them stay below; None of none."""
+    """Returns the 95th percentile; None where there are no values."""
     return sorted(values)[int(0.95 * (len(values) - 1))] if values else None
 
 
 def answered(
     case: Case, python: Path, options: dict[str, Any], stage: Stage, program: str = "benchmarks.clients"
 ) -> dict[str, Any]:
-    """What a client process says, or `{"error": ...}`."""
+    """Runs a client process; returns its figures, or `{"error": ...}`."""
     environment = os.environ | {
         "PYTHONPATH": str(REPOSITORY),
         "NO_PROXY": "127.0.0.1",
@@ -157,7 +157,7 @@ def answered(
 
 @contextlib.contextmanager
 def served(stage: Stage) -> Iterator[dict[str, str]]:
-    """A server in a process of its own; gives its addresses."""
+    """Runs a server in a separate process; yields its addresses."""
     options = {
         "file": str(stage.video()),
         "shortest": stage.shortest,
@@ -180,9 +180,9 @@ def served(stage: Stage) -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def probed(url: str) -> Iterator[list[float]]:
-    """Asks the server for next to nothing on a fixed beat, from this process; gives the seconds each answer took.
+    """Sends the server trivial requests at a fixed interval, from this process; yields the seconds of each answer.
 
-    While one answer is awaited others fall due: they count with the time that they are late.
+    Requests that become due while another answer is awaited count with their delay.
     """
     answers: list[float] = []
     ended = threading.Event()
@@ -210,7 +210,7 @@ def probed(url: str) -> Iterator[list[float]]:
 
 
 def slowness(answers: list[float]) -> dict[str, float | None]:
-    """How long the server took for an answer; None where it was not asked."""
+    """Returns how long the server took for an answer; None where there were no requests."""
     late, worst = p95(answers), max(answers, default=None)
     return {
         "probe_ms": None if late is None else 1000 * late,
@@ -219,7 +219,7 @@ def slowness(answers: list[float]) -> dict[str, float | None]:
 
 
 def _whole(directory: Path, video: bytes) -> int:
-    """How many files are there, complete and under their names."""
+    """Returns the number of complete files under their final names."""
     if not directory.is_dir():
         return 0
     return sum(path.suffix == ".mp4" and path.read_bytes() == video for path in directory.iterdir())

@@ -2,7 +2,7 @@
 
     python -m benchmarks.work.server '{"file": "video.mp4", "shortest": 8, "longest": 16, "held": false, ...}'
 
-Prints a line of JSON with its addresses. It is made to be cheap: answers are kept as bytes, files go out by sendfile.
+Prints a line of JSON with its addresses. It uses little CPU: answers are cached as bytes, files are sent by sendfile.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ class Server:
     """Answers for all services.
 
     Args:
-        world: Remembers.
-        file: Of each task.
+        world: State of the account.
+        file: Video of each task.
     """
 
     def __init__(self, world: AccountModel, file: Path) -> None:
@@ -36,7 +36,7 @@ class Server:
         self.site = dialects.Site("", "")
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Any request."""
+        """Answers any request."""
         path = request.rel_url.path
         if path.startswith("/_"):
             return self._about(path, request)
@@ -71,12 +71,12 @@ class Server:
 
     def _create(self, path: str, body: bytes) -> web.Response:
         external_id = json.loads(body).get("external_task_id") if path == dialects.KLING_TASKS else None
-        return self._said(path, dialects.CREATES[path], self._world.create(external_id).id)
+        return self._body(path, dialects.CREATES[path], self._world.create(external_id).id)
 
     def _query(self, known: str, task_id: str) -> web.Response:
-        return self._said(known, dialects.QUERIES[known], task_id)
+        return self._body(known, dialects.QUERIES[known], task_id)
 
-    def _said(self, path: str, route: dialects.Route, task_id: str) -> web.Response:
+    def _body(self, path: str, route: dialects.Route, task_id: str) -> web.Response:
         self._world.requests[route.kind] += 1
         body = route.body(self._world.by_id[task_id], self.site)
         if path.startswith(dialects.KLING_TASKS):
@@ -99,8 +99,8 @@ async def serve(*, file: str, shortest: float, longest: float, held: bool, certi
 
     Args:
         file: The path of the video.
-        shortest: Seconds that the shortest task takes.
-        longest: Seconds that the longest takes.
+        shortest: Seconds of the shortest task.
+        longest: Seconds of the longest task.
         held: Whether tasks begin only when they are released.
         certificate: The path of a certificate with its key, for TLS too.
     """
@@ -120,7 +120,7 @@ async def serve(*, file: str, shortest: float, longest: float, held: bool, certi
 
 
 def main() -> None:
-    """Serves as the command line says."""
+    """Serves with the options of the command line."""
     options: dict[str, Any] = json.loads(sys.argv[1])
     asyncio.run(serve(**options))
 

@@ -1,4 +1,4 @@
-"""What the server remembers: tasks, when each was created and when it is done, and how often it was asked."""
+"""The state of the server: tasks with their times of creation and end, and counts of requests."""
 
 import collections
 import math
@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 
 FIRST_ID: Final = 867283741759110000
-"""Ids have 18 digits, as the real ones have."""
+"""Ids have 18 digits, like real ones."""
 
 
 @attrs.define
@@ -19,10 +19,10 @@ class Task:
     Attributes:
         id: Made by the server.
         external_id: Made by the client.
-        created: When it was, by the clock that all processes share.
-        done: When it is.
-        created_ms: The same as `created`, since 1970 in milliseconds.
-        bodies: What was said about it before, for it is said again.
+        created: Time of its creation, by the monotonic clock, which all processes share.
+        done: Time of its end, by the same clock.
+        created_ms: Time of its creation in milliseconds since 1970.
+        bodies: Cached answers.
     """
 
     id: str
@@ -34,11 +34,11 @@ class Task:
 
     @property
     def done_ms(self) -> int:
-        """As `created_ms`."""
+        """Time of its end in milliseconds since 1970."""
         return self.created_ms + round((self.done - self.created) * 1000)
 
     def finished(self) -> bool:
-        """Whether it is done by now."""
+        """Whether it is done."""
         return time.monotonic() >= self.done
 
 
@@ -46,8 +46,8 @@ class AccountModel:
     """All tasks of one server.
 
     Args:
-        shortest: Seconds that the shortest task takes.
-        longest: Seconds that the longest takes.
+        shortest: Seconds of the shortest task.
+        longest: Seconds of the longest task.
         held: Whether tasks begin only when they are released.
     """
 
@@ -59,7 +59,7 @@ class AccountModel:
         self.begin(50)
 
     def begin(self, count: int) -> None:
-        """Begins a round: its tasks take times spread evenly, in an order that is the same in each run."""
+        """Begins a round: the durations of its tasks are spread evenly, in the same order in each run."""
         shortest, longest = self._range
         self._durations = [shortest + (longest - shortest) * (index + 0.5) / count for index in range(count)]
         random.Random(count).shuffle(self._durations)  # noqa: S311  (no secret)
@@ -69,7 +69,7 @@ class AccountModel:
         self._began = time.monotonic()
 
     def create(self, external_id: str | None) -> Task:
-        """A new task, which takes the next of the round's times."""
+        """Creates a task with the next duration of the round."""
         duration = self._durations[(len(self.tasks) - self._first) % len(self._durations)]
         now = time.monotonic()
         done = math.inf if self._held else now + duration
@@ -79,17 +79,17 @@ class AccountModel:
         return task
 
     def release(self, scale: float) -> None:
-        """The round's tasks begin now, each to take its time; all are there, as many as were said.
+        """Starts the round's tasks now; all of them must have been created.
 
         Args:
-            scale: Of these times: below 1 for those of which nothing is to be known.
+            scale: Factor for their durations: below 1 for tasks that are not measured.
         """
         now = time.monotonic()
         for task, duration in zip(self.tasks[self._first :], self._durations, strict=True):
             task.done = now + scale * duration
 
     def figures(self) -> dict[str, Any]:
-        """What is to be known about the round."""
+        """Returns the figures of the round."""
         return {
             "created": {task.id: task.created for task in self.tasks[self._first :]},
             "done": {task.id: task.done for task in self.tasks[self._first :]},

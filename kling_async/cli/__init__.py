@@ -17,10 +17,10 @@ __all__ = ["Exit", "main"]
 
 
 class _Command(Protocol):
-    """What each module in `commands` offers."""
+    """The interface of each module in `commands`."""
 
     def run(self, options: Namespace, output: Output) -> int:
-        """Carries the command out; returns the exit code."""
+        """Runs the command; returns the exit code."""
         ...
 
 
@@ -28,13 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Args:
-        argv: the words after the program's name; else those of this process.
+        argv: the words after the program's name; by default those of this process.
 
     Returns:
         The exit code, an `Exit`.
     """
     words = sys.argv[1:] if argv is None else list(argv)
-    # Looked for before the options are read, since a program gets a mistake in them as JSON too.
+    # Looked up before the options are parsed, since with --json parse errors are JSON too.
     output = Output(json="--json" in words, quiet="--quiet" in words or "-q" in words)
     try:
         code = _run(words, output)
@@ -46,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str], output: Output) -> int:
     try:
         with _terminated_raises():
-            # Whoever is interrupted while it is being imported hears so, too.
-            from kling_async.cli.arguments import read  # noqa: PLC0415  (as just said)
+            # Imported here, so that an interrupt during the import is reported too.
+            from kling_async.cli.arguments import read  # noqa: PLC0415  (see above)
 
             options = read(words)
-            # The commands need more still; `--help` must not wait for them.
+            # Commands import even more; `--help` must not wait for that.
             command = cast("_Command", importlib.import_module(f"kling_async.cli.commands.{options.module}"))
             return command.run(options, output)
     except UsageError as error:
@@ -66,14 +66,14 @@ def _run(words: Sequence[str], output: Output) -> int:
 
 
 def _goodbye(output: Output, code: Exit) -> Exit:
-    """Signals that come before there is an event loop, so before anything can have been sent."""
+    """Reports a signal that arrived before there was an event loop, so before anything can have been sent."""
     message = "interrupted: nothing was sent, nothing is billed"
     output.failed(message, failure(code, "Interrupted", message))
     return code
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM came."""
+    """SIGTERM was received."""
 
 
 def _raise_terminated(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -82,12 +82,12 @@ def _raise_terminated(_number: int, _frame: FrameType | None) -> NoReturn:
 
 @contextmanager
 def _terminated_raises() -> Iterator[None]:
-    """SIGTERM unwinds as Ctrl-C does, so that the message says what goes on and is billed."""
+    """Makes SIGTERM unwind as Ctrl-C does, so that the message names what continues and is billed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.getsignal(signal.SIGTERM)
-    if before is not signal.SIG_IGN:  # a shell's choice for what runs in its background
+    if before is not signal.SIG_IGN:  # shells ignore the signal for background jobs
         signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         yield

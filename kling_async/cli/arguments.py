@@ -1,4 +1,4 @@
-"""The words of the command line: all commands and options, and nothing that is slow to import."""
+"""Parses the command line: all commands and options, without slow imports."""
 
 import argparse
 import textwrap
@@ -16,21 +16,21 @@ from kling_async.cli.output import columns_of_help
 from kling_async.version import __version__
 
 _SHORT: Final = "generate"
-"""Short for the command of the default endpoint."""
+"""Alias of the default endpoint's command."""
 _SHORT_TEXT: Final = f"short for {endpoints.DEFAULT}"
 _HELP: Final = {"-h", "--help"}
 _DESCRIPTION: Final = "Make videos, pictures and sound with the Kling AI API, and never pay twice."
 
 
 def read(words: Sequence[str]) -> Namespace:
-    """Reads the command line.
+    """Parses the command line.
 
     Raises:
-        UsageError: it cannot be understood.
-        Shown: `--help` or `--version` was asked for.
+        UsageError: it is invalid.
+        Shown: it contains `--help` or `--version`.
     """
     makers = [_SHORT, *endpoints.names()]
-    if _leaves_out_what(words, makers):
+    if _omits_command(words, makers):
         words = ["estimate", _SHORT, *words[1:]]
     parser, commands = _parser(words)
     for word, known in zip(words, [commands, makers] if words[:1] == ["estimate"] else [commands], strict=False):
@@ -45,8 +45,8 @@ def read(words: Sequence[str]) -> Namespace:
     return options
 
 
-def _leaves_out_what(words: Sequence[str], makers: Sequence[str]) -> bool:
-    """Whether it is an `estimate` of nothing but options, which is one of what `generate` makes."""
+def _omits_command(words: Sequence[str], makers: Sequence[str]) -> bool:
+    """Whether the words are an `estimate` with options but no command, which estimates `generate`."""
     begins = words[:1] == ["estimate"] and words[1:2] != [] and words[1].startswith("-") and words[1] not in _HELP
     return begins and not {*makers} & {*words}
 
@@ -55,16 +55,16 @@ class _Parser(ArgumentParser):
     """Raises its errors, so that programs get them as JSON."""
 
     def __init__(self, **options: Any) -> None:
-        # An abbreviation would change its meaning with the next option that begins alike.
+        # A new option with the same beginning would change the meaning of an abbreviation.
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
 
     def print_help(self, file: object = None) -> NoReturn:  # noqa: ARG002  (argparse names it)
         raise Shown(self.format_help().rstrip("\n"))
 
     def error(self, message: str) -> NoReturn:
-        about, colon, what = message.partition(": ")
-        if colon and what == "expected one argument":
-            option = about.split()[-1].rpartition("/")[2]
+        argument, colon, problem = message.partition(": ")
+        if colon and problem == "expected one argument":
+            option = argument.split()[-1].rpartition("/")[2]
             message += f"; a value that begins with a dash is joined to it: {option}=-..."
         raise UsageError(message, f"see `{self.prog} --help`")
 
@@ -77,10 +77,10 @@ class _Version(argparse.Action):
 
 
 def _parser(chosen: Sequence[str]) -> tuple[ArgumentParser, Mapping[str, ArgumentParser]]:
-    """The parser, and that of each command by its name.
+    """Returns the parser, and the parser of each command by its name.
 
     Args:
-        chosen: the words of the command line. The first is a command, whose options are wanted, or an option such as
+        chosen: the words of the command line. The first is the command whose options are added, or an option such as
             `--help`.
     """
     parser = _Parser(prog="kling-async", usage="%(prog)s COMMAND ...", description=_DESCRIPTION)
@@ -106,7 +106,7 @@ def _parser(chosen: Sequence[str]) -> tuple[ArgumentParser, Mapping[str, Argumen
 
 
 def _listed(commands: Mapping[str, ArgumentParser]) -> str:
-    """The commands, each with what it does: what makes something by what it makes, then all others."""
+    """Returns the list of commands with a summary of each: endpoints grouped by folder, then all others."""
     folders = endpoints.folders()
     makers = {name for names in folders.values() for name in names}
     groups = {
@@ -134,7 +134,7 @@ def _command(commands: Any, name: str, module: str, text: str, epilog: str = "")
 
 
 def _add_endpoints(commands: Any, chosen: Sequence[str]) -> None:
-    """A command for each endpoint, with its options if it is the chosen one: records are imported on use."""
+    """Adds a command for each endpoint, with options for the chosen one only: other records are not imported."""
     for name in [_SHORT, *endpoints.names()]:
         parser = _command(commands, name, "generate", _SHORT_TEXT)
         if [name] == [*chosen[:1]]:
@@ -142,7 +142,7 @@ def _add_endpoints(commands: Any, chosen: Sequence[str]) -> None:
 
 
 def _add_estimate(commands: Any, chosen: Sequence[str]) -> None:
-    """`estimate` in front of another command: its options once more."""
+    """Adds `estimate`, which precedes another command and takes that command's options."""
     parser = _command(
         commands,
         "estimate",
@@ -164,7 +164,7 @@ def _add_estimate(commands: Any, chosen: Sequence[str]) -> None:
 
 
 def _add_batch(commands: Any, chosen: Sequence[str]) -> None:
-    text = "make many from a file of jobs, killed and run again as often as you like; nothing is paid twice"
+    text = "run all jobs of a file; it may be killed and run again at any time, and nothing is paid twice"
     parser = _command(commands, "batch", "batch", text)
     if [*chosen[:1]] == ["batch"]:
         from kling_async.cli.batch_options import add_batch  # noqa: PLC0415  (schemas of rows; only with batches)
@@ -173,7 +173,7 @@ def _add_batch(commands: Any, chosen: Sequence[str]) -> None:
 
 
 def _add_fleet(commands: Any, chosen: Sequence[str]) -> None:
-    text = "make many on several machines, any of which may die; nothing is paid twice"
+    text = "run jobs on several machines, any of which may die; nothing is paid twice"
     parser = _command(commands, "fleet", "fleet", text)
     if [*chosen[:1]] == ["fleet"]:
         from kling_async.cli.fleet_options import add_fleet  # noqa: PLC0415  (schemas of rows; only with fleets)
@@ -186,16 +186,16 @@ def _add_save(commands: Any) -> None:
         commands,
         "save",
         "save",
-        "wait for a task made before and save what it made; goes on where a download broke off",
+        "wait for an existing task and save its results; resumes a download that broke off",
         "It costs nothing: the task is not made again.\n",
     )
     text = (
-        "ENDPOINT:ID as it was printed when the task was made, or by `kling-async list`; ID may be your own. "
+        "ENDPOINT:ID as printed when the task was made, or by `kling-async list`; ID may be your own. "
         "raw:PATH:ID names a task of any path of the service"
     )
     parser.add_argument("reference", metavar="REFERENCE", help=text)
     add_target(parser)
-    parser.add_argument("--watermark", action="store_true", help="the watermarked variant, if one was asked for")
+    parser.add_argument("--watermark", action="store_true", help="the watermarked variant, if one was requested")
     add_base_url(parser)
     add_waiting(parser)
     add_output(parser)
@@ -203,7 +203,7 @@ def _add_save(commands: Any) -> None:
 
 def _add_list(commands: Any) -> None:
     parser = _command(commands, "list", "listing", "show the account's tasks, in the service's order")
-    text = f"whose tasks: the name of its command, or raw:PATH (default: {endpoints.DEFAULT})"
+    text = f"endpoint of the tasks: the name of its command, or raw:PATH (default: {endpoints.DEFAULT})"
     parser.add_argument("endpoint", nargs="?", default=endpoints.DEFAULT, metavar="ENDPOINT", help=text)
     parser.add_argument(
         "--limit", type=whole_from(0), default=30, metavar="N", help="tasks at most, 0: all (default: 30)"
@@ -216,7 +216,7 @@ def _add_list(commands: Any) -> None:
 def _add_models(commands: Any) -> None:
     parser = _command(commands, "models", "models", "show what each model can do, and what it costs")
     parser.add_argument("model", nargs="?", metavar="MODEL", help="only this one")
-    text = f"of which command (default: {endpoints.DEFAULT})"
+    text = f"command whose models to show (default: {endpoints.DEFAULT})"
     parser.add_argument("--endpoint", default=endpoints.DEFAULT, metavar="ENDPOINT", help=text)
     add_output(parser)
 
@@ -227,10 +227,10 @@ def _add_costs(commands: Any) -> None:
         "costs",
         "costs",
         "show the account's packs, what is left of them, and what was spent by day and model",
-        "It costs nothing. What is left is counted by the service up to 12 hours late, and may be asked for once a\n"
-        "second at most. What was spent wants an API key: a pair of keys is shown the packs alone.\n",
+        "It costs nothing. The service counts what is left up to 12 hours late, and allows one query a second.\n"
+        "What was spent needs an API key: with a key pair only the packs are shown.\n",
     )
-    text = "of which to show what was spent (default: 30)"
+    text = "days of which to show what was spent (default: 30)"
     parser.add_argument("--days", type=whole_from(1, 36_500), default=30, metavar="N", help=text)
     add_base_url(parser)
     add_output(parser)
@@ -241,11 +241,11 @@ def _add_doctor(commands: Any) -> None:
         commands,
         "doctor",
         "doctor",
-        "say what is wrong before anything is paid: keys, address, network, account, disk",
-        "It costs nothing: one page of the account's tasks is asked for. Keys are never shown.\n",
+        "check keys, address, network, account and disk before anything is paid",
+        "It costs nothing: one page of the account's tasks is requested. Keys are never shown.\n",
     )
     add_base_url(parser)
-    text = "where results are to be saved (default: here)"
+    text = "directory that results will be saved to (default: the current one)"
     parser.add_argument("--out", type=place, default=".", metavar="DIR", help=text)
     add_output(parser)
 
@@ -256,16 +256,14 @@ def _add_emulator(commands: Any) -> None:
         "emulator",
         "emulator",
         "run an emulator of the service on this machine until Ctrl-C",
-        "It prints lines to paste into another shell, where kling-async, and any other client, then uses it.\n"
-        "Its keys are drawn anew at each start; KLING_EMULATOR_API_KEY sets the API key, for example for containers.\n"
-        "KLING_EMULATOR_WEBHOOK_SECRET sets the secret that signs callbacks; two, with a space between, while they\n"
+        "It prints lines to paste into another shell, where kling-async and any other client then use it.\n"
+        "It draws new keys at each start; KLING_EMULATOR_API_KEY sets the API key, for example for containers.\n"
+        "KLING_EMULATOR_WEBHOOK_SECRET sets the secret that signs callbacks; two, separated by a space, while they\n"
         "rotate. The console's test callback is posted by\n"
         """  curl -H 'Content-Type: application/json' -d '{"url": "http://127.0.0.1:8000/kling"}' \\\n"""
         "    $KLING_BASE_URL/_emulator/webhooks/test\n",
     )
-    parser.add_argument(
-        "--sign-callbacks", action="store_true", help="sign callbacks, by a secret that is drawn if none is set"
-    )
+    parser.add_argument("--sign-callbacks", action="store_true", help="sign callbacks; draws a secret if none is set")
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=port, default=0, metavar="N", help="to listen on (default: 0, a free one)")
     parser.add_argument(
@@ -281,10 +279,12 @@ def _add_emulator(commands: Any) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="answer to this host name or address too, as a compose service is known by; may be repeated",
+        help="answer to this host name or address too, such as the name of a compose service; may be repeated",
     )
     parser.add_argument(
-        "--strict", action="store_true", help="refuse what a path does not know, which the service ignores, and bills"
+        "--strict",
+        action="store_true",
+        help="refuse unknown parameters, which the service ignores (and bills the task)",
     )
     parser.add_argument(
         "--strict-types", action="store_true", help='accept the documented JSON types only, not "duration": 5'

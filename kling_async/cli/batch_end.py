@@ -1,4 +1,4 @@
-"""What a batch is about to do, and what came of it: values in, text and JSON out."""
+"""The plan and the result of a batch as text and JSON. Pure functions of values."""
 
 import shlex
 from collections import Counter, defaultdict
@@ -28,7 +28,7 @@ _OPEN: Final = {RowStatus.WAITING, *_SENT}
 
 
 def problem_data(problem: RowProblem) -> dict[str, Any]:
-    """A problem of a row, for programs."""
+    """Returns a problem of a row as JSON data."""
     return {
         "event": "problem",
         "line": problem.line,
@@ -39,22 +39,22 @@ def problem_data(problem: RowProblem) -> dict[str, Any]:
 
 
 def problems_text(problems: Sequence[RowProblem]) -> str:
-    """How many there are, and what helps."""
+    """Returns the number of problems, and the option that skips their rows."""
     rows = len({(problem.line, problem.id) for problem in problems})
-    what = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {rows} row{'s' * (rows > 1)}"
-    return f"{what}; nothing was sent. --skip-invalid goes on without {'these rows' if rows > 1 else 'this row'}"
+    counts = f"{len(problems)} problem{'s' * (len(problems) > 1)} in {rows} row{'s' * (rows > 1)}"
+    return f"{counts}; nothing was sent. --skip-invalid goes on without {'these rows' if rows > 1 else 'this row'}"
 
 
 def plan_text(
     plan: Plan, budget: tuple[str, Decimal] | None, concurrency: int | None, assume: Decimal | None = None
 ) -> str:
-    """What is to be done, at which price.
+    """Returns the plan with its price.
 
     Args:
         plan: of the batch.
-        budget: that it has, with its unit.
-        concurrency: tasks at once per model; None where it takes another time than at the service.
-        assume: what a row of unknown price takes of the budget.
+        budget: of the batch, with its unit.
+        concurrency: tasks at once per model; None on an emulator, whose tasks do not take as long as the service's.
+        assume: amount of the budget that a row of unknown price reserves.
     """
     done = f", {plan.done} of them sent before" if plan.done else ""
     lines = [f"{plan.rows} row{'s' * (plan.rows != 1)}{done}; {plan.to_make} to make"]
@@ -67,8 +67,8 @@ def plan_text(
             for share in plan.shares
         ]
     if plan.to_make and plan.unpriced:
-        says = "--assume says what such a row takes" if assume is None else f"each takes {number(assume)}"
-        more = "" if budget is None else f"; {says} of the budget"
+        share = "--assume sets what such a row takes" if assume is None else f"each takes {number(assume)}"
+        more = "" if budget is None else f"; {share} of the budget"
         lines.append(f"the price of {plan.unpriced} of them is not known{more}")
     if budget is not None and (plan.units if budget[0] == "units" else plan.usd) > budget[1]:
         lines.append(f"the budget of {amount(budget)} is not enough for all: rows beyond it are not sent")
@@ -76,12 +76,12 @@ def plan_text(
 
 
 def plan_data(plan: Plan) -> dict[str, Any]:
-    """What is to be done, for programs."""
+    """Returns the plan as JSON data."""
     return {"event": "plan", **as_data(plan)}
 
 
 def amount(budget: tuple[str, Decimal]) -> str:
-    """A budget in words."""
+    """Returns a budget as text."""
     unit, limit = budget
     return dollars(limit) if unit == "usd" else f"{number(limit)} units"
 
@@ -103,11 +103,11 @@ class End:
 
     Attributes:
         results: of all rows.
-        out: where files and report are, absolute.
+        out: directory of files and report, absolute.
         words: of the command line.
         seconds: that it took.
-        interrupted: by which signal, as an exit code; None where it came to its end.
-        emulated: whether an emulator ended with it.
+        interrupted: exit code of the signal that interrupted it; None where it ran to its end.
+        emulated: whether it ran on an emulator, which ended with it.
     """
 
     results: Sequence[RowResult]
@@ -119,7 +119,7 @@ class End:
 
     @property
     def code(self) -> Exit:
-        """Exit code: rows that were left out on purpose do not raise it."""
+        """The exit code; rows that were skipped on purpose are no error."""
         if self.interrupted is not None:
             return self.interrupted
         return (
@@ -127,7 +127,7 @@ class End:
         )
 
     def text(self) -> str:
-        """For people."""
+        """Returns text for people."""
         sums = sums_of(self.results)
         cost = money_text(sums) + f", and {sums.unpriced} of unknown price" * bool(sums.unpriced)
         if self.emulated and any(sums.units.values()):
@@ -142,7 +142,7 @@ class End:
         return "\n".join(f"{name:<6}  {value}" for name, value in rows)
 
     def data(self) -> dict[str, Any]:
-        """For programs."""
+        """Returns JSON data."""
         sums, counts = sums_of(self.results), Counter(result.status for result in self.results)
         report = self.out / REPORT
         return {
@@ -158,7 +158,7 @@ class End:
         }
 
     def how_to_go_on(self) -> Iterator[str]:
-        """What to type for the rows that are not done, one line each."""
+        """Yields a line for each way to continue with rows that are not done."""
         yield from sorted({one_line(each.error) for each in self.results if each.status is RowStatus.WAITING} - {""})
         if self.emulated and self._is_open(_SENT):
             yield "tasks of an emulator end with it: begin anew with another --out"
@@ -172,10 +172,10 @@ class End:
         if any(result.status is RowStatus.OVER_BUDGET for result in self.results):
             yield "what is over the budget waits for a larger one: the same command with another --budget"
         if any(result.status is RowStatus.INVALID and not is_left_out(result) for result in self.results):
-            yield "with --assume, rows of unknown price are sent as well: it says what each takes of the budget"
+            yield "with --assume, rows of unknown price are sent as well: it sets what each takes of the budget"
 
     def _command(self) -> str | None:
-        """What is to be typed first."""
+        """Returns the command to run next; None where there is none."""
         if self.emulated and self._is_open(_SENT):
             return None
         if self._failed(made=True) and not self._is_open():
@@ -183,17 +183,17 @@ class End:
         return again(self.words) if self._is_open() or self._failed(made=False) else None
 
     def _is_open(self, statuses: Container[RowStatus] = _OPEN) -> bool:
-        """Whether there are rows with which the same command goes on."""
+        """Whether there are rows that the same command would continue with."""
         return any(result.status in statuses and not result.lost for result in self.results)
 
     def _failed(self, *, made: bool) -> bool:
-        """Whether there are rows that failed, of which a task was made, or that the service refused before."""
+        """Whether rows failed after a task was made (`made`), or because the service refused the create."""
         failed = [each for each in self.results if each.status is RowStatus.FAILED and each.attempts]
         return any((each.task_id is not None) is made for each in failed)
 
 
 def left_text(counts: Mapping[RowStatus, int], *, emulated: bool) -> str:
-    """What goes on without the command, after a second signal."""
+    """Returns what continues at the service after a second signal."""
     running = sum(counts.get(status, 0) for status in UNDER_WAY)
     if not running or emulated:
         return "interrupted"
@@ -201,7 +201,7 @@ def left_text(counts: Mapping[RowStatus, int], *, emulated: bool) -> str:
 
 
 def again(words: Sequence[str], option: str = "") -> str:
-    """The same command once more, with an option that it may have already."""
+    """Returns the same command, with `option` added unless it is there already."""
     command, *rest = words
     more = [option] if option and option not in rest else []
     return shlex.join(["kling-async", command, *more, *rest])

@@ -1,4 +1,4 @@
-"""A live display of a batch, by rich: a bar, rows by status, money, and what went wrong last."""
+"""A live display of a batch, drawn by rich: a bar, rows by status, money, and the last rows that went wrong."""
 
 from collections import deque
 from types import TracebackType
@@ -11,19 +11,19 @@ from rich.text import Text
 
 from kling_async.batch.report_text import time_text
 from kling_async.batch.result import RowResult
-from kling_async.cli.batch_state import Moment, is_told, row_text
+from kling_async.cli.batch_state import Moment, is_reported, row_text
 from kling_async.cli.output import Output, printable
 from kling_async.cli.progress_rich import LiveDisplay, bar_width
 
 _LAST: Final = 4
-"""Rows that went wrong, of which the display shows the last."""
+"""Rows that went wrong which the display shows: the last ones."""
 
 
 class BatchLive(LiveDisplay):
-    """Some lines that show how far a batch is.
+    """Lines that show the progress of a batch.
 
     Args:
-        output: where what went wrong last goes, at the end.
+        output: gets the last rows that went wrong, at the end.
     """
 
     def __init__(self, output: Output) -> None:
@@ -35,7 +35,7 @@ class BatchLive(LiveDisplay):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Gives the lines back; what went wrong last stays."""
+        """Clears the display; prints the last rows that went wrong."""
         super().__exit__(kind, error, trace)
         if (earlier := self._count - len(self._wrong)) > 0:
             self._output.note(f"{earlier} more rows that are not done; the report has them all")
@@ -43,17 +43,17 @@ class BatchLive(LiveDisplay):
             self._output.note(text)
 
     def row(self, result: RowResult) -> None:
-        """Keeps what went wrong."""
-        if is_told(result):
+        """Keeps a row that went wrong."""
+        if is_reported(result):
             self._count += 1
             self._wrong.append(row_text(result))
 
     def moment(self, moment: Moment) -> None:
-        """Shows how far all is."""
+        """Stores the progress to show."""
         self._moment = moment
 
     def rendered(self) -> RenderableType:
-        """The lines."""
+        """Returns the lines to draw."""
         if self._moment is None:
             return self._spinner
         lines = [self._moment.counted(), self._moment.money()]

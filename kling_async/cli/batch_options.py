@@ -15,14 +15,14 @@ from kling_async.cli.record_fields import Field, fields_of
 from kling_async.protocol.endpoint import Endpoint
 
 _DESCRIPTION: Final = """\
-Make many from a file of jobs, killed and run again as often as you like; nothing is paid twice.
+Run all jobs of a file. The command may be killed and run again at any time; nothing is paid twice.
 
 JOBS is JSONL (an object with a request's parameters on each line), CSV (their names in the first line), or a folder of
-pictures, with --prompt and the like for all. A row may have an id, after which its files are called, and an endpoint,
-which is the name of its command; paths of files begin where JOBS is. --schema prints all that a row can have.
+pictures, with --prompt and the like for all. A row may have an id, which names its files, and an endpoint, which is
+the name of its command; paths of files are relative to JOBS. --schema prints all that a row can have.
 
-All rows are checked before anything is paid. The same command again goes on where the last run ended: what is made is
-not made again. report.html in DIR shows all.
+All rows are checked before anything is paid. The same command again continues where the last run ended: results that
+exist are not made again. report.html in DIR shows all rows.
 """
 _EPILOG: Final = f"""\
 examples:
@@ -32,22 +32,22 @@ examples:
   kling-async batch --schema {endpoints.DEFAULT}
 
 exit codes:
-    0  all rows are done, but for those that --skip-invalid left out
+    0  all rows are done, except those that --skip-invalid skipped
     1  some rows failed, were over the budget, or are not known to have ended
-    2  rows are wrong, or the command is; nothing was sent
-  130  Ctrl-C, or 143 after SIGTERM: the first waits for what runs, the second leaves at once
-With --json each line on stdout is an object: event is problem, plan, progress, row, stopping or end, the last, which
-has exit_code.
+    2  the command or some rows are invalid; nothing was sent
+  130  Ctrl-C, or 143 after SIGTERM: the first waits for running tasks, the second ends the command at once
+With --json each line on stdout is an object. Its event is problem, plan, progress, row, stopping or end; end is the
+last, and has exit_code.
 
 """
 
 
 def add_batch(parser: ArgumentParser, words: Sequence[str]) -> None:
-    """All options, with those of the endpoint that the rows are for.
+    """Adds all options, with those of the endpoint that the rows are for.
 
     Args:
         parser: of the command.
-        words: behind the command.
+        words: after the command.
 
     Raises:
         UsageError: there is no such endpoint, or it makes no tasks.
@@ -57,7 +57,7 @@ def add_batch(parser: ArgumentParser, words: Sequence[str]) -> None:
     parser.description = _DESCRIPTION
     parser.epilog = _EPILOG + KEYS
     add_jobs(parser, name, nargs="?")
-    text = "where results and the report go; the command's memory too: the same again goes on"
+    text = "directory of results, report and journal; the same command again continues there"
     parser.add_argument("-o", "--out", metavar="DIR", help=text)
     parser.add_argument("--schema", metavar="ENDPOINT", help="print the JSON schema of a row, and end")
     _add_how(parser)
@@ -68,7 +68,7 @@ def add_batch(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 
 def rows_for(words: Sequence[str]) -> str:
-    """The command of the endpoint that the words name for all rows.
+    """Returns the command of the endpoint that the words give for all rows.
 
     Raises:
         UsageError: there is none, or it answers at once.
@@ -77,22 +77,22 @@ def rows_for(words: Sequence[str]) -> str:
 
 
 def add_jobs(parser: ArgumentParser, name: str, nargs: str | None = None) -> None:
-    """The jobs, and what their rows are for."""
+    """Adds the argument for the jobs, and the option for their endpoint."""
     parser.add_argument("jobs", nargs=nargs, metavar="JOBS", help="a file of JSONL or CSV, or a folder of pictures")
-    text = f"what a row makes that does not say it (default: {endpoints.DEFAULT})"
+    text = f"endpoint of rows that name none (default: {endpoints.DEFAULT})"
     parser.add_argument("--endpoint", default=name, metavar="NAME", help=text)
     parser.set_defaults(rows_for=name)
 
 
 def add_parameters(parser: ArgumentParser, name: str) -> None:
-    """What all rows of an endpoint have that do not give it."""
-    group = parser.add_argument_group(f"parameters of all rows of {name} that do not give them")
+    """Adds options for the parameters of an endpoint, as defaults of its rows."""
+    group = parser.add_argument_group(f"defaults for rows of {name}")
     record_options.add_named(group, fields_in_rows(name), piped=False)
     add_model(group, name, parser.prog)
 
 
 def endpoint_that_makes(name: str) -> str:
-    """The command of an endpoint that rows can be for.
+    """Returns the command of an endpoint that rows can be for.
 
     Raises:
         UsageError: there is none, or it answers at once.
@@ -104,40 +104,40 @@ def endpoint_that_makes(name: str) -> str:
         return found
     if found in endpoints.names():
         raise UsageError(f"{found} answers at once, and is not for batches", "see `kling-async batch --help`")
-    meant = did_you_mean(found, known) or f"; use one of {', '.join(known)}"
-    raise UsageError(f"there is no endpoint {name!r}{meant}", "see `kling-async batch --help`")
+    hint = did_you_mean(found, known) or f"; use one of {', '.join(known)}"
+    raise UsageError(f"there is no endpoint {name!r}{hint}", "see `kling-async batch --help`")
 
 
 def fields_in_rows(name: str) -> list[Field]:
-    """The parameters that rows of this endpoint can have."""
+    """Returns the parameters that rows of this endpoint can have."""
     return [field for field in fields_of(endpoints.record(name)) if field.name not in NOT_IN_ROWS]
 
 
 def _endpoint_in(words: Sequence[str]) -> str:
-    """The endpoint that the words name: its options are looked for before they are read."""
+    """Returns the endpoint that the words name; found before they are parsed, since it determines the options."""
     finder = ArgumentParser(add_help=False, allow_abbrev=False)
     finder.add_argument("--endpoint", nargs="?")
     return endpoints.meant(finder.parse_known_args(words)[0].endpoint or endpoints.DEFAULT, words)
 
 
 def _add_how(parser: ArgumentParser) -> None:
-    group = parser.add_argument_group("how it is carried out")
+    group = parser.add_argument_group("execution")
     group.add_argument("--dry-run", action="store_true", help="check all rows and show the cost; nothing is sent")
-    group.add_argument("--skip-invalid", action="store_true", help="go on without the rows that are wrong")
+    group.add_argument("--skip-invalid", action="store_true", help="go on without invalid rows")
     text = (
-        "what may be spent, over all runs into DIR that have a budget: units such as 60, or dollars such as 8.40usd; "
-        "another amount later changes it"
+        "limit on spending, over all runs into DIR that have a budget: units such as 60, or dollars such as 8.40usd; "
+        "another amount in a later run changes it"
     )
     group.add_argument("--budget", type=budget, metavar="AMOUNT", help=text)
     text = "what a request of unknown price takes of the budget (else it is not sent)"
     group.add_argument("--assume", type=amount, metavar="AMOUNT", help=text)
     text = "tasks at once per model, as your resource pack allows (default: 5)"
     group.add_argument("--concurrency", type=whole_from(1), default=5, metavar="N", help=text)
-    text = "make rows anew that failed in an earlier run"
+    text = "make rows again that failed in an earlier run"
     group.add_argument("--retry-failed", action="store_true", help=text)
     text = "make and save a watermarked variant as well, where the endpoint has one"
     group.add_argument("--watermark", action="store_true", help=text)
-    text = "where is kept what was sent and made (default: DIR/journal.sqlite)"
+    text = "file that records what was sent and made (default: DIR/journal.sqlite)"
     group.add_argument("--journal", type=place, metavar="FILE", help=text)
 
 

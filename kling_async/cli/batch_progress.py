@@ -1,4 +1,4 @@
-"""What is shown while a batch runs: live on a terminal that has rich, else lines; events for programs."""
+"""Progress of a running batch: a live display on a terminal with rich, else lines; with `--json` events."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -6,34 +6,34 @@ from typing import Final, Protocol
 
 from kling_async.batch.report_text import time_text
 from kling_async.batch.result import RowResult
-from kling_async.cli.batch_state import Moment, is_told, row_data, row_text
+from kling_async.cli.batch_state import Moment, is_reported, row_data, row_text
 from kling_async.cli.output import Output
 from kling_async.cli.progress import can_move
 
 BEAT: Final = 1.0
-"""Seconds between two looks at a batch."""
+"""Seconds between two progress updates of a batch."""
 _SECONDS: Final = 30.0
 _SHARE: Final = 0.1
 
 
 class BatchProgress(Protocol):
-    """Shows how far a batch is."""
+    """Shows the progress of a batch."""
 
     def row(self, result: RowResult) -> None:
-        """A row has ended."""
+        """Called when a row has ended."""
         ...
 
     def moment(self, moment: Moment) -> None:
-        """How far all is; comes every second."""
+        """Called every second with the progress of all rows."""
         ...
 
 
 @contextmanager
 def shown(output: Output) -> Iterator[BatchProgress]:
-    """The display that suits.
+    """Yields the display that suits the output.
 
     Args:
-        output: where lines and events go.
+        output: gets lines and events.
     """
     if output.json:
         yield _Events(output)
@@ -55,13 +55,13 @@ class _Nothing:
 
 
 class _NowAndThen:
-    """Whether it is time to say how far all is: after a while, and when much has changed."""
+    """Limits progress messages to one after a while, or when much has changed."""
 
     def __init__(self) -> None:
         self._last: Moment | None = None
 
     def is_due(self, moment: Moment) -> bool:
-        """Whether this moment is worth a line; the first one is."""
+        """Whether progress is due at this moment; the first moment always is."""
         last = self._last
         due = (
             last is None
@@ -74,7 +74,7 @@ class _NowAndThen:
 
 
 class _Events:
-    """Each row, and now and then how far all is, as JSON."""
+    """Writes each row, and progress now and then, as JSON."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -89,14 +89,14 @@ class _Events:
 
 
 class _Lines:
-    """Each row that is not done, and now and then how far all is."""
+    """Writes each row that is not done, and progress now and then, as lines."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._now_and_then = _NowAndThen()
 
     def row(self, result: RowResult) -> None:
-        if is_told(result):
+        if is_reported(result):
             self._output.note(row_text(result))
 
     def moment(self, moment: Moment) -> None:

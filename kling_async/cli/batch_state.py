@@ -1,4 +1,4 @@
-"""A batch at one moment, and its rows, in words and as data. Values in, text out."""
+"""A batch at one moment, and its rows, as text and JSON data. Pure functions of values."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -17,7 +17,7 @@ UNDER_WAY: Final = (RowStatus.RUNNING, RowStatus.SAVING)
 NOTHING: Final = Decimal(0)
 
 _ROWS_PLANNED: Final = 10
-"""Rows' worth of trust in the plan, against what was seen: with the first rows the two are weighed."""
+"""Weight of the planned time per row against the measured one, in rows."""
 
 
 @attrs.frozen(kw_only=True)
@@ -26,10 +26,10 @@ class Moment:
 
     Attributes:
         counts: rows by status.
-        sums: what they have cost so far.
+        sums: cost so far.
         spending: of the budget, if there is one.
         elapsed: seconds since it began.
-        left: seconds that it still takes about; None where nobody knows.
+        left: estimated seconds left; None where unknown.
     """
 
     counts: Mapping[RowStatus, int]
@@ -45,19 +45,19 @@ class Moment:
 
     @property
     def ended(self) -> int:
-        """Rows that this run does nothing more about."""
+        """Number of rows that this run is finished with."""
         return self.total - sum(self.counts.get(status, 0) for status in (*UNDER_WAY, RowStatus.WAITING))
 
     def counted(self) -> str:
-        """How many rows there are of each status."""
+        """Returns the number of rows of each status as text."""
         return counted(self.counts)
 
     def money(self) -> str:
-        """What was spent, and what is left of the budget."""
+        """Returns the money spent, and what is left of the budget, as text."""
         return ", ".join(filter(None, [money_text(self.sums), self._budget()]))
 
     def data(self) -> dict[str, Any]:
-        """For programs."""
+        """Returns JSON data."""
         return {
             "counts": {status.value: self.counts.get(status, 0) for status in RowStatus},
             **money_data(self.sums),
@@ -76,14 +76,14 @@ class Moment:
 
 
 def money_text(sums: Sums) -> str:
-    """What rows cost: the units of each pack, and dollars."""
+    """Returns the cost of rows as text: the units of each pack, and dollars."""
     packs = [units_of(pool.value, units) for pool, units in sums.units.items() if units]
     about = "about " * bool(sums.estimated)
     return about + ", ".join([*packs, dollars(sums.usd or NOTHING)]) if packs else "nothing spent"
 
 
 def money_data(sums: Sums) -> dict[str, Any]:
-    """The same for programs; units of all packs are added up as they are."""
+    """Returns the cost of rows as JSON data; units of all packs are added up unconverted."""
     return {
         "units": float(sum(sums.units.values())),
         "usd": as_data(sums.usd),
@@ -93,23 +93,23 @@ def money_data(sums: Sums) -> dict[str, Any]:
 
 
 def budget_data(spending: Spending | None) -> dict[str, Any] | None:
-    """A budget for programs."""
+    """Returns the state of a budget as JSON data."""
     return None if spending is None else as_data(attrs.asdict(spending)) | {"left": float(spending.left)}
 
 
 def counted(counts: Mapping[RowStatus, int]) -> str:
-    """How many rows there are of each status."""
+    """Returns the number of rows of each status as text."""
     return ", ".join(f"{counts[status]} {status.value}" for status in RowStatus if counts.get(status))
 
 
 def seconds_left(elapsed: float, ended: int, to_make: int, planned: float | None) -> float | None:
-    """About how long a batch still takes: as planned at first, then more and more as it was seen.
+    """Returns the estimated seconds left: at first from the plan, then more and more from the measured pace.
 
     Args:
-        elapsed: seconds since it began.
-        ended: rows that were made since.
-        to_make: rows that were to be made, with those.
-        planned: seconds that all were to take; None where nobody knows.
+        elapsed: seconds since the batch began.
+        ended: rows made since then.
+        to_make: rows to make, including the ended ones.
+        planned: planned seconds for all of them; None where unknown.
     """
     if not to_make or (planned is None and not ended):
         return None
@@ -123,31 +123,31 @@ def seconds_left(elapsed: float, ended: int, to_make: int, planned: float | None
 
 
 def place(line: int | None, id_: str | None) -> str:
-    """Where a row is: its line, and its id."""
+    """Returns the location of a row: its line, and its id."""
     return " ".join(filter(None, [f"line {line}" if line else "", f"({id_})" if line and id_ else id_ or ""]))
 
 
 def one_line(text: str) -> str:
-    """A stranger's text without line breaks, which could pass for lines of ours."""
+    """Returns external text without line breaks, so that no part of it looks like a line of this program."""
     return " ".join(text.split())
 
 
 def is_left_out(result: RowResult) -> bool:
-    """Whether it was wrong when it was read, and left out on purpose; those that turn out so later are not."""
+    """Whether a row was invalid when it was read, and skipped on purpose; not so for rows found invalid later."""
     return result.status is RowStatus.INVALID and result.row is None
 
 
-def is_told(result: RowResult) -> bool:
-    """Whether it gets words of its own while all runs: what is over the budget is counted only."""
+def is_reported(result: RowResult) -> bool:
+    """Whether a row gets its own line while the batch runs; rows over the budget are only counted."""
     return not (result.status in {RowStatus.DONE, RowStatus.OVER_BUDGET} or is_left_out(result))
 
 
 def row_text(result: RowResult) -> str:
-    """What became of a row, and why."""
+    """Returns the status of a row and its error as text."""
     return one_line(f"{result.status.value}: {place(result.line, result.id)}: {unsigned(result.error)}")
 
 
 def row_data(result: RowResult) -> dict[str, Any]:
-    """What became of a row, for programs."""
+    """Returns the result of a row as JSON data."""
     data: dict[str, Any] = as_data(attrs.asdict(result, recurse=False, filter=lambda field, _: field.name != "row"))
     return data | {"error": unsigned(result.error) or None}

@@ -1,4 +1,4 @@
-"""Values of this package as JSON has them."""
+"""Values of this package as JSON data."""
 
 import enum
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import attrs
 
 
 def as_data(value: Any) -> Any:
-    """Any value of this package as JSON has it: records as objects, amounts as numbers, times as text."""
+    """Converts any value of this package to JSON data: records to objects, amounts to numbers, times to text."""
     match value:
         case enum.Enum():
             return value.value
@@ -32,6 +32,6 @@ def as_data(value: Any) -> Any:
 
 
 def shown(record: Any) -> dict[str, Any]:
-    """The fields of a record that are data: not what saves it."""
+    """Returns the fields of a record that are data; without callables and its `saver`."""
     fields = {field.name: getattr(record, field.name) for field in attrs.fields(type(record))}
     return {name: value for name, value in fields.items() if not callable(value) and name != "saver"}

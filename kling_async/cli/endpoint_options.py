@@ -1,4 +1,4 @@
-"""The options of an endpoint's own command: its parameters, and how it is carried out."""
+"""The options of an endpoint's command: the request's parameters, and how it is run."""
 
 import textwrap
 from argparse import ArgumentParser
@@ -12,7 +12,7 @@ from kling_async.cli.record_fields import Field, fields_of, positional, prose, w
 from kling_async.protocol.endpoint import Endpoint
 
 KEYS: Final = """\
-API keys are read from the environment only, never from options, where every user of the machine could see them:
+API keys are read from the environment only, never from options, which every user of the machine could see:
   KLING_API_KEY, or KLING_ACCESS_KEY and KLING_SECRET_KEY
   KLING_BASE_URL (default: https://api-singapore.klingai.com; accounts made in China: https://api-beijing.klingai.com)
 Without a key, --emulator runs on an emulator inside the command.
@@ -20,12 +20,12 @@ Without a key, --emulator runs on an emulator inside the command.
 
 
 def add_endpoint(parser: ArgumentParser, name: str, *, sends: bool = True) -> None:
-    """All that a request can be given, and how it is carried out.
+    """Adds all parameters of a request, and the options for how it is run.
 
     Args:
         parser: of the command.
         name: of the endpoint.
-        sends: whether the command sends the request, and so needs a place for what comes of it.
+        sends: whether the command sends the request, and so needs a place for its results.
     """
     record = endpoints.record(name)
     endpoint = endpoints.described(name)
@@ -54,11 +54,11 @@ def add_endpoint(parser: ArgumentParser, name: str, *, sends: bool = True) -> No
     text = "run on an emulator, inside this command: no key, no cost" + ", about 7 s" * makes_tasks
     where.add_argument("--emulator", action="store_true", help=text)
     if isinstance(endpoint, Endpoint) and endpoint.finds_by_external_id:
-        text = "an older task that has the external task id: an error, or taken as the result (default: raise)"
+        text = "if a task with the external task id exists: raise an error, or adopt it as the result (default: raise)"
         service.add_argument("--if-exists", choices=["raise", "adopt"], help=text)
     if makes_tasks and endpoint.capabilities is not None:
         models = "kling-async models" + f" --endpoint {name}" * (name != endpoints.DEFAULT)
-        text = f"send what only the capability map (`{models}`) says does not work"
+        text = f"send what only the capability map (`{models}`) lists as not working"
         service.add_argument("--no-strict", dest="strict", action="store_false", help=text)
     if makes_tasks:
         add_waiting(service)
@@ -67,25 +67,27 @@ def add_endpoint(parser: ArgumentParser, name: str, *, sends: bool = True) -> No
 
 
 def add_model(group: Any, name: str, prog: str) -> None:
-    """Names the option that makes a legacy command one of the current generation; it is read before all others.
+    """Adds the option that selects a model of the current generation, if the endpoint has any.
+
+    The option is read before all others, since it determines which those are.
 
     Args:
-        group: gets it.
+        group: gets the option.
         name: of the endpoint.
-        prog: how its command is called.
+        prog: the command as it is typed.
     """
     if endpoints.current_of(name) is not None:
-        text = f"a model of the current generation, with parameters of its own: {prog} {endpoints.MODEL} NAME --help"
+        text = f"a model of the current generation, with its own parameters: {prog} {endpoints.MODEL} NAME --help"
         group.add_argument(endpoints.MODEL, metavar="NAME", help=text)
 
 
 def _usage(prog: str, record: type, *, output: bool) -> str:
-    """How the command is called: what it needs, and no more."""
+    """Returns the usage line, with required parameters only."""
     first = positional(record)
     needed = [field for field in fields_of(record) if field.is_needed and field != first]
     words = [] if first is None else [_unnamed(first)]
     words += [f"{field.option} {record_options.metavar(field)}" for field in needed]
-    # The wrapped lines begin under the command's first word; what belongs together is not torn.
+    # Wrapped lines begin below the command's first word; an option is not separated from its value.
     whole = " ".join(each.replace(" ", "\0") for each in [prog, *words, *["-o FILE"] * output, "[options]"])
     width = columns_of_help() - len("usage: ")
     return textwrap.fill(whole, width, subsequent_indent=" " * 9, break_on_hyphens=False).replace("\0", " ")

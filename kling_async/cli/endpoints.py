@@ -1,6 +1,6 @@
-"""The endpoints as the shell command offers them: a subcommand each, named as the client's method.
+"""The endpoints as subcommands, each named after the client's method.
 
-This module alone knows where endpoints and their records are found; the others ask here.
+The other modules of the shell command find endpoints and their records only through this one.
 """
 
 import functools
@@ -26,51 +26,51 @@ from kling_async.protocol.reference import TASKS, Reference
 from kling_async.protocol.result_kind import ResultKind
 
 DEFAULT: Final = "image-to-video"
-"""What `generate` makes, and `list` and `models` show."""
+"""The endpoint of `generate`, and the default of `list` and `models`."""
 
 
 CURRENT: Final = "current."
-"""Begins the names of what a subcommand makes with `--model`, a model of the current generation."""
+"""Prefix of the endpoint names that subcommands use with `--model`, a model of the current generation."""
 MODEL: Final = "--model"
 
 
 @functools.cache
 def _records() -> dict[str, Callable[[], Any]]:
-    """What gives the record of each subcommand; none is imported for that."""
+    """Returns a function for each subcommand that imports and returns its record."""
     found = vars(KlingClient).items()
     return {name.replace("_", "-"): each.record for name, each in found if isinstance(each, submits | calls | lists)}
 
 
 def names() -> list[str]:
-    """The subcommands."""
+    """Returns the names of the subcommands."""
     return list(_records())
 
 
 def record(name: str) -> Any:
-    """The record that the subcommand's options make."""
+    """Returns the record class of a subcommand."""
     if name.startswith(CURRENT):
         return current_record(name.removeprefix(CURRENT).replace("-", "_"))
     return _records()[name]()
 
 
 def meant(name: str, words: Sequence[str]) -> str:
-    """What a subcommand makes by the words of the command line: with a `--model`, what models of today make.
+    """Returns the endpoint of a subcommand: with `--model` among the words, that of the current generation.
 
     Args:
         name: of the subcommand.
         words: that follow it.
     """
-    asked = any(word.partition("=")[0] == MODEL for word in words)
-    return current_of(name) or name if asked else name
+    has_model = any(word.partition("=")[0] == MODEL for word in words)
+    return current_of(name) or name if has_model else name
 
 
 def current_of(name: str) -> str | None:
-    """What the subcommand makes with models of the current generation; None where there are none."""
+    """Returns the endpoint of a subcommand in the current generation; None where there is none."""
     return f"{CURRENT}{name.replace('_', '-')}" if has_current(name.replace("-", "_")) else None
 
 
 def that_take(option: str | None) -> list[str]:
-    """The subcommands that have this option; those that take a file without an option, where it is None."""
+    """Returns the subcommands that have this option; for None those that take a file as positional argument."""
     records = {name: record(name) for name in names()}
     if option is None:
         firsts = {name: positional(each) for name, each in records.items()}
@@ -79,7 +79,7 @@ def that_take(option: str | None) -> list[str]:
 
 
 def folders() -> dict[str, list[str]]:
-    """The subcommands by the folder that their endpoints are in: videos, images, ..."""
+    """Returns the subcommands by the folder of their endpoints: videos, images, ..."""
     found: dict[str, list[str]] = {}
     for name in names():
         found.setdefault(record(name).__module__.split(".")[-2], []).append(name)
@@ -87,19 +87,19 @@ def folders() -> dict[str, list[str]]:
 
 
 def summary(name: str) -> str:
-    """What a subcommand makes, in a few words."""
+    """Returns a short description of what a subcommand makes."""
     return record_fields.summary(record(name))
 
 
 def endpoint(text: str) -> Endpoint | None:
-    """The endpoint of this name: a subcommand, also written as the client's method, or the beginning of references."""
+    """Returns the endpoint of a name: a subcommand, the client's method, or the first half of a reference."""
     name = text.replace("_", "-")
     known = name in _records() or (name.startswith(CURRENT) and record(name) is not None)
     return endpoint_for(record(name)) if known else endpoint_named(text)
 
 
 def described(name: str) -> Described:
-    """What is known of a subcommand's endpoint, which makes tasks or answers at once."""
+    """Returns the endpoint of a subcommand, which makes tasks or answers at once."""
     found = described_by(record(name))
     if found is None:
         raise LookupError(f"{name} is no endpoint")
@@ -107,7 +107,7 @@ def described(name: str) -> Described:
 
 
 def default() -> Endpoint:
-    """The endpoint that is meant where none is named."""
+    """Returns the endpoint that is used where none is named."""
     found = described(DEFAULT)
     if not isinstance(found, Endpoint):
         raise TypeError(f"{DEFAULT} makes no tasks")
@@ -115,7 +115,7 @@ def default() -> Endpoint:
 
 
 def current() -> Endpoint:
-    """The endpoint that is asked for tasks of the current generation."""
+    """Returns the endpoint that is queried for tasks of the current generation."""
     found = endpoint_named(TASKS)
     if found is None:
         raise LookupError(TASKS)
@@ -123,23 +123,23 @@ def current() -> Endpoint:
 
 
 def by_path(word: str) -> str | None:
-    """The subcommand whose path in the documentation is this word, or ends in it: `tts`, `images/generations`."""
+    """Returns the subcommand whose documented path is this word, or ends in it: `tts`, `images/generations`."""
     paths = {name: f"/{described(name).name}" for name in names()}
     return next((name for name, path in paths.items() if path.endswith(f"/{word}")), None)
 
 
 def reference(text: str) -> str:
-    """A reference that may begin with the name of a subcommand."""
+    """Normalizes a reference that may begin with the name of a subcommand."""
     first, colon, id_ = text.partition(":")
     named = endpoint(first)
     return f"{named.name}:{id_}" if colon and named is not None else text
 
 
 def listed(text: str) -> str:
-    """First half of the references of an endpoint's tasks.
+    """Returns the first half of the references of an endpoint's tasks.
 
     Raises:
-        UsageError: there is no list of such tasks.
+        UsageError: the endpoint has no list of tasks.
     """
     named = endpoint(text)
     if named is not None and named.lists:
@@ -147,12 +147,12 @@ def listed(text: str) -> str:
     found = {name: described(name) for name in names()}
     known = [name for name, each in found.items() if isinstance(each, Endpoint) and each.lists]
     near = nearest(text.replace("_", "-"), known)
-    meant = f"did you mean {near}?" if near else f"use one of {', '.join(known)},"
-    raise UsageError(f"there is no list of {text!r}; {meant} raw:PATH is for any other path, such as raw:/v1/new/route")
+    hint = f"did you mean {near}?" if near else f"use one of {', '.join(known)},"
+    raise UsageError(f"there is no list of {text!r}; {hint} raw:PATH is for any other path, such as raw:/v1/new/route")
 
 
 def is_kept(reference: str) -> bool:
-    """Whether what a task made is no file and stays at the service; so not where the reference names no endpoint."""
+    """Whether a task's result is no file and stays at the service; False where the reference names no endpoint."""
     try:
         found = endpoint_named(Reference.parse(reference).endpoint)
     except ValueError:
@@ -161,7 +161,7 @@ def is_kept(reference: str) -> bool:
 
 
 def suffix(name: str) -> str | None:
-    """What the name of a file ends in that the subcommand saves; None where it saves none."""
+    """Returns the suffix of the files that a subcommand saves; None where it saves none."""
     found = described(name)
     if isinstance(found, Endpoint):
         return found.result.suffix if found.result.is_file else None
@@ -169,19 +169,19 @@ def suffix(name: str) -> str | None:
 
 
 def _has_files(call: Any) -> bool:
-    """Whether the value of a call has files that can be saved."""
+    """Whether the value of a call contains files that can be saved."""
     [value] = [get_args(base)[0] for base in call.__orig_bases__ if get_origin(base) is Call]
     return isinstance(value, type) and issubclass(value, HasFiles)
 
 
 def page_maximum(text: str) -> int:
-    """Tasks that a page of an endpoint's list can hold."""
+    """Returns the maximum number of tasks on a page of an endpoint's list."""
     found = endpoint(text)
     return found.page_maximum if found else 1
 
 
 def of(request: Any) -> Described:
-    """What is known of the endpoint that takes a request."""
+    """Returns the endpoint of a request."""
     found = endpoint_of(request) or described_by(type(request))
     if found is None:
         raise TypeError(f"{type(request).__name__} is no request")
@@ -189,23 +189,23 @@ def of(request: Any) -> Described:
 
 
 def path(request: Any) -> str:
-    """Where the request is sent to."""
+    """Returns the path that a request is sent to."""
     return of(request).path_of(request)
 
 
 def results_of(request: Any) -> int:
-    """How many results a request has."""
+    """Returns the number of results of a request."""
     found = of(request)
     return found.slots_of(request) if isinstance(found, Endpoint) else 1
 
 
 def kind_of(request: Any) -> ResultKind | None:
-    """What a request makes; None where it makes no task."""
+    """Returns the kind of result of a request; None where it makes no task."""
     found = of(request)
     return found.result if isinstance(found, Endpoint) else None
 
 
 def typical_seconds(request: Any) -> float:
-    """Seconds after which the service has usually done what is requested; a call without a task answers at once."""
+    """Returns the seconds that a request usually takes at the service; 1 for a call without a task."""
     found = of(request)
     return found.typical_seconds(request) if isinstance(found, Endpoint) else 1.0

@@ -1,4 +1,4 @@
-"""Examples of an endpoint's command: as short as one can be that the checks let pass."""
+"""Examples of an endpoint's command: the shortest ones that pass the checks."""
 
 import re
 from typing import Any, Final
@@ -7,15 +7,15 @@ from kling_async.cli import endpoints, record_options
 from kling_async.cli.record_fields import Field, fields_of, positional
 
 _ROUNDS: Final = 3
-"""Times that the checks are asked what is missing: one answer may lead to the next."""
+"""How often the checks run to find missing fields: adding one field may require another."""
 
 
 def examples(name: str, prog: str) -> str:
-    """Two lines that can be pasted: one for the emulator, one for a program.
+    """Returns two lines to paste: one for the emulator, one for a program.
 
     Args:
         name: of the endpoint.
-        prog: how its command is called.
+        prog: the command as it is typed.
     """
     record, suffix = endpoints.record(name), endpoints.suffix(name)
     fields = {field.name: field for field in fields_of(record)}
@@ -31,7 +31,7 @@ def examples(name: str, prog: str) -> str:
 
 
 def _needed(name: str, fields: dict[str, Field], first: Field | None) -> list[Field]:
-    """The first field, those that are needed by what is said of them, and what the rules ask for besides."""
+    """Returns the positional field, fields documented as needed, and others that the checks require."""
     given = [field for field in fields.values() if field == first or field.is_needed]
     for _ in range(_ROUNDS):
         request = endpoints.record(name)(**{field.name: _value(field) for field in given})
@@ -57,7 +57,7 @@ def _text(field: Field) -> str:
 
 
 def _value(field: Field) -> Any:
-    """Something that the field can be given."""
+    """Returns an example value of a field."""
     kind = record_options.metavar(field)
     if kind == "JSON":
         return {}

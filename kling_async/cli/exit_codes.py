@@ -1,10 +1,10 @@
-"""The exit codes, and the error of a command line that cannot be used."""
+"""The exit codes, and the error for an invalid command line."""
 
 import enum
 
 
 class Exit(enum.IntEnum):
-    """The exit codes; the first that fits."""
+    """The exit codes; the first that applies is used."""
 
     OK = 0
     ERROR = 1
@@ -19,30 +19,30 @@ class Exit(enum.IntEnum):
 
     @property
     def meaning(self) -> str:
-        """For `--help`."""
+        """The description in `--help`."""
         return _MEANINGS[self]
 
 
 _MEANINGS = {
     Exit.OK: "done",
-    Exit.ERROR: "an error that has no code of its own, or a bug (with a traceback); of `batch`: not all rows are done",
-    Exit.USAGE: "not possible as it was asked for; nothing was sent, nothing is paid",
+    Exit.ERROR: "any other error, or a bug (with a traceback); of `batch`: not all rows are done",
+    Exit.USAGE: "the command or the request is invalid; nothing was sent, nothing is paid",
     Exit.REFUSED: "the service refused; nothing was created",
     Exit.FAILED: "the task failed: the service could not make it",
-    Exit.UNKNOWN: "not known how it ended (deadline, lost connection); ask again with the reference",
-    Exit.UNSAVED: "it is made, but not saved; save it with the reference, which costs nothing",
-    Exit.UNWELL: "`doctor` found something that must be mended",
-    Exit.INTERRUPTED: "Ctrl-C; the message says what goes on and is billed",
+    Exit.UNKNOWN: "not known how it ended (deadline, lost connection); find out with the reference",
+    Exit.UNSAVED: "the result is made, but not saved; save it with the reference, which costs nothing",
+    Exit.UNWELL: "`doctor` found a problem",
+    Exit.INTERRUPTED: "Ctrl-C; the message names what goes on and is billed",
     Exit.TERMINATED: "SIGTERM; as 130",
 }
 
 
 class UsageError(Exception):
-    """The words of the command line cannot be used.
+    """The command line is invalid.
 
     Args:
-        message: what is wrong and what would be right.
-        hint: how the command is used; for people only.
+        message: what is wrong, and what would be right.
+        hint: where to find help; for people only.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -51,15 +51,15 @@ class UsageError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        """As people read it."""
+        """Returns the message and the hint for people."""
         return f"error: {self.message}" + (f"\n{self.hint}" if self.hint else "")
 
 
 class Shown(Exception):
-    """A text was asked for in place of a command; argparse would print it, and hide that stdout did not take it.
+    """Raised to print the help or the version; argparse would print them itself, and hide that writing failed.
 
     Args:
-        text: the help or the version.
+        text: to print.
     """
 
     def __init__(self, text: str) -> None:

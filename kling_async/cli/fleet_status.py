@@ -1,4 +1,4 @@
-"""A fleet as text."""
+"""The state of a fleet as text."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from kling_async.fleet.jobs import Job
     from kling_async.fleet.metrics import Metrics, QueueMetrics
 
-_HEARD_SECONDS: Final = 60.0
-"""After which a worker is taken for gone here, which has a heartbeat of 30 seconds unless that was said otherwise."""
+_SEEN_SECONDS: Final = 60.0
+"""Silence after which a worker counts as dead here; the default heartbeat is 30 seconds."""
 
 
 def metrics_text(metrics: "Metrics", width: int | None) -> str:
-    """All queues and workers.
+    """Returns all queues and workers as text.
 
     Args:
         metrics: of the fleet.
@@ -34,7 +34,7 @@ def metrics_text(metrics: "Metrics", width: int | None) -> str:
             ]
             for each in metrics.workers
         ]
-        parts.append(table(["worker", "version", "queues", "jobs", "heard", ""], rows, width))
+        parts.append(table(["worker", "version", "queues", "jobs", "seen", ""], rows, width))
     else:
         parts.append("no worker runs: `kling-async fleet worker --out DIR` is one")
     return "\n\n".join(parts)
@@ -64,15 +64,15 @@ def _spent(queue: "QueueMetrics") -> str:
     text = f"paid: {', '.join(paid)}" if paid else ""
     if queue.spending is not None:
         left = queue.spending
-        known = (
+        budget = (
             f"budget: {number(left.left)} of {number(left.limit)} {left.unit} left, {number(left.reserved)} reserved"
         )
-        text = f"{text}; {known}" if text else known
+        text = f"{text}; {budget}" if text else budget
     return text
 
 
 def job_text(job: "Job") -> str:
-    """One job."""
+    """Returns one job as text."""
     more: list[str] = [job.state.value]
     more += [job.reference] if job.reference else []
     lines = [one_line(f"{job.key}: {', '.join(more)}")]
@@ -82,19 +82,19 @@ def job_text(job: "Job") -> str:
 
 
 def under_way(metrics: "Metrics", name: str) -> int:
-    """How many tasks of a queue hold a slot."""
+    """Returns the number of tasks of a queue that hold a slot."""
     return sum(line.used for queue in metrics.queues if queue.name == name for line in queue.lines)
 
 
-def unheard(metrics: "Metrics", name: str) -> str:
-    """What to say of a queue with tasks under way that nobody may follow; nothing where a worker was heard."""
-    heard = min((worker.seen for worker in metrics.workers if name in worker.queues), default=None)
-    if heard is not None and heard <= _HEARD_SECONDS:
+def unfollowed(metrics: "Metrics", name: str) -> str:
+    """Returns a warning for a queue with tasks under way but without a live worker; empty where there is one."""
+    seen = min((worker.seen for worker in metrics.workers if name in worker.queues), default=None)
+    if seen is not None and seen <= _SEEN_SECONDS:
         return ""
-    told = "no worker takes from it" if heard is None else f"none of its workers was heard for {heard:.0f} s"
-    return f"{told}: until one does, nobody follows them, and nothing is saved (`kling-async fleet worker --out DIR`)"
+    reason = "no worker takes from it" if seen is None else f"no worker of it has sent a heartbeat for {seen:.0f} s"
+    return f"{reason}: without a worker the tasks are not followed or saved (`kling-async fleet worker --out DIR`)"
 
 
 def unsaved(metrics: "Metrics", name: str) -> int:
-    """How many results of a queue are made, and not saved yet."""
+    """Returns the number of results of a queue that are made, and not saved yet."""
     return sum(queue.states.get(JobState.SAVING, 0) for queue in metrics.queues if queue.name == name)

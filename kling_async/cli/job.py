@@ -1,4 +1,4 @@
-"""What is known of a task while a command runs: enough to say at any moment how to get at its result later."""
+"""State of a command's task: enough to report at any moment how to get its result later."""
 
 import enum
 import shlex
@@ -15,10 +15,10 @@ class Stage(enum.Enum):
     CALLING = "a call that makes no task may have gone out"
     CHARGING = "the same, and it costs something"
     ANSWERED = "that call was answered"
-    ATTACHED = "the reference was given; nothing was heard yet"
+    ATTACHED = "the reference was given; no answer about the task yet"
     ACCEPTED = "the service has the task"
     MADE = "the result is made"
-    WORKING = "a worker: what it has is others' work, too"
+    WORKING = "a worker: other workers can take over its jobs"
 
 
 @attrs.define
@@ -26,16 +26,16 @@ class Job:
     """One command's task.
 
     Attributes:
-        target: where the result is to be saved; empty where it is no file.
-        is_directory: whether that is a directory, which gets every file of the task.
+        target: where the result is saved; empty where it is no file.
+        is_directory: whether the target is a directory, which gets every file of the task.
         overwrite: whether an existing file is replaced.
-        watermark: whether it is the watermarked variant that is still to be saved.
+        watermark: whether the watermarked variant is what is still to be saved.
         base_url: of the service, if it was given as an option.
-        emulated: whether the task ends with the command.
-        reference: of the task, once there may be one.
-        stage: how far it is.
-        options: what is typed for each field of the request, for messages about them.
-        goes_on: what is so without the command, if it is interrupted; None where the stage says it.
+        emulated: whether the task runs on an emulator that ends with the command.
+        reference: of the task, once it may exist.
+        stage: reached so far.
+        options: option for each field of the request, for messages about fields.
+        goes_on: message about what continues if the command is interrupted; None for that of the stage.
     """
 
     target: str = ""
@@ -50,10 +50,10 @@ class Job:
     goes_on: str | None = None
 
     def save_command(self, *, overwrite: bool = False) -> str | None:
-        """What to type to get the result later; None as long as there cannot be one.
+        """Returns the command that gets the result later; None as long as there cannot be one.
 
         Args:
-            overwrite: adds `--overwrite` though the command had none.
+            overwrite: adds `--overwrite` even if the command had none.
         """
         if self.reference is None or self.emulated:
             return None

@@ -1,4 +1,4 @@
-"""What was probably meant by words that a command does not take."""
+"""Hints for words that a command does not accept."""
 
 import os
 import re
@@ -12,17 +12,17 @@ from kling_async.methods import having_word, nearest
 from kling_async.protocol.rules.values import in_words
 
 _NAMED: Final = 3
-"""Commands that a hint names at most."""
+"""Maximum number of commands that a hint names."""
 
 
 def about_command(word: str, known: Iterable[str]) -> str:
-    """What was probably meant by a word that is no command: one of them, or the path of one in the documentation."""
+    """Returns a hint for a word that is no command: a similar command, or the one with this documented path."""
     by_path = endpoints.by_path(word)
     return f"; did you mean {by_path}?" if by_path else did_you_mean(word.replace("_", "-"), known)
 
 
 def about_unknown(word: str, command: ArgumentParser) -> str:
-    """What was probably meant by a word that a command does not take."""
+    """Returns a hint for a word that a command does not accept."""
     is_batch: bool = command.get_default("module") == "batch"
     if not word.startswith("-") and is_batch:
         return "; give one file of jobs, or one folder of pictures"
@@ -31,22 +31,22 @@ def about_unknown(word: str, command: ArgumentParser) -> str:
         return _about_file(command) if is_file else "; a text with spaces needs quotes around it"
     option = word.partition("=")[0]
     if option in {"-o", "--output"} and not is_batch:
-        return "; leave it out: what this command makes is no file"
+        return "; leave it out: the result of this command is no file"
     own = re.findall(r"--[a-z][a-z-]*", command.format_help())
     if not having_word(option, own) and (others := endpoints.that_take(option)):
-        return f"; it is an option of {_some(others)}" + ": --endpoint says which the rows are for" * is_batch
+        return f"; it is an option of {_some(others)}" + ": --endpoint sets which the rows are for" * is_batch
     return did_you_mean(option, own)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The nearest of what is known, as the end of a message."""
+    """Returns the nearest known word, as the end of a message."""
     by_letters = {each.lstrip("-"): each for each in known}  # dashes would make all options alike
     near = nearest(word.lstrip("-"), by_letters)
     return f"; did you mean {by_letters[near]}?" if near else ""
 
 
 def _about_file(command: ArgumentParser) -> str:
-    """Where a file goes that a command does not take without an option."""
+    """Returns a hint for a file that a command does not accept without an option."""
     name = command.get_default("endpoint")
     options = [field.option for field in fields_of(endpoints.record(name)) if field.has_files] if name else []
     if options:
@@ -56,7 +56,7 @@ def _about_file(command: ArgumentParser) -> str:
 
 
 def _some(names: list[str]) -> str:
-    """The first few names: more would hide the message."""
+    """Returns the first few names: more would hide the message."""
     if len(names) <= _NAMED:
         return in_words(names)
     return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"

@@ -1,4 +1,4 @@
-"""Text of options into values. What the documentation allows is for the checks to say."""
+"""Parses the values of options. Whether the service accepts a value is decided by the checks, not here."""
 
 import json
 import re
@@ -17,17 +17,17 @@ from kling_async.cli.exit_codes import UsageError
 from kling_async.protocol.records import CameraConfig
 
 MOST: Final = 10**9
-"""More than anybody means, and less than what a computation cannot hold."""
+"""Larger than any useful value, and small enough for all computations."""
 MOST_MONEY: Final = 10**15
-"""As a budget holds it."""
+"""Maximum of a budget."""
 AXES: Final = tuple(attrs.fields_dict(CameraConfig))
 
 STDIN_BYTES: Final = 64 * 2**20
-"""Read of standard input at most: far more than a file may have, which is for the checks to say."""
+"""Maximum size read from standard input: far more than the checks allow for a file."""
 
 
 def number(text: str) -> int | float:
-    """Reads a number; whether it may be so large, or broken, is for the checks to say.
+    """Parses a number; the checks decide whether it may be that large, or fractional.
 
     Raises:
         ArgumentTypeError: it is none.
@@ -39,7 +39,7 @@ def number(text: str) -> int | float:
 
 
 def number_or_text(text: str) -> int | float | str:
-    """Reads a number, or takes a word that may stand in its place."""
+    """Parses a number, or returns the text as it is."""
     try:
         return number(text)
     except ArgumentTypeError:
@@ -47,7 +47,7 @@ def number_or_text(text: str) -> int | float | str:
 
 
 def moment(text: str) -> datetime | int:
-    """Reads a day, a day and a time, or milliseconds since 1970.
+    """Parses a day, a day and a time, or milliseconds since 1970.
 
     Raises:
         ArgumentTypeError: it is none.
@@ -61,7 +61,7 @@ def moment(text: str) -> datetime | int:
 
 
 def whole(text: str) -> int:
-    """Reads a whole number.
+    """Parses a whole number.
 
     Raises:
         ArgumentTypeError: it is none.
@@ -73,7 +73,7 @@ def whole(text: str) -> int:
 
 
 def whole_from(least: int, most: int = MOST) -> Callable[[str], int]:
-    """What reads whole numbers from `least` up to `most`."""
+    """Returns a parser of whole numbers from `least` up to `most`."""
 
     def whole_number(text: str) -> int:
         value = whole(text)
@@ -87,14 +87,14 @@ def whole_from(least: int, most: int = MOST) -> Callable[[str], int]:
 
 
 def budget(text: str) -> tuple[str, Decimal]:
-    """Reads `60` or `60units`, or `8.40usd` or `$8.40`: what is counted, and how much of it.
+    """Parses `60` or `60units`, or `8.40usd` or `$8.40`; returns the unit and the amount.
 
     Raises:
         ArgumentTypeError: it is neither.
     """
     found = re.fullmatch(r"(\$?)\s*(\d+(?:\.\d+)?)\s*(|units?|usd)", text.strip().lower())
     if found is None or (found[1] and found[3].startswith("unit")):
-        # What is left of $8.40 where a shell has read $8 as a variable.
+        # The rest of $8.40 after the shell has expanded $8 as a variable.
         hint = "; quote the $, which the shell reads" if re.match(r"[.,]?\d*$", text.strip()) else ""
         raise ArgumentTypeError(f"must be units such as 60, or dollars such as 8.40usd or '$8.40', got {text!r}{hint}")
     amount = Decimal(found[2])
@@ -105,7 +105,7 @@ def budget(text: str) -> tuple[str, Decimal]:
 
 
 def amount(text: str) -> Decimal:
-    """Reads a number from 0 up.
+    """Parses a number from 0 up.
 
     Raises:
         ArgumentTypeError: it is none.
@@ -118,17 +118,17 @@ def amount(text: str) -> Decimal:
 
 
 def _refuse_large(value: Decimal) -> None:
-    """Refuses what no budget holds, before there is a plan for it.
+    """Refuses an amount that is too large for a budget, before anything is planned.
 
     Raises:
-        ArgumentTypeError: it is that large.
+        ArgumentTypeError: it is too large.
     """
     if value > MOST_MONEY:
         raise ArgumentTypeError(f"must be {MOST_MONEY} or less")
 
 
 def port(text: str) -> int:
-    """Reads the number of a port; 0 is a free one.
+    """Parses a port number; 0 means a free one.
 
     Raises:
         ArgumentTypeError: it is none.
@@ -140,7 +140,7 @@ def port(text: str) -> int:
 
 
 def positive(text: str) -> float:
-    """Reads a number above 0.
+    """Parses a number above 0.
 
     Raises:
         ArgumentTypeError: it is none.
@@ -152,10 +152,10 @@ def positive(text: str) -> float:
 
 
 def place(text: str) -> str:
-    """Takes a path.
+    """Checks that a path is not empty.
 
     Raises:
-        ArgumentTypeError: it is empty, as a shell's variable is that is not set.
+        ArgumentTypeError: it is empty, as an unset shell variable is.
     """
     if not text:
         raise ArgumentTypeError("is empty (a variable that is not set?): give a path")
@@ -163,7 +163,7 @@ def place(text: str) -> str:
 
 
 def target(text: str) -> str:
-    """Takes a place to save to.
+    """Checks a place to save to.
 
     Raises:
         ArgumentTypeError: it is empty, or standard output.
@@ -174,7 +174,7 @@ def target(text: str) -> str:
 
 
 def from_json(text: str) -> Any:
-    """Reads JSON, or `@FILE` that holds it.
+    """Parses JSON, or reads it from the file of `@FILE`.
 
     Raises:
         ArgumentTypeError: it is no JSON, or the file cannot be read.
@@ -195,17 +195,17 @@ def from_json(text: str) -> Any:
 
 
 def texts(text: str) -> Any:
-    """Reads one item as it stands, or JSON."""
+    """Returns one item as a list, or parses JSON."""
     return from_json(text) if text.startswith(("[", "{", "@")) else [text]
 
 
 def text_or_json(text: str) -> Any:
-    """Takes a text as it stands, or reads JSON."""
+    """Returns a text as it is, or parses JSON."""
     return from_json(text) if text.startswith(("{", "@")) else text
 
 
 def ids(text: str) -> Any:
-    """Reads ids with commas between, or JSON.
+    """Parses ids separated by commas, or JSON.
 
     Raises:
         ArgumentTypeError: there is none.
@@ -219,7 +219,7 @@ def ids(text: str) -> Any:
 
 
 def camera_control(text: str) -> Any:
-    """Reads `zoom=5`, the name of a preset, or JSON.
+    """Parses `zoom=5`, the name of a preset, or JSON.
 
     Raises:
         ArgumentTypeError: it is none of these.
@@ -228,14 +228,14 @@ def camera_control(text: str) -> Any:
         return from_json(text)
     axis, equals, amount = text.partition("=")
     if not equals:
-        return {"type": text}  # whether there is such a preset is for the checks to say
+        return {"type": text}  # the checks decide whether there is such a preset
     if axis not in AXES:
         raise ArgumentTypeError(f"{axis!r} is no movement; use one of {', '.join(AXES)}, such as zoom=5")
     return {"type": "simple", "config": {axis: number(amount)}}
 
 
 def stdin_bytes() -> bytes:
-    """The file that is piped into the command.
+    """Reads the file that is piped into the command.
 
     Raises:
         UsageError: there is none.
@@ -244,7 +244,7 @@ def stdin_bytes() -> bytes:
         raise UsageError("- reads the file from standard input, but nothing is piped into it")
     stdin = cast("BufferedReader", sys.stdin.buffer)
     data = bytearray()
-    # Piece by piece, as one long read would not always notice a Ctrl-C.
+    # Read in pieces, since Ctrl-C does not always interrupt one long read.
     while len(data) < STDIN_BYTES and (piece := stdin.read1(2**16)):
         data += piece
     if not data:

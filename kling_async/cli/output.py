@@ -1,4 +1,4 @@
-"""The one place that writes: results to stdout, all else to stderr, for people or for programs."""
+"""All output of the commands: results to stdout, everything else to stderr, as text or JSON."""
 
 import errno
 import json
@@ -15,10 +15,9 @@ from kling_async.protocol.redaction import without_users
 
 
 def printable(text: str, encoding: str) -> str:
-    """What a terminal of this encoding can show.
+    """Returns a text such that a terminal of this encoding can show it.
 
-    Control characters are spelled out: the service's messages and the names of files are not ours, and some of them
-    would move the cursor.
+    Control characters are escaped: messages of the service and names of files could contain some that move the cursor.
     """
     shown = "".join(
         letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode()
@@ -28,45 +27,45 @@ def printable(text: str, encoding: str) -> str:
 
 
 def failure(exit_code: Exit, error: str, message: str, **more: Any) -> dict[str, Any]:
-    """What a program reads of an error; always with the same keys first."""
+    """Returns the JSON data of an error; always with the same keys first."""
     known = {"code": None, "http_status": None, "request_id": None, "reference": None, "save_command": None}
     return {"ok": False, "exit_code": int(exit_code), "error": error, "message": message} | known | more
 
 
 class Output:
-    """Where a command writes.
+    """The output of a command.
 
     Args:
         json: one JSON object on stdout and nothing else, for programs.
-        quiet: no progress, and of a result only what a script wants.
+        quiet: no progress, and only the short form of a result, for scripts.
     """
 
     def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
         self.json = json
         self.quiet = quiet
         self.lost = False
-        """Whether stdout did not take all, though nobody closed it: a full disk. That is no success."""
+        """Whether writing to stdout failed for another reason than a closed pipe, such as a full disk: no success."""
 
     def result(self, text: str, short: str, data: dict[str, Any]) -> None:
-        """Prints what was asked for: `text` to people, `short` where it is to be quiet, `data` to programs."""
+        """Prints the result: `data` with `--json`, `short` with `--quiet`, else `text`."""
         if self.json:
-            told = {"ok": True, "exit_code": int(Exit.OK)} | data
+            success = {"ok": True, "exit_code": int(Exit.OK)} | data
             lost = failure(Exit.ERROR, "OutputLost", "stdout cannot be written") | data
-            # The end of a batch has a code of its own, which counts where it is an error.
-            lost |= {"ok": False, "exit_code": told["exit_code"] or int(Exit.ERROR)}
-            self._out(json.dumps(told), json.dumps(lost))
+            # `data` of a batch contains an exit code, which takes precedence if it is an error.
+            lost |= {"ok": False, "exit_code": success["exit_code"] or int(Exit.ERROR)}
+            self._out(json.dumps(success), json.dumps(lost))
         else:
             line = short if self.quiet else text
             self._out(line, line)
 
     def text(self, text: str) -> None:
-        """Prints a text that is the same for all."""
+        """Prints a text regardless of `--json` and `--quiet`."""
         self._out(text)
 
     def failed(self, text: str, data: dict[str, Any]) -> None:
-        """Prints that it did not work; programs read that on stdout too.
+        """Prints an error: JSON to stdout, text to stderr.
 
-        It may repeat what was typed, such as an address with a password at a place where none was expected.
+        Users and passwords are removed from addresses, since an error may repeat words of the command line.
         """
         text = without_users(text)
         data = {name: without_users(value) if isinstance(value, str) else value for name, value in data.items()}
@@ -76,26 +75,26 @@ class Output:
             _write(sys.stderr, text)
 
     def event(self, data: dict[str, Any]) -> None:
-        """Prints what happens on the way, to programs only."""
+        """Prints an event on stdout, only with `--json`."""
         if self.json:
             self._out(json.dumps(data))
 
     def note(self, text: str) -> None:
-        """Prints something for people on the way; not part of the result."""
+        """Prints a message to stderr, except with `--json`."""
         if not self.json:
             _write(sys.stderr, without_users(text))
 
     def traceback(self, text: str) -> None:
-        """Shows where a bug is."""
+        """Prints the traceback of a bug."""
         _write(sys.stderr, text)
 
     def close(self) -> None:
-        """Writes what is still held back: at the interpreter's end a broken pipe is an ugly error."""
+        """Flushes both streams: at the interpreter's end a broken pipe would print an error."""
         self._out(None)
         _write(sys.stderr, None)
 
     def _out(self, text: str | None, otherwise: str | None = None) -> None:
-        """Writes a line to stdout, or, where that does not take it, another one to stderr: it may be paid for."""
+        """Writes a line to stdout, or, if that fails, another one to stderr: the result may have been paid for."""
         error = None if self.lost else _write(sys.stdout, text)
         if error is not None:
             self.lost = True
@@ -104,17 +103,17 @@ class Output:
             _write(sys.stderr, otherwise)
 
 
-_NOBODY_READS: Final = frozenset({errno.EPIPE, errno.ESHUTDOWN, errno.EINVAL})
+_CLOSED_PIPE: Final = frozenset({errno.EPIPE, errno.ESHUTDOWN, errno.EINVAL})
 """Errors of a closed pipe; EINVAL is that of Windows."""
 
 
 def _write(stream: TextIO | None, text: str | None) -> OSError | None:
-    """Writes a line at once.
+    """Writes a line and flushes the stream.
 
-    Neither a closed pipe nor a full disk is a reason to stop: what was paid for is still to be saved.
+    Neither a closed pipe nor a full disk stops the command: results that were paid for must still be saved.
 
     Returns:
-        Why it could not, unless nobody reads the stream.
+        The error if writing failed, except for a closed pipe.
     """
     if stream is None:  # a process without a console
         return None
@@ -126,12 +125,12 @@ def _write(stream: TextIO | None, text: str | None) -> OSError | None:
         _silence(stream)
     except OSError as error:
         _silence(stream)
-        return None if error.errno in _NOBODY_READS else error
+        return None if error.errno in _CLOSED_PIPE else error
     return None
 
 
 def _silence(stream: TextIO) -> None:
-    """Leads the stream into nothing, else what it holds fails again at the interpreter's end."""
+    """Redirects the stream to the null device, so that its buffer does not fail again at the interpreter's end."""
     try:
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, stream.fileno())
@@ -144,12 +143,12 @@ def _silence(stream: TextIO) -> None:
 
 
 def columns_of_terminal() -> int | None:
-    """How wide stdout is; None where it is no terminal, and lines may be of any length."""
+    """Returns the width of stdout; None where it is no terminal, and lines may have any length."""
     return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
 
 
 def columns_of_help() -> int:
-    """How wide the texts of `--help` are, as argparse has it; not less than words are, however narrow the terminal."""
+    """Returns the width of help texts, as argparse computes it, with a minimum for narrow terminals."""
     return max(shutil.get_terminal_size().columns - 2, _LEAST_COLUMNS)
 
 
@@ -157,7 +156,7 @@ _LEAST_COLUMNS: Final = 40
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None) -> str:
-    """Text with one line for each row, or, where that is wider than `width`, with one paragraph for each.
+    """Returns a table with one line for each row, or, if that is wider than `width`, with one paragraph for each.
 
     Args:
         headers: of the columns.
@@ -182,23 +181,23 @@ def _paragraph(headers: Sequence[str], row: Sequence[str], width: int) -> str:
 
 
 def number(value: Decimal) -> str:
-    """Without zeros at the end: `1.50` is `1.5`."""
+    """Returns a number without trailing zeros: `1.50` is `1.5`."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def units_of(pack: str, units: Decimal) -> str:
-    """Units, and of which pack, unless that is the usual one: those of pictures cost a fortieth."""
+    """Returns units with their pack, unless that is the usual one: units of pictures cost a fortieth."""
     return f"{number(units)} units" + f" ({pack} pack)" * (pack != "video")
 
 
 def dollars(value: Decimal) -> str:
-    """Cents, or what is less where it matters."""
+    """Returns dollars rounded to cents, or with all digits for amounts below 10 cents."""
     return f"${value:.2f}" if value >= Decimal("0.1") or value == 0 else f"${number(value)}"
 
 
 def file_size(size: int) -> str:
-    """In units that people read."""
+    """Returns a size in bytes, kB or MB."""
     if size < 1000:
         return f"{size} bytes"
     return f"{size / 1000:.0f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"

@@ -1,4 +1,4 @@
-"""Places to save to: looked at before anything is paid or waited for."""
+"""Places to save to: checked before anything is paid or waited for."""
 
 import functools
 from argparse import Namespace
@@ -14,7 +14,7 @@ from kling_async.protocol.result_kind import ResultKind
 async def place_for(
     path: str, *, overwrite: bool, watermark: bool = False, kind: ResultKind | None = None, several: bool | None = None
 ) -> Target:
-    """Looks at a place; `several` files need a directory.
+    """Checks a place to save to; `several` files need a directory.
 
     Raises:
         TargetError: it cannot be used.
@@ -24,7 +24,7 @@ async def place_for(
 
 
 async def places(options: Namespace, request: Any) -> Target | None:
-    """Looks at all places that a request's results go to; gives the one that was named, if one was.
+    """Checks all places that a request's results are saved to; returns that of `--output`, if it is given.
 
     Raises:
         TargetError: one cannot be used.
@@ -33,7 +33,7 @@ async def places(options: Namespace, request: Any) -> Target | None:
         return None
     kind = endpoints.kind_of(request)
     several = endpoints.results_of(request) > 1 or None
-    # A file cannot be overwritten by several.
+    # Several files need a directory: an error that suggests --overwrite for an existing file would be wrong.
     place = await place_for(options.output, overwrite=options.overwrite or bool(several), kind=kind, several=several)
     if options.watermark and not place.is_directory:
         await place_for(watermarked(options.output), overwrite=options.overwrite, kind=kind)
@@ -41,6 +41,6 @@ async def places(options: Namespace, request: Any) -> Target | None:
 
 
 def watermarked(target: str) -> str:
-    """Where the watermarked variant goes, beside the other: `cat-watermark.mp4`."""
+    """Returns the path of the watermarked variant, next to the other: `cat-watermark.mp4`."""
     path = Path(target)
     return str(path.with_name(f"{path.stem}-watermark{path.suffix}"))

@@ -1,4 +1,4 @@
-"""What is shown while something is made: a live line on a terminal that has rich, else a line for each status."""
+"""Progress of a task: a live line on a terminal with rich, else a line for each status."""
 
 import os
 import sys
@@ -11,19 +11,19 @@ from kling_async.cli.output import Output
 
 
 class Progress(Protocol):
-    """Shows how far a task is."""
+    """Shows the progress of a task."""
 
     def status(self, text: str, detail: str = "") -> None:
-        """There is a new status; the detail is worth a look once."""
+        """Shows a new status; the detail is shown once."""
 
 
 @contextmanager
 def shown(output: Output, expected: float | None = None) -> Iterator[Progress]:
-    """The display that suits: none for programs and with `--quiet`, live on a terminal with rich, else lines.
+    """Yields the display: none with `--json` or `--quiet`, live on a terminal with rich, else lines.
 
     Args:
-        output: where lines go.
-        expected: seconds that it takes about; None where that is not known.
+        output: gets the lines.
+        expected: typical seconds of the task; None where unknown.
     """
     if output.json or output.quiet:
         yield _Nothing()
@@ -47,7 +47,7 @@ class _Nothing:
 
 
 class _Lines:
-    """One line for each status, with the seconds since the beginning."""
+    """Prints one line for each status, with the seconds since the beginning."""
 
     def __init__(self, output: Output, now: Callable[[], float] = time.monotonic) -> None:
         self._output = output

@@ -1,4 +1,4 @@
-"""A live line, by rich: what turns, the status, a bar, and the time."""
+"""A live line, drawn by rich: a spinner, the status, a bar, and the time."""
 
 import time
 from types import TracebackType
@@ -15,25 +15,25 @@ from kling_async.cli.output import Output
 
 
 class LiveDisplay:
-    """Lines on stderr that are drawn again and again, and are gone at the end.
+    """Lines on stderr that are redrawn repeatedly, and erased at the end.
 
     Args:
-        output: where what stays goes.
+        output: gets lines that stay.
     """
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._console = Console(stderr=True)
-        # Not every terminal's letters have the dots.
+        # Not every encoding has the dots.
         self._spinner = Spinner("line" if self._console.options.ascii_only else "dots", style="cyan")
 
     def rendered(self) -> RenderableType:
-        """The lines."""
+        """Returns the lines to draw."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:
-        """Begins."""
-        # Only stderr is led above the lines: stdout belongs to the result, which comes after them.
+        """Starts drawing."""
+        # Only stderr is redirected above the lines: stdout is for the result, which is printed after them.
         self._live = live.Live(
             console=self._console,
             get_renderable=self.rendered,
@@ -47,16 +47,16 @@ class LiveDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Gives the lines back."""
+        """Erases the lines."""
         self._live.stop()
 
 
 class Live(LiveDisplay):
-    """One line that shows how far a task is; details go above it and stay.
+    """One line that shows the progress of a task; details are printed above it and stay.
 
     Args:
-        output: where details go.
-        expected: seconds that the task takes about; without it there is no bar.
+        output: gets the details.
+        expected: typical seconds of the task; None for no bar.
     """
 
     def __init__(self, output: Output, expected: float | None) -> None:
@@ -66,13 +66,13 @@ class Live(LiveDisplay):
         self._status = ""
 
     def status(self, text: str, detail: str = "") -> None:
-        """Shows a status in the line."""
+        """Shows a status in the line, and prints the detail."""
         self._status = text
         if detail:
             self._output.note(f"{text}: {detail}")
 
     def rendered(self) -> Table:
-        """The line."""
+        """Returns the line to draw."""
         elapsed = time.monotonic() - self._began
         at_end = times(elapsed, self._expected)
         line = Table.grid(padding=(0, 1))
@@ -85,26 +85,26 @@ class Live(LiveDisplay):
 
 
 def fraction(elapsed: float, expected: float) -> float:
-    """How full a bar is: in step with time up to nine tenths, then ever slower, since nobody knows."""
+    """Returns the filled part of a bar: linear up to nine tenths, then ever slower, since the end is not known."""
     done = elapsed / expected
     return done if done < 0.9 else 1 - 0.09 / done
 
 
 def clock_time(seconds: float) -> str:
-    """As `1:05`, or `1:02:03`."""
+    """Returns seconds as `1:05` or `1:02:03`."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def times(elapsed: float, expected: float | None) -> str:
-    """How long it took, and about how long it takes."""
+    """Returns the elapsed and the expected time as text."""
     if expected is None:
         return clock_time(elapsed)
     return f"{clock_time(elapsed)} / about {clock_time(expected)}"
 
 
 def bar_width(columns: int, others: int) -> int:
-    """What is left of a terminal's line for a bar; none where it would be a stub."""
+    """Returns the width that is left for a bar, at most 40; 0 if it would be too short."""
     room = min(40, columns - others - 4)
     return room if room >= 8 else 0

@@ -1,4 +1,4 @@
-"""The fields of a record as the shell command sees them: names of options, and the description of each."""
+"""The fields of a record as options of the shell command: their names and descriptions."""
 
 import inspect
 import re
@@ -24,28 +24,28 @@ _SHELL_WORDS: Final = {
 
 
 class Field(record_fields.Field):
-    """One field of a record, as an option sees it."""
+    """One field of a record, as an option."""
 
     @property
     def option(self) -> str:
-        """As it is typed."""
+        """Name of the option."""
         return option_of(self.name)
 
     @property
     def dest(self) -> str:
-        """Its name among the options; apart from those of the command itself."""
+        """Name in the parsed options; cannot collide with those of the command itself."""
         return f"record.{self.name}"
 
     @property
     def described(self) -> str:
-        """Its description, without the word that every required option has."""
+        """Description, without `required` at its end, which every required option gets elsewhere."""
         return re.sub(r"([.;] required)+$", "", self.about, flags=re.IGNORECASE) if self.is_required else self.about
 
 
 def fields_of(record: type) -> list[Field]:
-    """The fields of a record, in its order, that a shell can give a value to.
+    """Returns the fields of a record that have an option, in the record's order.
 
-    A watermark is asked for by the command's own option.
+    The watermark is left out: it has an option of the command itself.
     """
     about = descriptions(record)
     return [
@@ -56,19 +56,19 @@ def fields_of(record: type) -> list[Field]:
 
 
 def positional(record: type) -> Field | None:
-    """The field that may be given without its name: the first, unless it is a switch."""
+    """Returns the field that may be given without its name: the first, unless it is a switch."""
     first, *_ = [*fields_of(record), None]
     return None if first is None or first.is_switch else first
 
 
 def watermark_field(record: type) -> str | None:
-    """The field that asks for a watermarked result as well."""
+    """Returns the field that requests a watermarked result as well; None where there is none."""
     hints = get_type_hints(record)
     return next((name for name, hint in hints.items() if WatermarkInfo in members_of(hint)), None)
 
 
 def option_names(record: type) -> dict[str, str]:
-    """What is typed for each field; for an earlier result the option of its id."""
+    """Returns the option for each field; for a field that takes an earlier result, the option of its id."""
     names = {field.name: field.option for field in fields_of(record)}
     names |= {name: option_of(member) for name, member in stand_ins(record).items()}
     mark = watermark_field(record)
@@ -76,7 +76,7 @@ def option_names(record: type) -> dict[str, str]:
 
 
 def option_of(name: str) -> str:
-    """What is typed for a field."""
+    """Returns the option for a field."""
     return "--" + name.replace("_", "-")
 
 
@@ -84,23 +84,23 @@ def option_of(name: str) -> str:
 
 
 def prose(record: type) -> list[str]:
-    """The paragraphs of a record's docstring before its sections."""
+    """Returns the paragraphs of a record's docstring before its sections."""
     text = inspect.cleandoc(record.__doc__ or "").partition("\nAttributes:\n")[0]
     return [_plain(paragraph, record) for paragraph in text.strip().split("\n\n")]
 
 
 def summary(record: type) -> str:
-    """What it makes, in a few words: the first line of its docstring, without the path."""
+    """Returns what a record's endpoint makes: the first paragraph of its docstring, without the path."""
     return re.sub(r": (GET|POST) /\S*$", "", prose(record)[0].rstrip("."))
 
 
 def descriptions(record: type) -> dict[str, str]:
-    """The description of each field in the words of the shell."""
+    """Returns the description of each field, in terms of options."""
     return {name: _plain(text, record) for name, text in record_fields.descriptions(record).items()}
 
 
 def _plain(text: str, record: type) -> str:
-    """Prose for programmers as people at a shell read it: fields are options there."""
+    """Rewrites prose about the Python API in terms of the shell: fields become options."""
     text = without_stand_ins(text, record)
     for python, shell in _SHELL_WORDS.items():
         text = text.replace(python, shell)
@@ -116,17 +116,17 @@ def _plain(text: str, record: type) -> str:
 
 
 def _models(record: str) -> str:
-    """The command that shows what each model can do; a record is called as its command, in other letters."""
+    """Returns the command that shows what each model can do; the command's name is derived from the record's."""
     command = re.sub("(?<=[a-z])(?=[A-Z])", "-", record).lower()
     return "kling-async models" + f" --endpoint {command}" * bool(record)
 
 
 def in_options(text: str, names: Mapping[str, str]) -> str:
-    """A message about fields in the words of the shell: `cfg_scale: ...` is about `--cfg-scale`.
+    """Rewrites a message about fields in terms of options: `cfg_scale: ...` becomes `--cfg-scale: ...`.
 
     Args:
         text: of one line or more, each about a field.
-        names: what is typed for each field.
+        names: option for each field.
     """
 
     def option(found: re.Match[str]) -> str:
@@ -135,12 +135,12 @@ def in_options(text: str, names: Mapping[str, str]) -> str:
     text = re.sub(r"expected \w+ or a dict with", "expected JSON with", text)
     text = re.sub(r"(?<=give )\w+(?:, \w+)* or \w+(?=: )", lambda found: _choice(found[0], names), text)
     text = re.sub(r"(^(?:warning: |  - )?)(\w+)(?=[\w.\[\]]*: )", option, text, flags=re.MULTILINE)
-    # Within a line only what cannot be a word of English.
+    # Within a line only names with an underscore, which cannot be English words.
     return re.sub(r"((?<![\w./-]))([a-z]+_\w+)(?!\w|\.\w|/)", option, text)
 
 
 def _choice(text: str, names: Mapping[str, str]) -> str:
-    """`a, b or c` in options, without what cannot be typed; unchanged where it is not of fields."""
+    """Rewrites `a, b or c` in options, without fields that have no option; unchanged if not all words are fields."""
     words = re.split(r", | or ", text)
     if not names.keys() >= {*words}:
         return text

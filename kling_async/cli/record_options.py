@@ -1,7 +1,7 @@
-"""Options made from a record: names, types and help come from its fields; the words of the command line make one.
+"""Makes options from a record's fields, and a record from the parsed options.
 
-An option is read no further than its kind needs: what the documentation allows is for the checks to say, which report
-every problem at once.
+Options are parsed only as far as their type requires: the checks decide which values the documentation allows, and
+report all problems at once.
 """
 
 import argparse
@@ -41,12 +41,12 @@ from kling_async.protocol.records import CameraControl
 
 
 def add_options(parser: argparse.ArgumentParser, group: Any, record: type) -> None:
-    """Adds an option for each field, and the first without its name.
+    """Adds an option for each field, and the first field as a positional argument too.
 
     Args:
-        parser: gets what has no name.
+        parser: gets the positional argument.
         group: gets the options.
-        record: to be made of them.
+        record: to make of them.
     """
     first = positional(record)
     if first is not None:
@@ -58,7 +58,7 @@ def add_options(parser: argparse.ArgumentParser, group: Any, record: type) -> No
 
 
 def add_named(group: Any, fields: Iterable[Field], *, piped: bool = True) -> None:
-    """Adds an option for each of these fields; unless `piped`, none takes its file from standard input."""
+    """Adds an option for each of these fields; unless `piped`, their help does not offer standard input."""
     for field in fields:
         how = _how(field)
         about = "; ".join(part for part in (field.described, how.pop("more", "")) if part) + _default(field)
@@ -72,13 +72,13 @@ _PIPED: Final = re.compile(r"(,| or|;)? - for standard input")
 
 
 def metavar(field: Field) -> str:
-    """What stands for the field's value in the usage."""
+    """Returns the placeholder for the field's value in the usage."""
     how = _how(field)
     return f"{{{','.join(field.choices)}}}" if "choices" in how else str(how.get("metavar", ""))
 
 
 def _how(field: Field) -> dict[str, Any]:
-    """How argparse reads the field; `more` ends its help."""
+    """Returns the arguments for argparse, and `more`, the end of the help."""
     first = field.members[0]
     values = [value for member in field.members if get_origin(member) is Literal for value in get_args(member)]
     numbers = {int, float} & {*field.members}
@@ -133,7 +133,10 @@ def _how_list(field: Field) -> dict[str, Any]:
 
 
 def _short_form(field: Field) -> Callable[[str], Any] | None:
-    """What makes an item of a mere text, such as an id: the record's own way, or the one field that an item needs."""
+    """Returns a function that makes an item of a text such as an id, by the field's converter or an item's only field.
+
+    None where there is no such way.
+    """
     if field.field.converter is not None:
         read: Any = field.field.converter
         items = read(["1"])
@@ -145,7 +148,7 @@ def _short_form(field: Field) -> Callable[[str], Any] | None:
 
 
 def _reads_text(field: Field) -> bool:
-    """Whether a text stands for the record, such as an address for a video."""
+    """Whether the field's converter makes a record of a text, such as a video of an address."""
     read: Any = field.field.converter
     return read is not None and attrs.has(type(made := read("1"))) and not isinstance(made, Malformed)
 
@@ -166,7 +169,7 @@ def _json_help(hint: Any) -> str:
 
 
 def _shape(hint: Any) -> str:
-    """The JSON of a nested value, with the kind in the place of each value."""
+    """Returns the JSON of a nested value, with the type in the place of each value."""
     members = members_of(hint)
     first = next((member for member in members if is_record(member)), members[0])
     if (item := item_of(members)) is not None:
@@ -186,15 +189,15 @@ def _shape(hint: Any) -> str:
 
 
 def request_from(record: type, options: Namespace, read_stdin: Callable[[], bytes]) -> Any:
-    """The record that the options make; what was not given is left to its defaults.
+    """Returns the record made from the options; fields that were not given have their defaults.
 
     Args:
-        record: to be made.
-        options: as argparse read them.
-        read_stdin: reads the file that `-` stands for.
+        record: to make.
+        options: as parsed by argparse.
+        read_stdin: reads standard input, for a file given as `-`.
 
     Raises:
-        UsageError: something is missing, given twice, or the name of a file in place of words.
+        UsageError: something is missing, given twice, or a file in place of text.
     """
     hint = f"see `{options.parser.prog} --help`"
     values = dict(_given(record, options, hint))
@@ -212,14 +215,14 @@ def request_from(record: type, options: Namespace, read_stdin: Callable[[], byte
 
 
 def defaults_from(fields: Sequence[Field], options: Namespace) -> dict[str, Any]:
-    """What the options give to every row of a batch that does not give it.
+    """Returns the options' values as defaults of the rows of a batch.
 
     Args:
         fields: that have an option.
-        options: as argparse read them.
+        options: as parsed by argparse.
 
     Raises:
-        UsageError: a file is to come from standard input, or words from a file.
+        UsageError: a file is given as standard input, or a file in place of text.
     """
     hint = f"see `{options.parser.prog} --help`"
 
@@ -234,14 +237,14 @@ def defaults_from(fields: Sequence[Field], options: Namespace) -> dict[str, Any]
 
 
 def _listed(field: Field, value: Any) -> Any:
-    """The value of a field; of a list each time one item, or a list of them."""
+    """Returns the value of a field; of a list, each occurrence of the option is one item or several."""
     if field.item is None or value is None:
         return value
     return [_item(field, each) for several in value for each in _items(field, several)]
 
 
 def _read_piped(fields: list[Field], values: dict[str, Any], read_stdin: Callable[[], bytes], hint: str) -> None:
-    """Puts the bytes of standard input in the place of the one file that is called `-`.
+    """Replaces the one file given as `-` by the bytes of standard input.
 
     Raises:
         UsageError: there are several.
@@ -281,7 +284,9 @@ _OF_SWITCHES: Final = {"on", "off", "yes", "no", "true", "false"}
 
 
 def _check_no_switch(unnamed: Any, record: type, options: Namespace, hint: str) -> None:
-    """Refuses a word without a name that was meant as a switch's: a switch takes none, and the word would be paid for.
+    """Refuses a positional word that was meant as the value of a switch, such as `on`.
+
+    Switches take no value, so the word would become a prompt, and be paid for.
 
     Raises:
         UsageError: it is one.
@@ -295,21 +300,21 @@ def _check_no_switch(unnamed: Any, record: type, options: Namespace, hint: str) 
 
 
 _WORDS: Final = ("prompt", "text", "description")
-"""What names of fields for words of people end in; ids and the like may be a dash."""
+"""Suffixes of the names of fields for free text; other fields, such as ids, may be a dash."""
 
 
 def _check_words(fields: Iterable[Field], values: Mapping[str, Any], hint: str) -> None:
-    """Refuses `-` and `@FILE` in place of words: other options read those, and here they would be made, and paid for.
+    """Refuses `-` and `@FILE` in place of text: other options read files, but here they would be sent as a prompt.
 
     Raises:
-        UsageError: one stands there. What begins with `@` and is no file may be words.
+        UsageError: a value is one of these. Text that begins with `@` and names no file is allowed.
     """
     for field in fields:
         value = values.get(field.name)
         if not field.name.endswith(_WORDS) or not isinstance(value, str):
             continue
         place = value[1:].strip() if value.startswith("@") else ""
-        if value.strip() == "-" or os.path.isfile(place):  # noqa: PTH113  (that of Path raises where it is too long)
+        if value.strip() == "-" or os.path.isfile(place):  # noqa: PTH113  (Path.is_file raises where it is too long)
             instead = f"$(cat {shlex.quote(place)})" if place else "$(cat)"
             raise UsageError(f'{field.option} takes the words, not where they are: {field.option} "{instead}"', hint)
 
@@ -320,13 +325,13 @@ def _item(field: Field, given: Any) -> Any:
 
 
 def _items(field: Field, value: Any) -> list[Any]:
-    """Items of a list; an object may have several that are given by name, such as `{"cat": ..., "dog": ...}`."""
+    """Returns the items of a value; an object may contain several by name, such as `{"cat": ..., "dog": ...}`."""
     by_name = isinstance(value, dict) and is_record(field.item) and not value.keys() & attrs.fields_dict(field.item)
     return [{name: each} for name, each in value.items()] if by_name else value if isinstance(value, list) else [value]
 
 
 def _shown(value: Any) -> str:
-    """As it was typed, about; a prompt may be long."""
+    """Returns a value for a message, shortened to 60 letters."""
     if isinstance(value, list):
         return " ".join(map(_shown, value))
     text = str(value)

@@ -1,4 +1,4 @@
-"""The messages of a command that did not end well, and how to go on. Values in, text and JSON out."""
+"""Messages of a command that failed or was interrupted, and how to go on, as text and JSON. Pure functions."""
 
 import signal
 from typing import Any, Final
@@ -33,7 +33,7 @@ from kling_async.protocol.errors import (
 
 SHELL_WORDS: Final[Words] = {
     Remedy.ADOPT: "--if-exists adopt takes it as the result, another --external-task-id makes a new one",
-    Remedy.ATTACH: "",  # the command that does it is printed
+    Remedy.ATTACH: "",  # the message contains the command
     Remedy.BASE_URL: "--base-url or KLING_BASE_URL sets the address",
     Remedy.CREDENTIALS: (
         "set KLING_API_KEY, or KLING_ACCESS_KEY and KLING_SECRET_KEY; keys are made in the developer console. "
@@ -43,20 +43,20 @@ SHELL_WORDS: Final[Words] = {
     Remedy.LIST: "`kling-async list` shows them",
     Remedy.OVERWRITE: "--overwrite replaces it",
     Remedy.SAVE_WATERMARK: "--watermark saves it",
-    Remedy.WAIT_LONGER: "--deadline says how long to wait",
+    Remedy.WAIT_LONGER: "--deadline sets how long to wait",
     Remedy.WATERMARK: "--watermark makes one with the next task",
 }
-"""The remedies, in words for people at a shell."""
+"""The remedies, in terms of the shell command."""
 
 
 @attrs.frozen
 class Ending:
-    """How a command ended, if not well.
+    """The end of a command that failed or was interrupted.
 
     Attributes:
-        code: for the shell.
+        code: exit code.
         text: for people.
-        data: for programs.
+        data: JSON data for programs.
     """
 
     code: Exit
@@ -68,7 +68,7 @@ class Ending:
 
 
 def exit_for(error: KlingError, stage: Stage) -> Exit:
-    """The exit code of an error, which depends on how far the command was: a refusal counts only before acceptance."""
+    """Returns the exit code of an error at this stage; a refusal counts as one only before acceptance."""
     begun = stage in {Stage.ACCEPTED, Stage.MADE, Stage.ANSWERED}
     match error:
         case InvalidRequest() | InvalidReference() | ConfigurationError() | BatchError():
@@ -90,7 +90,7 @@ def exit_for(error: KlingError, stage: Stage) -> Exit:
 
 
 def of_error(error: KlingError, job: Job) -> Ending:
-    """Says what went wrong, and how to get at what was paid for."""
+    """Returns the end for an error, with the command that gets a result that was paid for."""
     code = exit_for(error, job.stage)
     message = error.explained(SHELL_WORDS)
     if isinstance(error, InvalidRequest):
@@ -123,7 +123,7 @@ def of_error(error: KlingError, job: Job) -> Ending:
 
 
 def _command(error: KlingError, job: Job) -> str | None:
-    """What gets at the result; never what has just been tried and cannot do better."""
+    """Returns the command that gets the result; None if it would only repeat what has just failed."""
     if isinstance(error, TaskFailed) or (job.stage is Stage.ATTACHED and isinstance(error, ApiError | TaskNotFound)):
         return None
     if error.remedy is Remedy.WATERMARK:
@@ -132,7 +132,7 @@ def _command(error: KlingError, job: Job) -> str | None:
 
 
 def _may_exist(error: KlingError, stage: Stage, code: Exit) -> bool:
-    """Whether there is a point in naming a task: the reference made here names none that surely was not created."""
+    """Whether the task may exist: the reference is made before the create, so it may name none."""
     if stage is Stage.UNSENT or (stage is Stage.CREATING and isinstance(error, ConnectionFailed) and not error.sent):
         return False
     begun = stage in {Stage.ACCEPTED, Stage.MADE}
@@ -140,12 +140,12 @@ def _may_exist(error: KlingError, stage: Stage, code: Exit) -> bool:
 
 
 def exit_of(number: signal.Signals) -> Exit:
-    """The exit code after a signal."""
+    """Returns the exit code after a signal."""
     return Exit.TERMINATED if number is signal.SIGTERM else Exit.INTERRUPTED
 
 
 def of_stop(number: signal.Signals, job: Job) -> Ending:
-    """Says what goes on without the command, and is billed."""
+    """Returns the end after a signal, with what continues at the service and is billed."""
     code = exit_of(number)
     command = job.save_command()
     reference = None if job.stage is Stage.UNSENT else job.reference
@@ -161,7 +161,7 @@ def of_stop(number: signal.Signals, job: Job) -> Ending:
 
 
 def of_bug(error: BaseException, job: Job) -> Ending:
-    """Says how to go on in spite of a bug; its traceback is shown as well."""
+    """Returns the end after a bug, with the command that gets the result; the traceback is printed separately."""
     command = None if job.stage is Stage.UNSENT else job.save_command()
     message = f"this is a bug in kling-async: {type(error).__name__}: {error}"
     text = "\n".join([f"error: {message}", *_optional(command, "the result, if there is one: ")])
@@ -180,11 +180,14 @@ _STOPPED: Final = {
     Stage.CALLING: ("the answer was not waited for: the service may have done it, and bills nothing", ""),
     Stage.CHARGING: ("the service may have done it already, and may bill it", ""),
     Stage.ANSWERED: ("the service has done it, but what it made is not saved", ""),
-    Stage.ATTACHED: ("a task is not touched by that", "save it later: "),
+    Stage.ATTACHED: ("this does not affect the task", "save it later: "),
     Stage.ACCEPTED: ("the task goes on at the service, and is billed", "save it later: "),
     Stage.MADE: ("the result is made, but not saved", "save it: "),
     Stage.WORKING: (
-        "ended at once; what was sent goes on at the service, and is billed; others take it over after the heartbeat",
+        (
+            "ended at once; what was sent goes on at the service, and is billed; other workers take it over after the "
+            "heartbeat"
+        ),
         "",
     ),
 }

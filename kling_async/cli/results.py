@@ -1,4 +1,4 @@
-"""What came of a command that ended well: files, voices, elements, and what they cost. Values in, text and JSON out."""
+"""The result of a successful command as text and JSON: files, voices, elements, and their cost."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -11,7 +11,7 @@ from kling_async import estimate
 from kling_async.cli.data import as_data
 from kling_async.cli.output import dollars, file_size, number, units_of
 from kling_async.protocol.catalog import described_by, endpoint_named
-from kling_async.protocol.cost import Cost as Taken
+from kling_async.protocol.cost import Cost as Charged
 from kling_async.protocol.endpoint import Pool
 from kling_async.protocol.result_files import files_for
 from kling_async.protocol.tasks import Task
@@ -19,15 +19,15 @@ from kling_async.protocol.tasks import Task
 
 @attrs.frozen
 class Cost:
-    """What a request costs.
+    """The cost of a request.
 
     Attributes:
-        units: of the resource pack; None where it is not known.
-        pack: from which those are taken.
-        usd: dollars, of units at list price.
-        from_service: whether the service gave it; else the price table did.
-        amount: money that was paid, where an account pays so.
-        currency: of that, where the service named it.
+        units: of the resource pack; None where unknown.
+        pack: that the units are taken from.
+        usd: dollars, of the units at list price.
+        from_service: whether the cost is from the service; else it is from the price table.
+        amount: money that was paid, for accounts that pay in money.
+        currency: of the amount; None where the service did not name it.
     """
 
     units: Decimal | None = None
@@ -38,11 +38,11 @@ class Cost:
     pack: str = Pool.VIDEO.value
 
     def units_text(self) -> str:
-        """The units, where there are some, and their pack."""
+        """Returns the units with their pack; empty where there are none."""
         return units_of(self.pack, self.units) if self.units else ""
 
     def text(self, *, emulated: bool) -> str:
-        """In words."""
+        """Returns the cost as text."""
         if self.amount:
             money = f"{number(self.amount)} {self.currency or 'of a currency that the service does not name'}"
             paid = " and ".join(filter(None, [self.units_text(), money]))
@@ -62,18 +62,18 @@ class Cost:
 
 
 def cost_of(result: Any, request: Any = None) -> Cost:
-    """What a task or a call cost as the service gave it, else what its request costs by the price table.
+    """Returns the cost of a task or a call from the service, else that of its request from the price table.
 
     Args:
         result: the task, or the value of a call; None before there is one.
-        request: what was asked for, where that is known.
+        request: of the result; None where it is not known.
     """
-    told: Taken | None = getattr(result, "cost", None)
+    charged: Charged | None = getattr(result, "cost", None)
     endpoint = endpoint_named(result.endpoint) if isinstance(result, Task) else described_by(type(request))
-    pack = (told and told.package_type) or (endpoint.pool if endpoint is not None else Pool.VIDEO).value
-    if told is not None and endpoint is not None:
-        usd = endpoint.usd_of(told)
-        return Cost(told.units, usd, from_service=True, amount=told.amount, currency=told.currency, pack=pack)
+    pack = (charged and charged.package_type) or (endpoint.pool if endpoint is not None else Pool.VIDEO).value
+    if charged is not None and endpoint is not None:
+        usd = endpoint.usd_of(charged)
+        return Cost(charged.units, usd, from_service=True, amount=charged.amount, currency=charged.currency, pack=pack)
     if request is None:
         return Cost()
     expected = estimate(request)
@@ -82,15 +82,15 @@ def cost_of(result: Any, request: Any = None) -> Cost:
 
 @attrs.frozen(kw_only=True)
 class Result:
-    """What a finished task made.
+    """The result of a finished task.
 
     Attributes:
         task: finished.
-        paths: where its files are that were saved.
-        watermark_paths: where their watermarked variants are, if they were saved besides.
+        paths: of its saved files.
+        watermark_paths: of their watermarked variants, if they were saved as well.
         cost: of the task.
-        seconds: from the command's start to the end.
-        emulated: whether an emulator made it.
+        seconds: from the command's start to its end.
+        emulated: whether the task was made by an emulator.
     """
 
     task: Task
@@ -101,7 +101,7 @@ class Result:
     emulated: bool = False
 
     def text(self) -> str:
-        """For people."""
+        """Returns text for people."""
         rows = [
             *self._made(),
             ("took", f"{self.seconds:.1f} s"),
@@ -111,11 +111,11 @@ class Result:
         return "\n".join(f"{name:<9}  {value}" for name, value in rows)
 
     def short(self) -> str:
-        """For scripts: what was saved, or the ids of what stays at the service."""
+        """Returns text for scripts: the saved paths, or the ids of what stays at the service."""
         return "\n".join([*map(str, self.paths), *(id_ for id_, _ in _kept(self.task))])
 
     def data(self) -> dict[str, Any]:
-        """For programs."""
+        """Returns JSON data."""
         paths, marks = [[str(path) for path in each] for each in (self.paths, self.watermark_paths)]
         length = length_of(self.task)
         sizes = [size_of(path) for path in self.paths]
@@ -148,7 +148,7 @@ class Result:
         for index, path in enumerate(self.paths):
             about = [size_text(path)]
             if index == 0 and length is not None:
-                # A video may have any name; only what such files are called chooses the sound of one.
+                # A video may have any suffix; only a suffix of sound files selects the sound of a video.
                 about.append(f"{number(length)} s of {files_for(self.task, path.suffix)[0].kind.value}")
             rows.append(("saved", f"{path} ({', '.join(about)})"))
         rows += [("watermark", str(path)) for path in self.watermark_paths]
@@ -156,7 +156,7 @@ class Result:
         rows += [("audio id", audio.id) for audio in self.task.audios if audio.id]
         try:
             places = [path.resolve() for path in self.paths]
-        except FileNotFoundError:  # the directory that this process is in is gone
+        except FileNotFoundError:  # the current directory was deleted
             return rows
         if len(places) == 1:
             player = ", or the file in any player" * (length is not None)
@@ -167,7 +167,7 @@ class Result:
 
 
 def size_of(path: Path) -> int | None:
-    """Bytes of a file that was saved; None where somebody has taken it away since, as who waits for files does."""
+    """Returns the bytes of a saved file; None where another process has moved it since, as watchers of folders do."""
     try:
         return path.stat().st_size
     except OSError:
@@ -175,13 +175,13 @@ def size_of(path: Path) -> int | None:
 
 
 def size_text(path: Path) -> str:
-    """The same in words."""
+    """Returns the size of a saved file as text."""
     size = size_of(path)
-    return "and taken from there since" if size is None else file_size(size)
+    return "no longer there" if size is None else file_size(size)
 
 
 def ids_of(task: Task) -> dict[str, Any]:
-    """The ids by which other requests take a result, for programs; addresses are signed, and `save` needs none."""
+    """Returns the ids by which other requests take a result, as JSON data; without addresses, which are signed."""
     return {
         "video_ids": [video.id for video in task.videos],
         "audio_ids": [audio.id for audio in task.audios],
@@ -191,13 +191,13 @@ def ids_of(task: Task) -> dict[str, Any]:
 
 
 def length_of(task: Task) -> Decimal | None:
-    """Seconds of the first video or sound, where there is one."""
+    """Returns the seconds of the first video or sound; None where there is none."""
     durations = [*(video.duration for video in task.videos), *(audio.duration for audio in task.audios)]
     return durations[0] if durations else None
 
 
 def made_by(task: Task) -> str:
-    """What a task made, in a few words: `5.041 s`, `4 pictures`, the id of a voice."""
+    """Returns a short description of a task's result: `5.041 s`, `4 pictures`, the id of a voice."""
     length = length_of(task)
     parts = [f"{number(length)} s"] if length is not None else []
     parts += [f"{len(task.images)} picture{'s' * (len(task.images) > 1)}"] if task.images else []
@@ -205,6 +205,6 @@ def made_by(task: Task) -> str:
 
 
 def _kept(task: Task) -> list[tuple[str, str]]:
-    """Id and name of what stays at the service."""
+    """Returns id and name of each voice and element, which stay at the service."""
     voices = [(voice.voice_id, voice.voice_name) for voice in task.voices]
     return voices + [(str(element.element_id), element.element_name) for element in task.elements]

@@ -1,4 +1,4 @@
-"""Runs a command on an event loop: signals, warnings and errors become words and an exit code."""
+"""Runs a command on an event loop; turns signals, warnings and errors into messages and an exit code."""
 
 import asyncio
 import contextlib
@@ -24,11 +24,11 @@ from kling_async.protocol.retry import is_transient
 _T = TypeVar("_T")
 
 LEAVE_SECONDS: Final = 10.0
-"""After a second signal, in which all that is under way is dropped, and the end is told."""
+"""Seconds after a second signal in which tasks may be cancelled and the end reported, before the process exits."""
 
 
 class Stopped(Exception):
-    """A signal asked the command to end; what was under way has ended.
+    """The command was ended by a signal; its work has ended.
 
     Args:
         number: of the signal.
@@ -40,13 +40,13 @@ class Stopped(Exception):
 
 
 class Leaving:
-    """Ends the process though a thread is stuck, as in a file system that does not answer: no thread can be cancelled.
+    """Ends the process even if a thread is stuck, such as in a file system that hangs: threads cannot be cancelled.
 
-    That is as a kill is, after which the journal and the parts of files are as they should be.
+    Like a kill it leaves the journal and partial files in a consistent state.
 
     Args:
-        output: where the end is reported.
-        job: what is known of its task.
+        output: gets the report of the end.
+        job: state of the command's task.
     """
 
     def __init__(self, output: Output, job: Job) -> None:
@@ -54,10 +54,14 @@ class Leaving:
         self._job = job
         self._timer: threading.Timer | None = None
         self.number = signal.SIGINT
-        """The first signal, once there were two."""
+        """The first signal, once there has been a second one."""
 
     def begin(self, number: signal.Signals) -> None:
-        """A second signal came after the one of this number."""
+        """Starts the timer after a second signal.
+
+        Args:
+            number: of the first signal.
+        """
         self.number = number
         if self._timer is None:
             self._timer = threading.Timer(LEAVE_SECONDS, self._leave)
@@ -65,7 +69,7 @@ class Leaving:
             self._timer.start()
 
     def end(self) -> None:
-        """Nothing was stuck."""
+        """Stops the timer, since nothing was stuck."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -78,67 +82,67 @@ class Leaving:
 
 
 class Stop:
-    """The wish to end. The second one does not wait for anything to be found out.
+    """Signals that request the command to end. The second one cancels all tasks.
 
     Args:
-        leaving: what ends the process where the second one does not.
+        leaving: ends the process if the second signal does not.
     """
 
     def __init__(self, leaving: Leaving) -> None:
         self._leaving = leaving
         self._number: signal.Signals | None = None
-        self._asked = asyncio.Event()
+        self._requested = asyncio.Event()
         self._main = asyncio.current_task()
 
     @property
     def number(self) -> signal.Signals | None:
-        """The signal, once there was one."""
+        """The first signal, once there has been one."""
         return self._number
 
-    def ask(self, number: signal.Signals) -> None:
-        """A signal came."""
+    def request(self, number: signal.Signals) -> None:
+        """Handles a signal: the first requests the end, the second cancels all tasks."""
         if self._number is None:
             self._number = number
-            self._asked.set()
+            self._requested.set()
         elif self._main is not None:
             self._leaving.begin(self._number)
-            # What is dropped now ends with errors that nobody waits for; the words at the end say the same.
+            # Cancelled tasks raise errors that no task awaits; the message at the end reports the same.
             asyncio.get_running_loop().set_exception_handler(_without_ours)
-            for task in asyncio.all_tasks():  # closing is a task of its own, which waits for what is in doubt
+            for task in asyncio.all_tasks():  # the client is closed in a separate task, which waits for look-ups
                 task.cancel()
 
-    async def asked(self) -> signal.Signals:
+    async def requested(self) -> signal.Signals:
         """Waits for a signal."""
-        await self._asked.wait()
+        await self._requested.wait()
         if self._number is None:
             raise AssertionError("set together with the number")
         return self._number
 
     async def or_result(self, work: Coroutine[Any, Any, _T], end: Callable[[], Awaitable[None]] | None = None) -> _T:
-        """The result of the work, unless a signal comes first.
+        """Returns the result of the work, unless a signal arrives first.
 
         Args:
-            work: to be done.
-            end: brings the work to its end after a signal; its result still counts, for the words at the end.
+            work: to run.
+            end: makes the work end after a signal; its result is still returned, for the message at the end.
                 Without it the work is cancelled.
 
         Raises:
-            Stopped: a signal came, and the work has ended without a result or an error.
+            Stopped: by a signal, before the work ended.
         """
         loop = asyncio.get_running_loop()
-        working, asked = loop.create_task(work), loop.create_task(self.asked())
+        working, requested = loop.create_task(work), loop.create_task(self.requested())
         try:
-            await asyncio.wait({working, asked}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working, requested}, return_when=asyncio.FIRST_COMPLETED)
             if not working.done() and end is not None:
                 await end()
                 return await working
             if not working.done():
-                raise Stopped(asked.result())
+                raise Stopped(requested.result())
             return working.result()
         finally:
-            asked.cancel()
+            requested.cancel()
             working.cancel()
-            await asyncio.gather(asked, working, return_exceptions=True)
+            await asyncio.gather(requested, working, return_exceptions=True)
 
 
 def _without_ours(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -147,12 +151,12 @@ def _without_ours(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> N
 
 
 def run(job: Job, output: Output, work: Callable[[Stop], Coroutine[Any, Any, int | None]]) -> int:
-    """Runs a command to its end, whatever that is.
+    """Runs a command and reports how it ended.
 
     Args:
-        job: what is known of its task; the command keeps it up to date.
-        output: where the end is reported.
-        work: the command; prints its own result, and gives the exit code if it is not 0.
+        job: state of the command's task; the command keeps it up to date.
+        output: gets the report of the end.
+        work: the command; prints its result, and returns the exit code if it is not 0.
 
     Returns:
         The exit code.
@@ -192,19 +196,19 @@ async def _with_signals(work: Callable[[Stop], Coroutine[Any, Any, int | None]],
 
 @contextlib.contextmanager
 def _signals_to(stop: Stop) -> Iterator[None]:
-    """Leads SIGINT and SIGTERM to `stop`, by `signal.signal`, as Windows knows no other way."""
+    """Passes SIGINT and SIGTERM to `stop`, by `signal.signal`, the only way that works on Windows."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
 
-    def ask(number: int, _frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(stop.ask, signal.Signals(number))
+    def request(number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop.request, signal.Signals(number))
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number, handler in before.items():
-        if handler is not signal.SIG_IGN:  # a shell's choice for what runs in its background
-            signal.signal(number, ask)
+        if handler is not signal.SIG_IGN:  # shells ignore SIGINT for background jobs
+            signal.signal(number, request)
     try:
         yield
     finally:
@@ -214,7 +218,7 @@ def _signals_to(stop: Stop) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _warnings_shown(output: Output, job: Job) -> Iterator[None]:
-    """Shows the library's warnings as lines, without the places in its code."""
+    """Shows the library's warnings as lines, without positions in its code."""
     handler = _Lines(output)
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -238,12 +242,12 @@ _REPORTED_AT_THE_END: Final = {"closed_unfinished", "create_cancelled", "create_
 _TRIED_AGAIN: Final = {"create_failed", "download_failed"}
 _RETRIED: Final = {*_TRIED_AGAIN, "page_failed", "poll_failed", "read_failed"}
 
-_NEWS: Final = {"queue_served", "job_saved", "handed_over"}
-"""What a worker tells while it works: it has no other result."""
+_WORKER_EVENTS: Final = {"queue_served", "job_saved", "handed_over"}
+"""Events that a worker prints while it runs: it has no other result."""
 
 
 class _Lines(logging.Handler):
-    """The library's log, from warnings up, and what is tried again; each line once."""
+    """Prints the library's log, from warnings up, and retries; each line once."""
 
     def __init__(self, output: Output) -> None:
         super().__init__()
@@ -255,18 +259,18 @@ class _Lines(logging.Handler):
         arguments = record.args if isinstance(record.args, tuple) else ()
         error = next((each for each in arguments if isinstance(each, KlingError)), None)
         if event in _RETRIED and error is not None and (event in _TRIED_AGAIN or is_transient(error)):
-            # Minutes may pass before it is given up; until then nothing else would say why nothing happens.
+            # Retries may last minutes; without this line there would be no reason for the delay.
             if not self._output.quiet:
                 self.once(f"{error.explained(report.SHELL_WORDS)}; still trying")
-        elif event in _NEWS:
+        elif event in _WORKER_EVENTS:
             if not self._output.quiet:
                 self._output.note(record.getMessage())
-        # What is unfinished when a command is interrupted is reported at its end, with the way to go on.
+        # Unfinished work of an interrupted command is reported at its end, with the way to go on.
         elif record.levelno >= logging.WARNING and event not in _REPORTED_AT_THE_END:
             self.once(f"warning: {record.getMessage()}")
 
     def once(self, line: str) -> None:
-        """Shows a line that was not shown yet."""
+        """Prints a line unless it was printed before."""
         if line not in self._shown:
             self._shown.add(line)
             self._output.note(line)

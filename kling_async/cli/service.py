@@ -1,4 +1,4 @@
-"""The service that a command uses: that of the environment, or an emulator which lives as long as the command."""
+"""The service that a command uses: that of the environment, or an emulator that runs as long as the command."""
 
 import contextlib
 import secrets
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from kling_async.protocol.budget import Budget
 
 EMULATED_SECONDS: Final = 6.0
-"""Seconds that a task takes with `--emulator`: enough to see what happens, little enough to watch it."""
+"""Seconds that a task takes with `--emulator`: long enough to see the progress, short enough to watch it."""
 
 CONCURRENCY: Final = 20
-"""Slots of that emulator: more than any one request takes, such as a series of pictures."""
+"""Slots of that emulator: more than any request takes, such as one for a series of pictures."""
 
 
 def polling(options: Namespace) -> Polling | AimedPolling:
-    """When to ask for the task: on a fixed beat with `--poll`, else when a result can be expected.
+    """Returns the polling: at a fixed interval with `--poll`, else when a result can be expected.
 
     Raises:
-        ConfigurationError: the beat is too short.
+        ConfigurationError: the interval is too short.
     """
     if options.poll is None:
         return AimedPolling(deadline=options.deadline)
@@ -35,7 +35,7 @@ def polling(options: Namespace) -> Polling | AimedPolling:
 
 @contextlib.asynccontextmanager
 async def client_for(options: Namespace, request: Any, on_intent: OnIntent | None = None) -> AsyncIterator[KlingClient]:
-    """A client of the service, or of an emulator that lives as long as the command."""
+    """Yields a client of the service, or of an emulator that runs as long as this context."""
     makes_task = endpoints.kind_of(request) is not None
     async with (
         _where(options, lambda: emulator_speed(request) if makes_task else 20.0) as where,
@@ -48,7 +48,7 @@ async def client_for(options: Namespace, request: Any, on_intent: OnIntent | Non
 async def batch_client(
     options: Namespace, requests: Iterable[Any], budget: "Budget | None"
 ) -> AsyncIterator[KlingClient]:
-    """The same for many requests."""
+    """Yields such a client for many requests."""
     slowest = max(map(endpoints.typical_seconds, requests), default=EMULATED_SECONDS)
     async with (
         _where(options, lambda: slowest / EMULATED_SECONDS) as where,
@@ -59,13 +59,13 @@ async def batch_client(
 
 @contextlib.asynccontextmanager
 async def _where(options: Namespace, speed: Callable[[], float]) -> AsyncIterator[dict[str, Any]]:
-    """Where the service is, as a client is given it; an emulator ends with this context."""
+    """Yields the client's arguments for the address of the service; an emulator ends with this context."""
     if not options.emulator:
         yield {"base_url": options.base_url}
         return
     from kling_async.emulator import Emulator  # noqa: PLC0415  (half of aiohttp.web; only with --emulator)
 
-    # Another one each time: with the same task ids, a second file in a directory would have the first one's name.
+    # Random, since with the same task ids a second run would name its file in a directory like the first one.
     seed = secrets.randbits(32)
     async with Emulator(speed=speed(), concurrency=CONCURRENCY, seed=seed) as emulator:
         yield {"base_url": emulator.base_url, "api_key": emulator.api_key}
@@ -76,12 +76,12 @@ def _when(options: Namespace) -> Polling | AimedPolling:
 
 
 def often(deadline: float) -> Polling:
-    """When an emulator is asked, whose tasks take seconds."""
+    """Returns the polling for an emulator, whose tasks take seconds."""
     return Polling(first=0.2, factor=1.2, maximum=0.4, deadline=deadline)
 
 
 def emulator_speed(request: Any) -> float:
-    """How fast an emulator has to be for a task to take `EMULATED_SECONDS`, whatever is asked for."""
+    """Returns the speed at which the request's task takes `EMULATED_SECONDS` on an emulator."""
     from kling_async.emulator import mean_generation_seconds  # noqa: PLC0415  (as above)
 
     mean = mean_generation_seconds(endpoints.path(request), to_wire(request))

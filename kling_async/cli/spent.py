@@ -1,4 +1,4 @@
-"""What was spent, by day, model and pack: deductions of the account in, sums out."""
+"""Sums of the account's deductions by day, model and pack."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -14,15 +14,15 @@ NOTHING = Decimal(0)
 
 @attrs.frozen(kw_only=True)
 class Spent:
-    """What the tasks and calls of one day, model and pack took together.
+    """The sum of the deductions of one day, model and pack.
 
     Attributes:
-        day: in UTC, as `2026-11-30`; `?` where the service did not say when.
-        model_name: that made them.
-        product_type: of the pack that paid; empty for what was paid in money.
-        deductions: how many.
+        day: in UTC, as `2026-11-30`; `?` where a deduction has no time.
+        model_name: of the tasks and calls.
+        product_type: of the pack; empty for deductions in money.
+        deductions: number of deductions.
         units: of the pack.
-        amounts: money by its currency.
+        amounts: money by currency.
     """
 
     day: str
@@ -34,7 +34,7 @@ class Spent:
 
 
 def by_day(deductions: Iterable[Deduction]) -> list[Spent]:
-    """Sums of each day, model and pack, in their order; what is paid otherwise is never added up."""
+    """Returns the sums of each day, model and pack, sorted; units of different packs and money are never added up."""
     groups: dict[tuple[str, str, str], list[Deduction]] = defaultdict(list)
     for each in deductions:
         day = "?" if each.deduction_time is None else f"{each.deduction_time.astimezone(UTC):%Y-%m-%d}"
@@ -54,12 +54,12 @@ def by_day(deductions: Iterable[Deduction]) -> list[Spent]:
 
 
 def units_of(deductions: Iterable[Deduction]) -> Decimal:
-    """Units that were taken from packs."""
+    """Returns the units deducted from packs."""
     return sum((each.deduction_amount or NOTHING for each in deductions if isinstance(each, PackageDetail)), NOTHING)
 
 
 def amounts_of(deductions: Iterable[Deduction]) -> dict[str, Decimal]:
-    """Money that was taken, by its currency; `?` where the service named none."""
+    """Returns the money deducted, by currency; `?` where the service named none."""
     amounts: dict[str, Decimal] = {}
     for each in deductions:
         if isinstance(each, BalanceDetail) and each.deduction_amount is not None:
@@ -69,7 +69,7 @@ def amounts_of(deductions: Iterable[Deduction]) -> dict[str, Decimal]:
 
 
 def totals(spent: Iterable[Spent]) -> dict[str, Decimal]:
-    """What was spent in all, by what it was paid with: `video units`, `image units`, `USD`."""
+    """Returns total amounts by units of a pack or currency: `video units`, `image units`, `USD`."""
     found: dict[str, Decimal] = {}
     for each in spent:
         parts = {f"{each.product_type} units": each.units} if each.product_type else each.amounts

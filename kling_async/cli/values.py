@@ -1,4 +1,4 @@
-"""What calls are answered that make no task: any value, as people, scripts and programs read it."""
+"""The value of a call that makes no task, as text for people and scripts, and as JSON data."""
 
 import re
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from kling_async.cli.results import Cost, size_text
 
 @attrs.frozen(kw_only=True)
 class Value:
-    """What a call was answered, which makes no task.
+    """The result of a call that makes no task.
 
     Attributes:
         value: of the call.
-        paths: where its files are.
+        paths: of its saved files.
         cost: of the call.
         emulated: whether an emulator answered.
     """
@@ -31,20 +31,20 @@ class Value:
     emulated: bool = False
 
     def text(self, width: int | None) -> str:
-        """For people; `width` is that of the terminal."""
+        """Returns text for people; `width` is that of the terminal."""
         rows = [("saved", f"{path} ({size_text(path)})") for path in self.paths]
         rows += [("cost", self.cost.text(emulated=self.emulated))] * (self.cost.units is not None)
         return as_text(self.value, rows, width)
 
     def short(self) -> str:
-        """For scripts: what was saved, else the ids."""
+        """Returns text for scripts: the saved paths, else the ids."""
         if self.paths:
             return "\n".join(map(str, self.paths))
         values = self.value if isinstance(self.value, list | tuple) else [self.value]
         return "\n".join(_id(value) for value in values if attrs.has(type(value)))
 
     def data(self) -> dict[str, Any]:
-        """For programs."""
+        """Returns JSON data."""
         return {
             "value": as_data(self.value),
             "paths": [str(path) for path in self.paths],
@@ -56,17 +56,17 @@ class Value:
 
 
 _SHOWN_ELSEWHERE: Final = {"final_unit_deduction", "final_balance_deduction", "created_at"}
-"""Shown as the cost, or of no use to people."""
+"""Fields shown as the cost, or of no use to people."""
 _ADDRESS: Final = re.compile("https?://")
-"""A column of them leaves no room for anything else; `--json` has them."""
+"""Columns of addresses are not shown, since they leave no room for others; `--json` has them."""
 
 
 def as_text(value: Any, rows: Sequence[tuple[str, str]], width: int | None) -> str:
-    """Any value of a call as people read it: a record by lines, a list of records as a table.
+    """Returns the value of a call as text: a record as lines, a list of records as a table.
 
     Args:
         value: of the call.
-        rows: shown before it.
+        rows: names and values to show before it.
         width: of the terminal.
     """
     if value is None:
@@ -86,7 +86,7 @@ def _lines(rows: Sequence[tuple[str, str]]) -> str:
 
 
 def _table(values: Sequence[Any], width: int | None) -> str:
-    """Columns in which there is something, without addresses; texts that are no records are lines."""
+    """Returns a table of records, without columns that are empty or hold addresses; lines of values of other types."""
     if not values or not attrs.has(type(values[0])):
         return "\n".join(map(_word, values))
     cells = [{name: _word(each) for name, each in _fields(value).items()} for value in values]
@@ -114,7 +114,7 @@ def _word(value: Any) -> str:
 
 
 def _id(record: Any) -> str:
-    """What a record is named by elsewhere: its first id, else its first field."""
+    """Returns the first id of a record, else its first field."""
     fields = shown(record)
     name = next((name for name in fields if name == "id" or name.endswith("_id")), next(iter(fields)))
     return _word(fields[name])

@@ -1,4 +1,4 @@
-"""That a report marks what got worse since another one."""
+"""Marks for figures that got worse since another report."""
 
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ CPU = "Work, 500 tasks, kling_async, 3 s, CPU ms"
 
 
 def test_nothing_is_worse_than_itself() -> None:
-    """A report beside itself stays as it is; so does the one that is committed."""
+    """A report compared with itself is unchanged; so is the committed one."""
     committed = (REPOSITORY / "benchmarks" / "RESULTS.md").read_text("utf-8")
     assert compare.marked(BEFORE, BEFORE) == (BEFORE, [])
     assert compare.marked(committed, committed) == (committed, [])
@@ -80,7 +80,7 @@ def test_nothing_is_worse_than_itself() -> None:
     ],
 )
 def test_what_is_worse_is_marked_where_it_stands(old: str, new: str, told: str) -> None:
-    """Beyond all runs of then, or gone: the cell says what it was, and a line names it; all else stays."""
+    """A worse or missing figure is marked with the old one, and a line names it; all else is unchanged."""
     text, worse = compare.marked(BEFORE.replace(old, new), BEFORE)
     assert worse == [told]
     assert f" **worse: was {told.rpartition(', was ')[2]}** |" in text
@@ -130,7 +130,7 @@ def test_the_section_names_all_that_is_worse() -> None:
 
 
 def test_a_run_that_is_worse_than_the_committed_one_says_so(tmp_path: Path, monkeypatch: Any) -> None:
-    """What it ends with names the figures; the report is marked, and has the section; without git nothing happens."""
+    """The exit message names the figures; the report is marked, and has the section; without git nothing happens."""
     path = tmp_path / "RESULTS.md"
     path.write_text(BEFORE.replace("3.4 (3.3 to 3.7)", "9.9"))
     monkeypatch.setattr(main, "_git", lambda *_: "")

@@ -8,7 +8,7 @@ from benchmarks import downloads
 
 
 def test_the_measurement_runs() -> None:
-    """Each client gets all files; the figures can be kept as JSON, and say what they should."""
+    """Each client gets all files; the figures are JSON data with the expected values."""
     python = Path(sys.executable)
     measured = downloads.measure({"kling_async": python}, file_bytes=2_000_000, files={32: 2}, repetitions=1)
     data = json.loads(json.dumps(measured))

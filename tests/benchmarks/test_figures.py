@@ -4,7 +4,7 @@ from benchmarks.figures import Spread, number, table
 
 
 def test_a_spread_tells_median_lowest_and_highest() -> None:
-    """Several runs are told by three numbers, by one if all are alike."""
+    """Several runs are shown by three numbers, or by one if all are equal."""
     spread = Spread(run for run in (2.1, 1.8, 1.9))
     assert (spread.median, spread.low, spread.high) == (1.9, 1.8, 2.1)
     assert str(spread) == "1.9 (1.8 to 2.1)"

@@ -47,7 +47,7 @@ def test_a_slow_database_leaves_slots_idle() -> None:
 
 
 def test_many_workers_ask_in_vain() -> None:
-    """All hear of a free seat, and one gets it."""
+    """All workers are notified of a free seat, and one gets it."""
     few, many = simulated(workers=1), simulated(workers=50)
     assert many.rounds > 10 * few.rounds
 
@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_same() -> None:
 
 
 def measured(cpu: float) -> dict[str, Any]:
-    """As if all that a database does took so long."""
+    """Rates of a database whose operations all take this long."""
     rows = [
         {"queued": 10, "limit": limit, "lines": 1, "processes": processes, "freed": freed, "claim": cpu, "slow": cpu}
         | {"claims_per_second": 10.0, "jobs_per_second": 10.0 * freed, "in_vain": 0.5, "cpu": cpu * (1 + 2 * freed)}

@@ -27,7 +27,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, A
 @pytest.mark.slow
 @pytest.mark.parametrize("name", growth.CASES)
 def test_tasks_are_waited_for(runs: dict[str, list[dict[str, Any]]], name: str) -> None:
-    """Every task is made once, its end is known after it came, and what that cost is told."""
+    """Every task is made once, its end is known after it happened, and the figures are complete."""
     [figures] = runs[name]
     assert (figures.get("error"), figures["errors"]) == (None, [])
     assert (figures["tasks"], figures["kinds"]["create"]) == (5, 5)
@@ -38,7 +38,7 @@ def test_tasks_are_waited_for(runs: dict[str, list[dict[str, Any]]], name: str) 
 
 @pytest.mark.slow
 def test_the_report_tells_what_was_measured_and_what_failed(runs: dict[str, list[dict[str, Any]]]) -> None:
-    """A row per client in each table, the goal with its verdict, and what failed is not hidden."""
+    """Each table has a row per client, the goal its verdict, and failures are shown."""
     broken = {"floor-list": [{"error": "broken"}]}
     data = {"runs": {"100": runs, str(growth.MOST): runs | broken}}
     text = growth.markdown(data)

@@ -33,7 +33,7 @@ def test_a_ratio_is_the_median_of_the_pairs() -> None:
 
 
 def test_a_pair_with_a_run_that_is_not_whole_does_not_count() -> None:
-    """And the page tells that there was one."""
+    """The page reports the error."""
     data = _paired((_half(1.0), _half(1.3)), (_half(1.0), _half(0.1, ended=2)), (_half(9.0), {"error": "broken"}))
     assert _goals(data)["cpu"] == ("1.30 x (1.30 ms against 1.00 ms)", False)
     assert "created and waited for** (1 pairs of 3 whole)" in report.page(data, ABOUT)

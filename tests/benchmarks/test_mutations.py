@@ -154,8 +154,8 @@ def test_the_page_tells_what_survived_and_leaves_out_what_changes_nothing() -> N
     }
     page = markdown([caught, hung, survived, same], results, {same.id: "the reason"}, 50)
     assert "**2 of 3 caught (67 %)**" in page
-    head, told = page.split("## Survived")
-    survivors, others = told.split("## Caught")
+    head, tail = page.split("## Survived")
+    survivors, others = tail.split("## Caught")
     assert survived.id in survivors
     assert caught.id in others
     assert "`test_y`" in others

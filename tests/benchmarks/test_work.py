@@ -49,14 +49,14 @@ def test_the_work_is_done(runs: dict[str, dict[str, Any]], name: str) -> None:
 
 @pytest.mark.slow
 def test_a_client_that_fails_is_told(runs: dict[str, dict[str, Any]], tmp_path: Path) -> None:
-    """With its own last word, or with the fact that it is not there."""
+    """With its last line of output, or as not installed."""
     assert runs["luma"]["error"].endswith("No module named 'benchmarks.clients.no_such_client'")
     assert run(CASES["floor"], 3, {}, Stage(tmp_path)) == {"error": "not installed"}
 
 
 @pytest.mark.slow
 def test_the_report_tells_goals_figures_and_failures(runs: dict[str, dict[str, Any]], tmp_path: Path) -> None:
-    """Each client has its row, each goal its verdict, and what failed is not hidden."""
+    """Each client has a row, each goal a verdict, and failures are shown."""
     data = {"runs": {"500": {name: [figures, figures] for name, figures in runs.items()}}}
     section = report.Section(work.markdown(data), work.goals(data))
     kept = {"other": {"data": {}, "measured": "2026-01-01", "seconds": 1.5}}
@@ -70,7 +70,7 @@ def test_the_report_tells_goals_figures_and_failures(runs: dict[str, dict[str, A
 
 @pytest.mark.parametrize("name", PARTS)
 def test_a_goal_does_not_vanish_where_its_part_failed(name: str) -> None:
-    """It is told as not measured, and not met."""
+    """It is reported as not measured, and not met."""
     goals = importlib.import_module(f"benchmarks.{name}").goals({"error": "broken"})
     assert goals
     assert {(goal.measured, goal.met) for goal in goals} == {("not measured", False)}

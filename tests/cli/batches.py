@@ -8,11 +8,11 @@ from typing import Any
 from .conftest import CAT, Ran
 
 FAILS = "a forbidden thing"
-"""A prompt of which the emulator makes no video."""
+"""A prompt for which the emulator's task fails."""
 
 
 def jobs(folder: Path, *rows: dict[str, Any] | str) -> str:
-    """A file with these rows: whole ones, or prompts, which make rows called by their number."""
+    """Writes a file of rows: whole rows, or prompts, whose rows are named by their number."""
     whole = [
         {"id": f"clip-{n}", "image": CAT, "prompt": row} if isinstance(row, str) else row for n, row in enumerate(rows)
     ]

@@ -25,7 +25,7 @@ CAT = str(Path(__file__).parents[2] / "examples" / "images" / "cat.png")
 
 @attrs.frozen
 class Ran:
-    """What a command did."""
+    """The outcome of a command."""
 
     code: int
     out: str
@@ -33,7 +33,7 @@ class Ran:
 
     @property
     def data(self) -> Any:
-        """Its JSON: one object, and nothing else on stdout."""
+        """The JSON of stdout, which must be one object and nothing else."""
         return json.loads(self.out)
 
 
@@ -66,7 +66,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def interruptible() -> Iterator[None]:
-    """Ctrl-C reaches commands here and in processes of their own, although cron and `&` let pytest ignore it."""
+    """Lets Ctrl-C reach commands in this and other processes, even if cron or `&` has made pytest ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -87,7 +87,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Clock:
-    """The time of day, or later, so that a task ends when a test says so."""
+    """A clock that tests can advance, so that tasks end."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -97,13 +97,13 @@ class Clock:
         return time.time() + self.ahead
 
     def end_all_tasks(self) -> None:
-        """Goes to a time at which whatever was begun has ended."""
+        """Advances the clock until all tasks have ended."""
         self.ahead += 2000
 
 
 @contextlib.contextmanager
 def serving(**options: Any) -> Iterator[Emulator]:
-    """An emulator on a loop of its own, so that commands can run one here."""
+    """Runs an emulator on a separate loop, so that commands can run in this thread."""
     loop = asyncio.new_event_loop()
     emulator = Emulator(**options)
     thread = threading.Thread(target=loop.run_forever)
@@ -120,7 +120,7 @@ def serving(**options: Any) -> Iterator[Emulator]:
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """An emulator as the service that the environment names; a video takes about a hundredth of a second."""
+    """An emulator as the service of the environment; a video takes about a hundredth of a second."""
     with serving(speed=10_000.0) as emulator:
         monkeypatch.setenv("KLING_BASE_URL", emulator.base_url)
         monkeypatch.setenv("KLING_ACCESS_KEY", emulator.access_key)
@@ -130,7 +130,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 
 @contextlib.contextmanager
 def started(*words: str, **options: Any) -> Iterator["subprocess.Popen[str]"]:
-    """A command in a process of its own, which does not outlive the test."""
+    """Runs a command in a separate process, which is ended with the test."""
     process = subprocess.Popen(
         [sys.executable, "-m", "kling_async.cli", *words],
         stdout=subprocess.PIPE,

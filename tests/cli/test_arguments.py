@@ -18,7 +18,7 @@ def test_help_names_each_exit_code(run: Run) -> None:
 
 
 def test_keys_are_no_options(run: Run) -> None:
-    """No command takes a key as an option, since a process list shows it; help says where keys go."""
+    """No command takes a key as an option, since process lists show options; the help names the variables."""
     for command in ("generate", "save", "list", "models", "emulator"):
         assert not re.search(r"--\S*(key|secret)", run(command, "--help").out)
     assert "KLING_SECRET_KEY" in run("generate", "--help").out
@@ -26,7 +26,7 @@ def test_keys_are_no_options(run: Run) -> None:
 
 @pytest.mark.parametrize("command", ["save", "list", "emulator", "models", "doctor", "--version"])
 def test_records_are_imported_on_use(run: Run, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    """Commands that make nothing need no endpoint's record; the list of commands says what each endpoint makes."""
+    """Commands without an endpoint import no record; the list of commands describes each endpoint."""
 
     def imported(name: str) -> type:
         raise AssertionError(f"{name} was imported")
@@ -68,7 +68,7 @@ def test_version(run: Run) -> None:
     ],
 )
 def test_what_cannot_be_understood(run: Run, words: list[str], text: str) -> None:
-    """A mistake in the words ends with 2 and says where help is."""
+    """An invalid command line exits with 2 and refers to the help."""
     ran = run(*words)
     assert ran.code == 2
     assert text in ran.err
@@ -77,14 +77,14 @@ def test_what_cannot_be_understood(run: Run, words: list[str], text: str) -> Non
 
 
 def test_the_commands_own_options_come_first(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A word of one of its own options is told before the commands that have it as an option."""
+    """A similar option of the command itself is suggested before other commands that have the option."""
     monkeypatch.setattr(endpoints, "that_take", lambda option: ["others"] if option in {"--tail", "--song"} else [])
     assert "did you mean --image-tail?" in run("generate", "cat.png", "-o", "a.mp4", "--tail", "x").err
     assert "--song x; it is an option of others" in run("generate", "cat.png", "-o", "a.mp4", "--song", "x").err
 
 
 def test_usage_errors_as_json(run: Run) -> None:
-    """Programs read a mistake in the words as JSON too."""
+    """With `--json` an invalid command line is reported as JSON too."""
     ran = run("save", "--json")
     assert ran.code == 2
     assert (ran.data["ok"], ran.data["error"], ran.data["exit_code"]) == (False, "UsageError", 2)
@@ -92,7 +92,7 @@ def test_usage_errors_as_json(run: Run) -> None:
 
 
 def test_usage_error_is_one_line_and_a_hint() -> None:
-    """A usage error shows what is wrong and how to learn more."""
+    """A usage error contains the problem and a hint."""
     assert str(UsageError("no", "see help")) == "error: no\nsee help"
 
 
@@ -119,7 +119,7 @@ def test_a_terminal_too_narrow_for_words(run: Run, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("option", ["--prompt", "--callback-url"])
 def test_hints_name_few(run: Run, option: str) -> None:
-    """An option that many commands have is told with three of them."""
+    """For an option of many commands three of them are named."""
     others = endpoints.that_take(option)
     assert len(others) > 3
     hint = f"it is an option of {', '.join(others[:3])} and {len(others) - 3} more"

@@ -48,7 +48,7 @@ def test_presets(run: Run, command: str, first: str) -> None:
 
 @pytest.mark.parametrize(("command", "kind"), [("delete-voice", "Voice"), ("delete-element", "Element")])
 def test_a_delete_of_nothing(run: Run, command: str, kind: str) -> None:
-    """The service's words are shown."""
+    """The service's message is shown."""
     ran = run(command, "5", "--emulator")
     assert ran.code != 0
     assert f"{kind} id not found: 5" in ran.err

@@ -16,13 +16,13 @@ STARTS = {".mp3": b"ID3", ".wav": b"RIFF", ".mp4": b"ftyp"}
 
 
 def holds(path: Path) -> bool:
-    """Whether a file is what its name says."""
+    """Whether the content of a file matches its suffix."""
     return STARTS[path.suffix] in path.read_bytes()[:8]
 
 
 @pytest.mark.parametrize(("words", "name"), [(RAIN, "rain.mp3"), (RAIN, "rain.wav"), (CLIP, "a.wav")])
 def test_without_a_key(run: Run, here: Path, words: tuple[str, ...], name: str) -> None:
-    """`--emulator` makes a file of the kind that its name says, and says what it would have cost."""
+    """`--emulator` makes a file of the kind of its suffix, and shows what it would have cost."""
     ran = run(*words, "-o", name, "--emulator")
     assert ran.code == 0
     assert holds(here / name)

@@ -39,7 +39,7 @@ def test_units_of_two_packs(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_again(run: Run, here: Path, service: Emulator) -> None:
-    """The same command again pays for nothing and is as content."""
+    """The same command again pays for nothing and succeeds."""
     words = ["batch", jobs(here, "one", "two"), "--out", "out"]
     run(*words)
     ran = run(*words)
@@ -50,7 +50,7 @@ def test_again(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_some_failed(run: Run, here: Path, service: Emulator) -> None:
-    """What failed is told with its line and its reason, makes the exit code 1, and has a command that makes it anew."""
+    """A failed row is shown with line and reason; the exit code is 1, and a command to make it again is printed."""
     words = ["batch", jobs(here, "one", FAILS, "this is refused"), "--out", "my out"]
     ran = run(*words)
     assert ran.code == 1
@@ -63,7 +63,7 @@ def test_some_failed(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_retry_failed(run: Run, here: Path, service: Emulator) -> None:
-    """`--retry-failed` makes what failed anew, and nothing else."""
+    """`--retry-failed` makes only failed rows again."""
     words = ["batch", jobs(here, "one", FAILS), "--out", "out"]
     run(*words)
     ran = run(*words, "--retry-failed", "--json")
@@ -73,7 +73,7 @@ def test_retry_failed(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_invalid(run: Run, here: Path, service: Emulator) -> None:
-    """Rows that are wrong are told, all with line and parameter, and nothing is sent."""
+    """All invalid rows are reported with line and parameter, and nothing is sent."""
     name = jobs(here, "one", {"image": "missing.png"}, {"image": CAT, "duration": 7, "mode": "best"})
     ran = run("batch", name, "--out", "out")
     assert ran.code == 2
@@ -86,7 +86,7 @@ def test_invalid(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_skip_invalid(run: Run, here: Path, service: Emulator) -> None:
-    """`--skip-invalid` makes the others, and the exit code is that of these."""
+    """`--skip-invalid` makes the other rows, which determine the exit code."""
     name = jobs(here, "one", {"image": "missing.png"})
     ran = run("batch", name, "--out", "out", "--skip-invalid")
     assert ran.code == 0
@@ -112,7 +112,7 @@ def test_dry_run(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch, rows: tu
 
 
 def test_folder(run: Run, here: Path, service: Emulator) -> None:
-    """Of a folder each picture becomes a video, with the options for all."""
+    """Each picture of a folder becomes a video, with the same options."""
     pictures = here / "pictures"
     pictures.mkdir()
     for name in ("b.png", "a.png"):
@@ -124,7 +124,7 @@ def test_folder(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_options_of_the_endpoint(run: Run, here: Path, service: Emulator) -> None:
-    """`--endpoint` says what the rows are for, whose parameters are options; a row's own count."""
+    """`--endpoint` sets the endpoint of the rows; its parameters are options, and those of a row take precedence."""
     name = jobs(here, {"id": "a", "prompt": "waves"}, {"id": "b", "prompt": "waves", "mode": "std"})
     ran = run("batch", name, "--out", "out", "--endpoint", "text_to_video", "--mode", "pro", "--aspect-ratio", "9:16")
     assert ran.code == 0
@@ -145,7 +145,7 @@ def test_watermark(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_budget(run: Run, here: Path, service: Emulator) -> None:
-    """A budget is not passed, over all runs; a larger one lets the same command go on."""
+    """A budget holds over all runs; with a larger one the same command continues."""
     words = ["batch", jobs(here, "one", "two", "three"), "--out", "out", "--budget"]
     ran = run(*words, "4")
     assert ran.code == 1
@@ -171,7 +171,7 @@ def test_budget_in_dollars(run: Run, here: Path, service: Emulator) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_events(run: Run, here: Path) -> None:
-    """With `--json` each line is an event: problems, the plan, each row, how far it is, and the end with its code."""
+    """With `--json` each line is an event: problems, the plan, each row, progress, and the end with its code."""
     ran = run("batch", jobs(here, "one", FAILS, {"image": "missing.png"}), "--out", "out", "--json", "--skip-invalid")
     assert ran.err == ""
     assert kinds(ran)["problem"] == 1
@@ -189,14 +189,14 @@ def test_events(run: Run, here: Path) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_quiet(run: Run, here: Path) -> None:
-    """`--quiet` leaves the end."""
+    """`--quiet` shows only the end."""
     ran = run("batch", jobs(here, "one"), "--out", "out", "-q")
     assert ran.err == ""
     assert ran.out.startswith("rows    1 done\n")
 
 
 def test_letters_of_strangers(run: Run, here: Path, service: Emulator) -> None:
-    """What others wrote cannot move the cursor or pass for a line of ours."""
+    """External text cannot move the cursor or look like a line of the command."""
     name = jobs(here, {"id": "a", "image": "no\x1b[2J\nline 1: all is well.png"})
     ran = run("batch", name, "--out", "out")
     assert ran.code == 2
@@ -220,7 +220,7 @@ def test_with_the_emulator_inside(run: Run) -> None:
 
 
 def test_what_an_emulator_made_is_kept_apart(run: Run, here: Path, service: Emulator) -> None:
-    """A directory with results of an emulator is none for those of the service, nor the other way round."""
+    """A directory with results of an emulator is refused for the service, and vice versa."""
     name = jobs(here, "one")
     assert run("batch", name, "--out", "try", "--emulator").code == 0
     ran = run("batch", name, "--out", "try")
@@ -231,7 +231,7 @@ def test_what_an_emulator_made_is_kept_apart(run: Run, here: Path, service: Emul
 
 
 def test_without_a_key(run: Run, here: Path) -> None:
-    """Without a key nothing is sent, and it is said where keys come from."""
+    """Without a key nothing is sent, and the error names where keys come from."""
     ran = run("batch", jobs(here, "one"), "--out", "out")
     assert ran.code == 2
     assert "KLING_API_KEY" in ran.err
@@ -248,8 +248,8 @@ def test_schema(run: Run, words: tuple[str, ...]) -> None:
     assert json.loads(ran.out)["properties"]["endpoint"] == {"const": "text_to_video", "description": "what makes it"}
 
 
-def test_progress_is_told(run: Run, here: Path, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no terminal, lines say how far all is."""
+def test_progress_without_a_terminal(run: Run, here: Path, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal, progress is shown as lines."""
     monkeypatch.setattr("kling_async.cli.batch_progress.BEAT", 0.01)
     ran = run("batch", jobs(here, *map(str, range(4))), "--out", "out", "--budget", "60")
     lines = [line for line in ran.err.splitlines() if line.startswith("   0:0")]
@@ -259,12 +259,12 @@ def test_progress_is_told(run: Run, here: Path, service: Emulator, monkeypatch: 
 
 
 def test_unknown_price(run: Run, here: Path, service: Emulator) -> None:
-    """Under a budget a row of unknown price is not sent, unless it is said what it takes of the budget."""
+    """With a budget a row of unknown price is sent only if `--assume` sets what it takes."""
     row = {"id": "a", "endpoint": "video_effect", "image": CAT, "effect_scene": "squish"}
     words = ["batch", jobs(here, row), "--out", "out", "--budget", "6"]
     ran = run(*words)
     assert ran.code == 1
-    assert "the price of 1 of them is not known; --assume says what such a row takes of the budget" in ran.err
+    assert "the price of 1 of them is not known; --assume sets what such a row takes of the budget" in ran.err
     assert "invalid: line 1 (a): budget: no price of this request is known" in ran.err
     assert "with --assume, rows of unknown price are sent as well" in ran.err
     assert service.ledger.created == 0

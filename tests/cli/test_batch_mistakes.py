@@ -1,4 +1,4 @@
-"""Mistakes at the command line of a batch: what was meant is told, and nothing is sent."""
+"""Mistakes at the command line of a batch: the error suggests what is right, and nothing is sent."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ from .conftest import CAT, Run
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "error"),
     [
         ([], "needed as well: JOBS, --out DIR"),
         (["jobs.jsonl"], "needed as well: --out DIR"),
@@ -33,7 +33,7 @@ from .conftest import CAT, Run
         (["jobs.jsonl", "--out", "out", "--endpoint", "nothing"], "use one of image-to-video, "),
         (["jobs.jsonl", "--out", "out", "--endpoint", "text-to-speech"], "answers at once, and is not for batches"),
         (["--schema", "image2vido"], "there is no endpoint 'image2vido'"),
-        (["jobs.jsonl", "--out", "out", "--aspect-ratio", "1:1"], "--endpoint says which the rows are for"),
+        (["jobs.jsonl", "--out", "out", "--aspect-ratio", "1:1"], "--endpoint sets which the rows are for"),
         (["jobs.jsonl", "--output", "out"], "did you mean --out?"),
         (["jobs.jsonl", "--out", "out", "--external-task-id", "mine"], "unrecognized arguments: --external-task-id"),
         (["jobs.jsonl", "--out", "out", "--mode", "best"], "invalid choice: 'best'"),
@@ -51,19 +51,19 @@ from .conftest import CAT, Run
         (["x" * 300, "--out", "out"], "cannot be read: File name too long"),
     ],
 )
-def test_mistakes(run: Run, here: Path, words: list[str], told: str) -> None:
-    """A mistake ends with exit code 2 and what would be right."""
+def test_mistakes(run: Run, here: Path, words: list[str], error: str) -> None:
+    """A mistake exits with 2, and the error suggests what is right."""
     jobs(here, "one")
     (here / "empty").mkdir()
     before = {path.name for path in here.iterdir()}
     ran = run("batch", *words)
     assert ran.code == 2, ran.err
-    assert told in ran.err
+    assert error in ran.err
     assert {path.name for path in here.iterdir()} == before
 
 
 def test_a_working_directory_that_is_gone(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A place in it is told as a mistake, and one elsewhere is as good as ever."""
+    """A deleted current directory is an error for relative paths, and no problem for absolute ones."""
     rows = str(here / jobs(here, "one"))
 
     def gone() -> str:
@@ -79,7 +79,7 @@ def test_a_working_directory_that_is_gone(run: Run, here: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("words", [["--out", "x" * 300], ["--out", "out", "--journal", "x" * 300]])
 def test_names_that_no_file_can_have(run: Run, here: Path, words: list[str]) -> None:
-    """A name that the system refuses is told as its word, without a plan for what cannot be begun."""
+    """A name that the system refuses is reported, without a plan."""
     ran = run("batch", jobs(here, "one"), *words, "--dry-run")
     assert (ran.code, ran.out) == (1, "")
     assert "cannot be opened: File name too long" in ran.err
@@ -98,18 +98,18 @@ def test_names_that_no_file_can_have(run: Run, here: Path, words: list[str]) -> 
     ],
 )
 def test_budgets(text: str, meant: tuple[str, str]) -> None:
-    """A budget is of units or of dollars, as one writes them."""
+    """A budget is given in units or in dollars."""
     unit, limit = read(["batch", "jobs.jsonl", "--budget", text]).budget
     assert (unit, str(limit)) == meant
 
 
 @pytest.mark.parametrize("name", endpoints.names())
 def test_every_endpoint(run: Run, name: str) -> None:
-    """The options of each endpoint that makes tasks go together with those of the command; the others are refused."""
+    """The options of each endpoint that makes tasks do not clash with those of the command; others are refused."""
     if isinstance(endpoints.described(name), Endpoint):
         ran = run("batch", "--help", "--endpoint", name)
         assert ran.code == 0
-        assert f"parameters of all rows of {name} that do not give them" in " ".join(ran.out.split())
+        assert f"defaults for rows of {name}" in " ".join(ran.out.split())
         assert "standard input" not in ran.out
     else:
         with pytest.raises(UsageError, match="answers at once"):

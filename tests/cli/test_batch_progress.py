@@ -51,7 +51,7 @@ def moment(counts: Mapping[RowStatus, int], *, elapsed: float = 0.0, sums: Sums 
     ],
 )
 def test_time_left(elapsed: float, ended: int, to_make: int, planned: float | None, left: float | None) -> None:
-    """The time left is that of the plan at first, and more and more that of what was seen."""
+    """The time left is from the plan at first, and increasingly from the measured pace."""
     found = seconds_left(elapsed, ended, to_make, planned)
     assert (None if found is None else int(found)) == left
 
@@ -62,7 +62,7 @@ def test_places() -> None:
 
 
 def test_budget_in_words() -> None:
-    """What is left of a budget, and what is reserved of it, stands beside what was spent."""
+    """The rest of the budget and its reserved part are shown with the money spent."""
     dollars = Moment(
         counts={}, sums=sums_of([]), spending=Spending("usd", Decimal("8.4")), elapsed=0, left=None
     ).money()
@@ -87,7 +87,7 @@ def test_lines_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_each_failure_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """What is not done gets a line at once, in which nothing of a stranger moves the cursor or begins a line."""
+    """A row that is not done gets a line at once; external text in it cannot move the cursor or begin a line."""
     with batch_progress.shown(Output()) as display:
         display.row(WRONG)
         display.row(RowResult(id="a", status=RowStatus.DONE))
@@ -96,7 +96,7 @@ def test_each_failure_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """`--quiet` shows nothing on the way."""
+    """`--quiet` shows no progress."""
     with batch_progress.shown(Output(quiet=True)) as display:
         display.row(WRONG)
         display.moment(moment({RowStatus.WAITING: 1}))
@@ -125,7 +125,7 @@ def test_live_display_fits(width: int) -> None:
 
 @pytest.mark.parametrize(("term", "moves"), [("xterm", True), ("dumb", False)])
 def test_terminal(monkeypatch: pytest.MonkeyPatch, term: str, *, moves: bool) -> None:
-    """On a terminal that can move its cursor the display is live; what went wrong last stays behind it."""
+    """On a terminal that can move its cursor the display is live; the last rows that went wrong stay."""
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setenv("TERM", term)
@@ -167,7 +167,7 @@ def test_exit_codes(statuses: list[RowStatus], code: Exit) -> None:
 
 
 def test_how_to_go_on() -> None:
-    """What can be done about rows that are not done is told as commands that can be pasted."""
+    """For rows that are not done, commands to continue are printed."""
     same = "kling-async batch 'my jobs.jsonl' --out out"
     refused = RowResult(id="a", status=RowStatus.FAILED, attempts=1)
     failed = attrs.evolve(refused, task_id="1")
@@ -186,13 +186,13 @@ def test_how_to_go_on() -> None:
 
 
 def test_why_nothing_was_sent() -> None:
-    """Where the account refuses all, the reason is told once."""
+    """If the account refuses all rows, the reason is shown once."""
     waiting = [RowResult(id=str(number), status=RowStatus.WAITING, error="not sent: no money") for number in range(3)]
     assert next(attrs.evolve(end(), results=waiting).how_to_go_on()) == "not sent: no money"
 
 
 def test_emulators_end_with_their_tasks() -> None:
-    """What ran on an emulator inside the command is lost with it, and no command goes on with it."""
+    """Tasks of an emulator end with the command, so no command to continue is printed."""
     emulated = attrs.evolve(end(RowStatus.RUNNING, RowStatus.WAITING), emulated=True)
     assert [*emulated.how_to_go_on()] == ["tasks of an emulator end with it: begin anew with another --out"]
     assert "cost    nothing spent\n" in emulated.text()

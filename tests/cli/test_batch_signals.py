@@ -1,4 +1,4 @@
-"""Signals in real processes: the first waits for what runs, the second leaves, and the same command goes on."""
+"""Signals in real processes: the first waits for running tasks, the second ends at once, the same command continues."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("hurry")
 
 
 class _Clock(Clock):
-    """A clock that can run on with each look at it, so that tasks end soon."""
+    """A clock that can advance with each reading, so that tasks end soon."""
 
     step = 0.0
 
@@ -40,7 +40,7 @@ class _Clock(Clock):
 
 @pytest.fixture
 def clock() -> _Clock:
-    """The service's; no task ends until a test says so."""
+    """The service's clock; no task ends until a test lets it."""
     return _Clock()
 
 
@@ -55,28 +55,28 @@ def service(monkeypatch: pytest.MonkeyPatch, clock: _Clock) -> Iterator[Emulator
 
 @contextlib.contextmanager
 def running(here: Path, *words: str) -> Iterator["subprocess.Popen[str]"]:
-    """A batch in a process of its own, of whose rows some run and some wait."""
+    """Runs a batch in a separate process, with some running and some waiting rows."""
     name = jobs(here, *map(str, range(ROWS)))
     with started("batch", name, "--out", "out", "--concurrency", str(AT_ONCE), "--poll", "1", *words) as process:
         yield process
 
 
-def go_on(run: Run, told: str) -> Any:
-    """Runs the command that was told."""
-    command = next(line for line in told.splitlines() if line.startswith("go on"))
+def go_on(run: Run, err: str) -> Any:
+    """Runs the command that a message contains."""
+    command = next(line for line in err.splitlines() if line.startswith("go on"))
     return run(*shlex.split(command[command.index("kling-async") :])[1:])
 
 
 @pytest.mark.parametrize("number", CODES)
 def test_once(run: Run, here: Path, service: Emulator, clock: _Clock, number: signal.Signals) -> None:
-    """After one signal nothing is sent, what runs is waited for and saved, and the same command makes the rest."""
+    """After one signal nothing more is sent, running tasks are saved, and the same command makes the rest."""
     with running(here) as process:
         line_with(process.stderr, f"{AT_ONCE} running")
         process.send_signal(number)
-        told = line_with(process.stderr, "Ctrl-C again leaves at once")
+        err = line_with(process.stderr, "Ctrl-C again leaves at once")
         clock.end_all_tasks()
         out, rest = process.communicate(timeout=60)
-    assert told == f"no new tasks; waiting for {AT_ONCE} that run. Ctrl-C again leaves at once\n"
+    assert err == f"no new tasks; waiting for {AT_ONCE} that run. Ctrl-C again leaves at once\n"
     assert process.returncode == CODES[number]
     assert "2 waiting, 2 done" in out
     assert len(made(here / "out")) == AT_ONCE
@@ -88,21 +88,21 @@ def test_once(run: Run, here: Path, service: Emulator, clock: _Clock, number: si
 
 
 def test_twice(run: Run, here: Path, service: Emulator, clock: _Clock) -> None:
-    """A second signal leaves at once, with a report; the same command then saves what ran, and pays nothing twice."""
+    """A second signal ends at once, with a report; the same command saves running tasks, and pays nothing twice."""
     with running(here) as process:
         line_with(process.stderr, f"{AT_ONCE} running")
         process.send_signal(signal.SIGINT)
         line_with(process.stderr, "Ctrl-C again leaves at once")
         process.send_signal(signal.SIGINT)
-        out, told = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "2 waiting, 2 running" in out
     assert f"about {service.ledger.charged:g} units" in out
-    assert "2 tasks may go on at the service, and are billed" in told
-    assert "Traceback" not in told
+    assert "2 tasks may go on at the service, and are billed" in err
+    assert "Traceback" not in err
     assert (here / "out" / "report.html").exists()
     clock.step = 20
-    assert go_on(run, told).code == 0
+    assert go_on(run, err).code == 0
     assert len(made(here / "out")) == ROWS
     assert service.ledger.created == ROWS
 
@@ -110,20 +110,20 @@ def test_twice(run: Run, here: Path, service: Emulator, clock: _Clock) -> None:
 def test_twice_while_creating(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second signal does not wait for creates in doubt: the journal has them."""
     monkeypatch.setenv("KLING_API_KEY", "api-key-anything")
-    asked = threading.Event()
-    with silent_service(asked.set) as address, running(here, "--base-url", address) as process:
-        assert asked.wait(60)
+    received = threading.Event()
+    with silent_service(received.set) as address, running(here, "--base-url", address) as process:
+        assert received.wait(60)
         process.send_signal(signal.SIGINT)
         line_with(process.stderr, "Ctrl-C again leaves at once")
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=8)  # less than the ten seconds that a client closes in
+        _, err = process.communicate(timeout=8)  # less than the ten seconds that a client closes in
     assert process.returncode == 130
-    assert f"--base-url {address}" in told
-    assert "Traceback" not in told
+    assert f"--base-url {address}" in err
+    assert "Traceback" not in err
 
 
 def test_killed(run: Run, here: Path, service: Emulator, clock: _Clock) -> None:
-    """Where the process is killed, the same command goes on all the same."""
+    """After a kill the same command continues as well."""
     with running(here) as process:
         line_with(process.stderr, f"{AT_ONCE} running")
         process.kill()
@@ -138,18 +138,18 @@ def test_killed(run: Run, here: Path, service: Emulator, clock: _Clock) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_events(here: Path) -> None:
-    """Events tell of a signal too; the last one has the code and the command."""
+    """Events report a signal too; the last one has the code and the command."""
     with running(here, "--json") as process:
         line_with(process.stdout, '"progress"')
         process.send_signal(signal.SIGINT)
         stopping = line_with(process.stdout, '"stopping"')
         process.send_signal(signal.SIGINT)
-        out, told = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=60)
     assert '"command": "kling-async batch' in stopping
     last = end(out)
     assert (last["event"], last["exit_code"], last["ok"]) == ("end", 130, False)
     assert last["command"].startswith("kling-async batch")
-    assert told == ""
+    assert err == ""
 
 
 def test_while_rows_are_checked(run: Run, here: Path, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ COSTS = ("account-costs", "2026-01-01", "--end-time", "2100-12-31T18:00")
 
 
 def test_speech_is_saved(run: Run, here: Path) -> None:
-    """A spoken text is a file at once, and what it would have cost is said."""
+    """A spoken text is a file at once, and its cost is shown."""
     ran = run(*SPEECH, "-o", "hello.mp3", "--emulator")
     assert ran.code == 0, ran.err
     assert (here / "hello.mp3").stat().st_size > 100
@@ -35,14 +35,14 @@ def test_speech_is_saved(run: Run, here: Path) -> None:
 
 
 def test_speech_in_a_directory(run: Run) -> None:
-    """In a directory it is called by its id."""
+    """In a directory the file is named by its id."""
     data = run(*SPEECH, "-o", "out/", "--emulator", "--json").data
     assert data["paths"] == [f"out/{data['value']['audios'][0]['id']}.mp3"]
     assert (data["units"], data["cost_told"]) == (0.05, True)
 
 
 def test_the_place_is_looked_at_before_it_is_paid(run: Run, here: Path, service: Emulator) -> None:
-    """An existing file is said before anything is sent; bad words with their options."""
+    """An existing file is reported before anything is sent; invalid values with their options."""
     (here / "hello.mp3").touch()
     ran = run(*SPEECH, "-o", "hello.mp3")
     assert (ran.code, "--overwrite replaces it" in ran.err) == (2, True)
@@ -54,14 +54,14 @@ def test_the_place_is_looked_at_before_it_is_paid(run: Run, here: Path, service:
 
 @pytest.mark.usefixtures("service")
 def test_refused(run: Run) -> None:
-    """What the service refuses is 3."""
+    """A refusal by the service exits with 3."""
     ran = run("delete-voice", "nobodys", "--json")
     assert (ran.code, ran.data["error"], ran.data["code"]) == (3, "RequestRefused", 1201)
 
 
 @pytest.mark.usefixtures("service")
 def test_a_call_without_a_value(run: Run) -> None:
-    """What gives nothing back is said to be done."""
+    """A call without a value prints `done`."""
     voice = run("create-voice", "anna", "--voice-url", "https://example.com/a.mp3", "-q").out.strip()
     ran = run("delete-voice", voice)
     assert (ran.code, ran.out) == (0, "done\n")
@@ -81,7 +81,7 @@ def test_a_table(run: Run) -> None:
 
 
 def test_a_time_that_is_none(run: Run) -> None:
-    """A time is a day, a day and an hour, or milliseconds; what cannot be read is told so."""
+    """A time is a day, a day and an hour, or milliseconds; other text is an error."""
     assert run("account-costs", "0", "--end-time", "4000000000000", "--emulator").code == 0
     ran = run("account-costs", "yesterday", "--end-time", "4000000000000", "--emulator")
     assert (ran.code, "must be a time such as 2026-11-29" in ran.err) == (2, True)
@@ -89,7 +89,7 @@ def test_a_time_that_is_none(run: Run) -> None:
 
 @pytest.mark.parametrize("error", [CallInDoubt("lost"), UnexpectedAnswer("odd")])
 def test_a_lost_answer(error: CallInDoubt | UnexpectedAnswer) -> None:
-    """A call that may have been paid for is 5, and names no task, for there is none."""
+    """A call that may have been paid for exits with 5, and names no task, since there is none."""
     ending = report.of_error(error, Job(target="a.mp3", stage=Stage.CHARGING))
     assert (ending.code, ending.data["reference"], ending.data["save_command"]) == (Exit.UNKNOWN, None, None)
 
@@ -98,7 +98,7 @@ def test_a_lost_answer(error: CallInDoubt | UnexpectedAnswer) -> None:
 def test_ctrl_c_while_nobody_answers(
     monkeypatch: pytest.MonkeyPatch, here: Path, words: tuple[str, ...], text: str
 ) -> None:
-    """A call is left at once, and what may be billed is said."""
+    """An interrupted call ends at once, and the message names what may be billed."""
     monkeypatch.setenv("KLING_API_KEY", "key")
     target = ["-o", "a.mp3"] if words is SPEECH else []
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -123,7 +123,7 @@ def test_ctrl_c_while_nobody_answers(
     ],
 )
 def test_interrupted(stage: Stage, text: str) -> None:
-    """Ctrl-C says what may have been done."""
+    """After Ctrl-C the message names what may have been done."""
     ending = report.of_stop(signal.SIGINT, Job(target="a.mp3", stage=stage))
     assert text in ending.text
     assert "kling-async save" not in ending.text
@@ -147,7 +147,7 @@ class Faces:
 
 
 def test_any_value() -> None:
-    """A record is lines, a list in it a table of the columns that are filled; what it costs is said once."""
+    """A record is shown as lines, a list in it as a table of non-empty columns; the cost is shown once."""
     faces = Faces("7", (Face("1"), Face("2")), Decimal("0.05"))
     done = Value(value=faces, cost=Cost(Decimal("0.05"), Decimal("0.007"), from_service=True))
     expected = "cost        0.05 units, $0.007 at list price\nsession_id  7\nfaces:\nface_id\n1\n2"
@@ -158,6 +158,6 @@ def test_any_value() -> None:
 
 
 def test_no_options_of_tasks(run: Run) -> None:
-    """A call is not waited for, and nothing of it can be adopted."""
+    """Commands of calls have no options for waiting or adopting."""
     text = run("account-costs", "--help").out
     assert [word for word in ("--deadline", "--poll", "--if-exists", "--output") if word in text] == []

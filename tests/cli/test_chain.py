@@ -1,4 +1,4 @@
-"""A chain at the shell: each command gets what the one before has told."""
+"""A chain at the shell: each command uses the output of the one before."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from .conftest import Run
 
 @pytest.mark.usefixtures("hurry", "service")
 def test_a_face_that_speaks_with_sound_around_it(run: Run, here: Path) -> None:
-    """A video, its faces, a speech, lips that fit it, and sound: by ids that `--json` and `-q` tell."""
+    """A video, its faces, a speech, lips that fit it, and sound: by ids from `--json` and `-q`."""
     video = run("text-to-video", "a cat on a stage", "-o", "cat.mp4", "--json").data["video_ids"][0]
     faces = run("identify-faces", video, "--json").data["value"]
     words = ("--voice-id", "calm_story1", "--voice-language", "en", "-o", "speech.mp3", "--json")

@@ -46,7 +46,7 @@ TAKEN: list[Deduction] = [
 
 
 def test_sums() -> None:
-    """Days are those of UTC, models and packs stand apart, and money is added up by its currency alone."""
+    """Days are in UTC, models and packs are separate, and money is added up per currency."""
     found = [
         (each.day, each.model_name, each.product_type, each.deductions, each.units, {**each.amounts})
         for each in spent.by_day(TAKEN)
@@ -92,7 +92,7 @@ async def _made(emulator: Emulator) -> None:
 
 @pytest.mark.usefixtures("hurry")
 def test_an_account(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With an API key both are shown, with a pair of keys the packs, and why no more."""
+    """With an API key both are shown, with a key pair only the packs, and the reason."""
     asyncio.run(_made(service))
     monkeypatch.delenv("KLING_ACCESS_KEY", raising=False)
     monkeypatch.delenv("KLING_SECRET_KEY", raising=False)

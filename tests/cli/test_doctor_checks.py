@@ -1,4 +1,4 @@
-"""What findings mean, by table."""
+"""Tables of findings and their checks."""
 
 import socket
 import ssl
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kling_async.cli.commands.doctor import call, checks, host, machine, way
-from kling_async.cli.commands.doctor.call import Heard
+from kling_async.cli.commands.doctor.call import CallResult
 from kling_async.cli.commands.doctor.checks import Check, State
 from kling_async.cli.commands.doctor.host import Address, Host
 from kling_async.cli.commands.doctor.machine import Target
@@ -61,9 +61,9 @@ def credentials(environment: dict[str, str]) -> Check:
         ({"KLING_SECRET_KEY": SECRET}, PROBLEM, "half a pair: KLING_ACCESS_KEY is not set", "set it too"),
         ({"KLING_API_KEY": " ", "KLING_SECRET_KEY": SECRET}, PROBLEM, "KLING_API_KEY is set, but blank", "unset it"),
         ({"KLING_API_KEY": "ключ"}, PROBLEM, "letters that no key has", "copy it anew"),
-        ({"KLING_API_KEY": f'"{API_KEY}"'}, WARNING, "quotes around", "take them away"),
-        ({"KLING_API_KEY": f"'{API_KEY}'"}, WARNING, "quotes around", "take them away"),
-        ({"KLING_API_KEY": f"{API_KEY}\r\n"}, WARNING, "blanks or a line's end", "take them away"),
+        ({"KLING_API_KEY": f'"{API_KEY}"'}, WARNING, "quotes around", "remove them"),
+        ({"KLING_API_KEY": f"'{API_KEY}'"}, WARNING, "quotes around", "remove them"),
+        ({"KLING_API_KEY": f"{API_KEY}\r\n"}, WARNING, "blanks or a line's end", "remove them"),
         ({"KLING_API_KEY": f"Bearer {API_KEY}"}, WARNING, "begins with Bearer", "alone"),
         ({"KLING_API_KEY": f"KLING_API_KEY={API_KEY}"}, WARNING, "whole line", "alone"),
         ({"KLING_API_KEY": "<your-api-key-here>"}, WARNING, "placeholder", "your own"),
@@ -75,7 +75,7 @@ def credentials(environment: dict[str, str]) -> Check:
     ],
 )
 def test_credentials(environment: dict[str, str], state: State, text: str, advice: str) -> None:
-    """What is odd about keys is said, and no key is shown."""
+    """Oddities of keys are reported, and no key is shown."""
     check = credentials(environment)
     assert (check.name, check.state) == ("credentials", state)
     assert text in check.text
@@ -111,7 +111,7 @@ def test_credentials(environment: dict[str, str], state: State, text: str, advic
     ],
 )
 def test_address(url: str, kind: Host, state: State, text: str) -> None:
-    """An address is judged by its host, and by whether it can be read on the way."""
+    """An address is checked for its host, and for encryption."""
     target = Address(url, "KLING_BASE_URL")
     check = host.address(target, "KLING_BASE_URL")
     assert (target.kind, check.state) == (kind, state)
@@ -230,7 +230,7 @@ def tls_error(reason: str) -> ssl.SSLError:
 @pytest.mark.parametrize(
     ("dialled", "state", "text", "advice"),
     [
-        (Dialled(reached=Step.DONE, proxy_status=200), OK, "p:3128 (HTTPS_PROXY), which lets through", ""),
+        (Dialled(reached=Step.DONE, proxy_status=200), OK, "p:3128 (HTTPS_PROXY), which accepts the connection", ""),
         (Dialled(reached=Step.CONNECT, error=REFUSED), PROBLEM, "nothing listens", "NO_PROXY"),
         (Dialled(reached=Step.NAME, error=socket.gaierror(-2, "x")), PROBLEM, "no such name", "NO_PROXY"),
         (Dialled(reached=Step.TUNNEL, error=TimeoutError()), PROBLEM, "no answer", "NO_PROXY"),
@@ -256,14 +256,19 @@ def test_proxy(dialled: Dialled, state: State, text: str, advice: str) -> None:
         (OFFICIAL, {}, OK, "none"),
         (OFFICIAL, {"HTTP_PROXY": P}, OK, "none"),
         (OFFICIAL, {"ALL_PROXY": "socks5://u:hidden@p:1"}, WARNING, "none; ALL_PROXY is not used"),
-        (OFFICIAL, {"HTTPS_PROXY": P, "HTTP_PROXY": "socks5://p:1"}, WARNING, "lets through; HTTP_PROXY is not used"),
+        (
+            OFFICIAL,
+            {"HTTPS_PROXY": P, "HTTP_PROXY": "socks5://p:1"},
+            WARNING,
+            "accepts the connection; HTTP_PROXY is not used",
+        ),
         (OFFICIAL, {"HTTPS_PROXY": P, "NO_PROXY": "*"}, OK, "NO_PROXY names"),
         (OTHER_CLEAR, {"HTTP_PROXY": P}, OK, "p:1 (HTTP_PROXY), which listens"),
         (LOCAL, {"HTTP_PROXY": P}, OK, "this machine"),
     ],
 )
 def test_no_proxy(target: Address, environment: dict[str, str], state: State, text: str) -> None:
-    """Why none applies is said; one that is set and cannot be used is a warning."""
+    """The reason for no proxy is shown; an unusable one is a warning."""
     check = way.proxy(target, Proxies.of(environment), Dialled(reached=Step.DONE), Trust(), JANUARY)
     assert check.state is state
     assert text in check.text
@@ -335,7 +340,7 @@ UNUSABLE = Trust("/none.pem", usable=False)
         (CERTIFIED, UNUSABLE, WARNING, "SSL_CERT_FILE=/none.pem", "unset it"),
         (Dialled(reached=Step.TLS, error=untrusted(20)), UNUSABLE, PROBLEM, "SSL_CERT_FILE=/none.pem", "unset it"),
         (Dialled(reached=Step.CONNECT), Trust(), SKIPPED, "no connection", ""),
-        (Dialled(reached=Step.TLS, error=untrusted(10)), Trust(), PROBLEM, "clock says 2026-01-01 00:00", "clock"),
+        (Dialled(reached=Step.TLS, error=untrusted(10)), Trust(), PROBLEM, "clock shows 2026-01-01 00:00", "clock"),
         (Dialled(reached=Step.TLS, error=untrusted(9)), Trust(), PROBLEM, "not valid yet", "clock"),
         (Dialled(reached=Step.TLS, error=untrusted(62)), Trust(), PROBLEM, "another host", "login page"),
         (Dialled(reached=Step.TLS, error=untrusted(20, "no issuer")), Trust(), PROBLEM, "no issuer", "SSL_CERT_FILE"),
@@ -353,7 +358,7 @@ UNUSABLE = Trust("/none.pem", usable=False)
     ],
 )
 def test_certificate(dialled: Dialled, trust: Trust, state: State, text: str, advice: str) -> None:
-    """A certificate is verified, or it is said what does not fit: the clock, the name, the trust, no TLS at all."""
+    """A certificate is verified, or the problem is named: the clock, the name, the trust, no TLS at all."""
     check = way.certificate(OFFICIAL, dialled, trust, JANUARY)
     assert check.state is state
     assert text in check.text
@@ -374,7 +379,7 @@ def test_no_certificate_without_https() -> None:
 # -------------------------------------------------------------------------------------------------- the call
 
 
-def heard(status: int, body: bytes | str, credentials: ApiKey | KeyPair | None = KEY, **headers: str) -> Heard:
+def result_of(status: int, body: bytes | str, credentials: ApiKey | KeyPair | None = KEY, **headers: str) -> CallResult:
     """The call as it ends with this answer."""
     content = body.encode() if isinstance(body, str) else body
     answer = HttpResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, content)
@@ -384,7 +389,7 @@ def heard(status: int, body: bytes | str, credentials: ApiKey | KeyPair | None =
     except KlingError as caught:
         error = caught
     secrets = frozenset({API_KEY, "short"})
-    return Heard(credentials=credentials, answer=answer, error=error, offset=0.0, secrets=secrets)
+    return CallResult(credentials=credentials, answer=answer, error=error, offset=0.0, secrets=secrets)
 
 
 def refusal(code: int, message: str = "no") -> str:
@@ -399,59 +404,71 @@ PAIR = KeyPair(ACCESS, SECRET)
     ("target", "found", "state", "text", "advice"),
     [
         (OFFICIAL, None, SKIPPED, "no connection", ""),
-        (OFFICIAL, heard(200, '{"code": 0, "data": []}'), OK, "the key is right", ""),
-        (OFFICIAL, heard(200, '{"code": 0, "data": [{"task_id": "1"}]}'), OK, "the key is right", ""),
-        (OFFICIAL, heard(401, refusal(1002, "api key not found")), PROBLEM, "api key not found (code 1002", "beijing"),
+        (OFFICIAL, result_of(200, '{"code": 0, "data": []}'), OK, "the key is right", ""),
+        (OFFICIAL, result_of(200, '{"code": 0, "data": [{"task_id": "1"}]}'), OK, "the key is right", ""),
+        (
+            OFFICIAL,
+            result_of(401, refusal(1002, "api key not found")),
+            PROBLEM,
+            "api key not found (code 1002",
+            "beijing",
+        ),
         (
             Address("https://api-beijing.klingai.com", "x"),
-            heard(401, refusal(1002, "api key not found")),
+            result_of(401, refusal(1002, "api key not found")),
             PROBLEM,
             "api key not found",
             "outside China set KLING_BASE_URL=https://api-singapore.klingai.com",
         ),
-        (OTHER, heard(401, refusal(1002)), PROBLEM, "code 1002", "regional"),
-        (LOCAL, heard(401, refusal(1002)), PROBLEM, "code 1002", "`kling-async emulator` printed"),
-        (OFFICIAL, heard(401, refusal(1002), ApiKey(ACCESS)), PROBLEM, "1002", "belongs into KLING_ACCESS_KEY"),
-        (OFFICIAL, heard(401, refusal(1000), PAIR), PROBLEM, "code 1000", "KLING_ACCESS_KEY and KLING_SECRET_KEY"),
-        (OFFICIAL, heard(401, refusal(1003), PAIR), PROBLEM, "code 1003", "clock"),
-        (OFFICIAL, heard(401, refusal(1004)), PROBLEM, "code 1004", "a token that has ended"),
-        (OFFICIAL, heard(429, refusal(1100)), PROBLEM, "code 1100", "the account in the console"),
-        (OFFICIAL, heard(429, refusal(1101)), PROBLEM, "code 1101", "arrears"),
-        (OFFICIAL, heard(429, refusal(1102)), PROBLEM, "code 1102", "resource pack"),
-        (OFFICIAL, heard(403, refusal(1103)), PROBLEM, "code 1103", "no right"),
-        (OFFICIAL, heard(429, refusal(1304)), PROBLEM, "code 1304", "whitelist"),
-        (OFFICIAL, heard(429, refusal(1302)), WARNING, "code 1302", "the key is right"),
-        (OFFICIAL, heard(404, refusal(1202)), PROBLEM, "request_id r-1", "--base-url"),
-        (OFFICIAL, heard(400, refusal(1390)), PROBLEM, "code 1390", "address"),
-        (OFFICIAL, heard(503, refusal(5001)), PROBLEM, "code 5001", "again"),
-        (OFFICIAL, heard(401, refusal(1001), None), SKIPPED, "the service answers; there is no key", ""),
+        (OTHER, result_of(401, refusal(1002)), PROBLEM, "code 1002", "regional"),
+        (LOCAL, result_of(401, refusal(1002)), PROBLEM, "code 1002", "`kling-async emulator` printed"),
+        (OFFICIAL, result_of(401, refusal(1002), ApiKey(ACCESS)), PROBLEM, "1002", "belongs into KLING_ACCESS_KEY"),
+        (OFFICIAL, result_of(401, refusal(1000), PAIR), PROBLEM, "code 1000", "KLING_ACCESS_KEY and KLING_SECRET_KEY"),
+        (OFFICIAL, result_of(401, refusal(1003), PAIR), PROBLEM, "code 1003", "clock"),
+        (OFFICIAL, result_of(401, refusal(1004)), PROBLEM, "code 1004", "a token that has ended"),
+        (OFFICIAL, result_of(429, refusal(1100)), PROBLEM, "code 1100", "the account in the console"),
+        (OFFICIAL, result_of(429, refusal(1101)), PROBLEM, "code 1101", "arrears"),
+        (OFFICIAL, result_of(429, refusal(1102)), PROBLEM, "code 1102", "resource pack"),
+        (OFFICIAL, result_of(403, refusal(1103)), PROBLEM, "code 1103", "no right"),
+        (OFFICIAL, result_of(429, refusal(1304)), PROBLEM, "code 1304", "whitelist"),
+        (OFFICIAL, result_of(429, refusal(1302)), WARNING, "code 1302", "the key is right"),
+        (OFFICIAL, result_of(404, refusal(1202)), PROBLEM, "request_id r-1", "--base-url"),
+        (OFFICIAL, result_of(400, refusal(1390)), PROBLEM, "code 1390", "address"),
+        (OFFICIAL, result_of(503, refusal(5001)), PROBLEM, "code 5001", "again"),
+        (OFFICIAL, result_of(401, refusal(1001), None), SKIPPED, "the service answers; there is no key", ""),
         (
             Address("https://api-singapor.klingai.com", "x"),
-            heard(401, refusal(1001), None),
+            result_of(401, refusal(1001), None),
             SKIPPED,
             "no key was sent to this address",
             "",
         ),
-        (OFFICIAL, heard(200, "<h1>Log in</h1>", content_type="text/html"), PROBLEM, "text/html: <h1>Log in", "login"),
         (
             OFFICIAL,
-            heard(302, "", location="https://login.example/?back=short"),
+            result_of(200, "<h1>Log in</h1>", content_type="text/html"),
+            PROBLEM,
+            "text/html: <h1>Log in",
+            "login",
+        ),
+        (
+            OFFICIAL,
+            result_of(302, "", location="https://login.example/?back=short"),
             PROBLEM,
             "leads to https://login.example",
             "browser",
         ),
-        (OFFICIAL, heard(407, ""), PROBLEM, "HTTP 407", "USER:PASSWORD"),
-        (OFFICIAL, heard(502, "bad gateway"), PROBLEM, "HTTP 502: bad gateway", "again"),
-        (OFFICIAL, heard(404, '{"code": "task_not_exist"}'), PROBLEM, "task_not_exist", "gateway"),
-        (OFFICIAL, heard(401, '{"error": {"message": "no"}}'), PROBLEM, "something else", "gateway"),
-        (OFFICIAL, heard(200, '{"code": 200, "data": []}'), PROBLEM, "something else", "gateway"),
-        (OFFICIAL, heard(200, b"\xff\x00"), PROBLEM, "HTTP 200", "gateway"),
-        (OFFICIAL, Heard(credentials=None, error=TimeoutError()), PROBLEM, "no answer", "once more"),
-        (OFFICIAL, Heard(credentials=None, error=KlingError("broken off")), PROBLEM, "broken off", "once more"),
+        (OFFICIAL, result_of(407, ""), PROBLEM, "HTTP 407", "USER:PASSWORD"),
+        (OFFICIAL, result_of(502, "bad gateway"), PROBLEM, "HTTP 502: bad gateway", "again"),
+        (OFFICIAL, result_of(404, '{"code": "task_not_exist"}'), PROBLEM, "task_not_exist", "gateway"),
+        (OFFICIAL, result_of(401, '{"error": {"message": "no"}}'), PROBLEM, "something other", "gateway"),
+        (OFFICIAL, result_of(200, '{"code": 200, "data": []}'), PROBLEM, "something other", "gateway"),
+        (OFFICIAL, result_of(200, b"\xff\x00"), PROBLEM, "HTTP 200", "gateway"),
+        (OFFICIAL, CallResult(credentials=None, error=TimeoutError()), PROBLEM, "no answer", "once more"),
+        (OFFICIAL, CallResult(credentials=None, error=KlingError("broken off")), PROBLEM, "broken off", "once more"),
     ],
 )
-def test_call(target: Address, found: Heard | None, state: State, text: str, advice: str) -> None:
-    """The service's own words are distinguished from all others, and each has what to do."""
+def test_call(target: Address, found: CallResult | None, state: State, text: str, advice: str) -> None:
+    """The service's answers are distinguished from all others, and each problem has advice."""
     check = call.call(target, found)
     assert check.state is state
     assert text in check.text
@@ -461,21 +478,21 @@ def test_call(target: Address, found: Heard | None, state: State, text: str, adv
 
 @pytest.mark.parametrize("code", [1002, 1003, 1101, 1203, 5001])
 def test_the_table_s_advice_is_not_said_twice(code: int) -> None:
-    """The text is what the service said; the general hint of the library is advice, or gives way to a better one."""
-    check = call.call(OFFICIAL, heard(401, refusal(code, "its own words")))
+    """The text is the service's message; the advice is the library's general hint, or a better one."""
+    check = call.call(OFFICIAL, result_of(401, refusal(code, "its own words")))
     assert check.text == f"its own words (code {code}, HTTP 401), request_id r-1"
 
 
 def test_no_words_of_the_service() -> None:
-    """A refusal without a reason is said as such."""
-    check = call.call(OFFICIAL, heard(401, refusal(1002, "")))
+    """A refusal without a message gets a text, too."""
+    check = call.call(OFFICIAL, result_of(401, refusal(1002, "")))
     assert "gave no reason (HTTP 401) (code 1002" in check.text
 
 
 def test_what_is_in_vain_is_not_advised() -> None:
-    """To run it once more helps only where the client itself would try again."""
+    """Running it again is advised only where the client itself would retry."""
     refused = ConnectionFailed("the proxy refused", permanent=True)
-    assert "once more" not in call.call(OFFICIAL, Heard(credentials=None, error=refused)).advice
+    assert "once more" not in call.call(OFFICIAL, CallResult(credentials=None, error=refused)).advice
 
 
 @pytest.mark.parametrize(
@@ -484,7 +501,7 @@ def test_what_is_in_vain_is_not_advised() -> None:
 )
 def test_what_is_repeated_is_redacted(body: str) -> None:
     """Keys that an answer repeats do not show, short ones neither."""
-    check = call.call(OFFICIAL, heard(401, body))
+    check = call.call(OFFICIAL, result_of(401, body))
     assert "…" in check.text
     assert "short" not in check.text
     assert API_KEY not in check.text
@@ -492,7 +509,7 @@ def test_what_is_repeated_is_redacted(body: str) -> None:
 
 def test_a_foreign_answer_is_cut() -> None:
     """200 letters are enough of a page."""
-    assert len(call.call(OFFICIAL, heard(200, "ab " * 1000)).text) < 300
+    assert len(call.call(OFFICIAL, result_of(200, "ab " * 1000)).text) < 300
 
 
 @pytest.mark.parametrize(
@@ -511,15 +528,15 @@ def test_a_foreign_answer_is_cut() -> None:
 def test_clock(credentials: ApiKey | KeyPair, offset: float | None, state: State, text: str, advice: str) -> None:
     """A clock that is wrong is a problem only where tokens cannot be corrected for it."""
     answer = HttpResponse(200, {}, b"")
-    check = call.clock(Heard(credentials=credentials, answer=answer, offset=offset))
+    check = call.clock(CallResult(credentials=credentials, answer=answer, offset=offset))
     assert check.state is state
     assert text in check.text
     assert advice in check.advice
 
 
-def test_nobody_else_s_clock() -> None:
+def test_only_the_clock_of_the_service() -> None:
     """The Date of a login page is not the service's."""
-    assert call.clock(heard(200, "<html>")).state is SKIPPED
+    assert call.clock(result_of(200, "<html>")).state is SKIPPED
     assert call.clock(None).state is SKIPPED
 
 
@@ -539,7 +556,7 @@ def test_nobody_else_s_clock() -> None:
     ],
 )
 def test_files(soft: int | None, hard: int | None, state: State, advice: str) -> None:
-    """Too few descriptors are said before a task runs out of them."""
+    """Too few descriptors are reported before a task runs out of them."""
     check = machine.files(soft, hard)
     assert check.state is state
     assert advice in check.advice
@@ -592,13 +609,13 @@ def test_lines_for_a_file() -> None:
 @pytest.mark.parametrize(
     ("found", "text"),
     [
-        (LINES, "to be mended: call (worth a look: files)"),
-        (LINES[::2], "nothing has to be mended (worth a look: files)"),
-        (LINES[:1], "nothing has to be mended"),
+        (LINES, "problems: call (worth a look: files)"),
+        (LINES[::2], "no problems found (worth a look: files)"),
+        (LINES[:1], "no problems found"),
     ],
 )
 def test_summary(found: list[Check], text: str) -> None:
-    """One sentence names what is to be mended, and what is only worth a look."""
+    """One sentence names the problems, and the checks that are only worth a look."""
     assert checks.summary(found) == text
 
 

@@ -43,7 +43,7 @@ def test_a_balance_that_no_account_has(run: Run, balance: str) -> None:
 
 
 def test_port_is_taken(run: Run) -> None:
-    """A port that is taken is said in words."""
+    """A port in use is reported as text."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ran = run("emulator", "--port", str(taken.getsockname()[1]))
     assert ran.code == 2
@@ -52,7 +52,7 @@ def test_port_is_taken(run: Run) -> None:
 
 
 def environment(*words: str) -> dict[str, str]:
-    """What an emulator of its own process says of itself, which runs no longer."""
+    """The variables printed by an emulator in a separate process, which has ended."""
     with started("emulator", "--json", *words) as process:
         assert process.stdout is not None
         variables: dict[str, str] = json.loads(process.stdout.readline())
@@ -74,7 +74,7 @@ def test_keys_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_key_is_read_as_clients_read_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blanks and quotes around it, as files of variables have, are left out; one that no client takes is told."""
+    """Blanks and quotes around it, as in files of variables, are removed; an invalid one is an error."""
     monkeypatch.setenv("KLING_EMULATOR_API_KEY", ' "known"\n')
     assert environment()["KLING_API_KEY"] == "known"
     monkeypatch.setenv("KLING_EMULATOR_API_KEY", "two words")
@@ -84,7 +84,7 @@ def test_a_key_is_read_as_clients_read_it(run: Run, monkeypatch: pytest.MonkeyPa
 
 
 def test_callbacks_are_signed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a secret of the environment, or one that is drawn; it is printed, and never stands on a command line."""
+    """Callbacks are signed with a secret of the environment, or a random one; it is printed, and never an option."""
     name = "KLING_WEBHOOK_SECRET"
     assert name not in environment()
     first, second = environment("--sign-callbacks")[name], environment("--sign-callbacks")[name]
@@ -95,7 +95,7 @@ def test_callbacks_are_signed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_webhook_secret_that_is_none(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is refused in words, which do not show it."""
+    """An invalid secret is refused, with a message that does not contain it."""
     monkeypatch.setenv("KLING_EMULATOR_WEBHOOK_SECRET", "whsec_?secret?")
     ran = run("emulator")
     assert ran.code == 2

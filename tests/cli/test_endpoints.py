@@ -12,7 +12,7 @@ from .conftest import CAT, Run
 
 
 def test_one_module_knows_endpoints() -> None:
-    """What the command says and does for an endpoint comes from its record: no other module names one.
+    """All behaviour of a command for an endpoint comes from its record: no other module names an endpoint.
 
     Except for what `kling-async costs` is about: it puts the account's own lists together.
     """
@@ -30,7 +30,7 @@ def test_one_module_knows_endpoints() -> None:
 
 @pytest.mark.parametrize("duration", [5, 0, -1, 10**400, 7.5, "long", None])
 def test_typical_time(duration: Any) -> None:
-    """The display has a time for whatever is asked for, though the checks may refuse it a moment later."""
+    """The display has a typical time for any request, even if the checks refuse it later."""
     assert 10 < endpoints.typical_seconds(attrs.evolve(ImageToVideo(), duration=duration)) < 1000
 
 

@@ -31,7 +31,7 @@ JSON = {
     ],
 )
 def test_what_it_costs(run: Run, words: list[str], of: str, cost: str) -> None:
-    """The command's own words say what it would cost, without a key and without a place."""
+    """The words of a command, after `estimate`, show its cost, without a key and without a place."""
     ran = run("estimate", *words)
     assert ran.code == 0
     assert of in ran.out
@@ -67,13 +67,13 @@ def test_what_is_wrong(run: Run, here: Path) -> None:
     ],
 )
 def test_mistakes(run: Run, words: list[str], text: str) -> None:
-    """They are told as with the command itself."""
+    """Mistakes are reported as by the command itself."""
     ran = run("estimate", *words)
     assert (ran.code, text in ran.err) == (2, True)
 
 
-def test_price_that_nobody_knows(run: Run) -> None:
-    """A model without a price is said to be one, and `?` to scripts."""
+def test_unknown_price(run: Run) -> None:
+    """A model without a price is reported, as `?` to scripts."""
     words = ("text-to-video", "a cat", "--model-name", "unheard-of")
     assert "not known" in run("estimate", *words).out
     assert run("estimate", *words, "-q").out == "?\n"

@@ -27,7 +27,7 @@ def test_without_a_key(run: Run, here: Path) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_on_the_service(run: Run, here: Path) -> None:
-    """With keys in the environment the task is made there, and JSON tells all about it."""
+    """With keys in the environment the task is made there, and JSON describes it."""
     ran = run("generate", CAT, "-o", "cat.mp4", "--mode", "pro", "--external-task-id", "mine", "--json")
     assert ran.code == 0
     assert ran.err == ""
@@ -39,14 +39,14 @@ def test_on_the_service(run: Run, here: Path) -> None:
 
 
 @pytest.mark.usefixtures("service")
-def test_reference_is_told_before_it_can_be_lost(run: Run) -> None:
-    """The id under which the task can be looked up is on the screen before the service is asked."""
+def test_reference_is_shown_before_it_can_be_lost(run: Run) -> None:
+    """The reference of the task is shown before the create is sent."""
     ran = run("generate", CAT, "-o", "cat.mp4")
     assert ran.err.index("image2video:kling-async-") < ran.err.index("submitted")
 
 
 def test_quiet(run: Run) -> None:
-    """`--quiet` leaves the path alone, for `file=$(kling-async ...)`."""
+    """`--quiet` prints only the path, for `file=$(kling-async ...)`."""
     ran = run("generate", CAT, "-o", "cat.mp4", "--emulator", "-q")
     assert (ran.code, ran.out, ran.err) == (0, "cat.mp4\n", "")
 
@@ -101,7 +101,7 @@ def test_tail_alone(run: Run) -> None:
     ],
 )
 def test_place_is_looked_at_first(run: Run, here: Path, service: Emulator, words: list[str], text: str) -> None:
-    """What is wrong with the place to save to is said before anything is sent."""
+    """A problem of the place to save to is reported before anything is sent."""
     (here / "old.mp4").touch()
     (here / "new-watermark.mp4").touch()
     ran = run("generate", CAT, "-o", *words)
@@ -129,7 +129,7 @@ def test_all_problems_at_once(run: Run, service: Emulator) -> None:
 
 
 def test_wrong_mode(run: Run, service: Emulator) -> None:
-    """A mode that there is not is told with those that there are, before anything is sent."""
+    """An unknown mode is reported with the known ones, before anything is sent."""
     ran = run("generate", CAT, "-o", "a.mp4", "--mode", "por")
     assert ran.code == 2
     assert [mode for mode in ("std", "pro", "4k") if mode not in ran.err] == []
@@ -159,7 +159,7 @@ def test_no_strict(run: Run, recwarn: pytest.WarningsRecorder) -> None:
 
 
 def test_no_credentials(run: Run) -> None:
-    """Without keys it says how to set them, and how to do without."""
+    """Without keys the error names how to set them, and `--emulator`."""
     ran = run("generate", CAT, "-o", "a.mp4")
     assert ran.code == 2
     assert "KLING_ACCESS_KEY" in ran.err
@@ -183,7 +183,7 @@ def test_refused(run: Run, service: Emulator) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_failed(run: Run) -> None:
-    """A task that fails is 4; its reference is told, but there is nothing to save."""
+    """A task that fails exits with 4; its reference is shown, but there is nothing to save."""
     ran = run("generate", CAT, "-o", "a.mp4", "--prompt", "forbidden")
     assert ran.code == 4
     assert "risk control" in ran.err
@@ -202,7 +202,7 @@ def test_conflict_and_adoption(run: Run, service: Emulator) -> None:
 
 
 def test_deadline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deadline that passes is 5; the printed command then gets the video."""
+    """A deadline that passes exits with 5; the printed command then gets the video."""
     with serving(speed=60.0) as service:
         monkeypatch.setenv("KLING_API_KEY", service.api_key)
         ran = run("generate", CAT, "-o", "a.mp4", "--deadline", "0.1", "--base-url", service.base_url)
@@ -213,7 +213,7 @@ def test_deadline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_cannot_be_saved(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A video that is made and cannot be saved is 6; the printed command saves it."""
+    """A video that is made and cannot be saved exits with 6; the printed command saves it."""
     real = TaskHandle.save
 
     async def late(handle: TaskHandle, path: str, **more: Any) -> Path:
@@ -244,7 +244,7 @@ def test_bug(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("model", "mode"), [("kling-v3", "4k"), ("kling-v2-6", "std"), ("kling-v1", "pro")])
 def test_emulator_takes_the_same_time_for_all(model: str, mode: Any) -> None:
-    """Whatever is asked for, `--emulator` takes about as long; a model unknown to it is for it to refuse."""
+    """With `--emulator` any request takes about the same time; a model that it does not know is refused by it."""
     request = ImageToVideo(model_name=model, mode=mode, duration=10)
     mean = mean_generation_seconds("/v1/videos/image2video", {"model_name": model, "mode": mode, "duration": "10"})
     assert mean is not None

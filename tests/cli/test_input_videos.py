@@ -48,8 +48,8 @@ def test_motion_control(run: Run, here: Path, service: Emulator) -> None:
         (["motion-control", CAT, "--mode", "4k"], ["'std', 'pro'"]),
     ],
 )
-def test_a_mistake_is_told(run: Run, service: Emulator, words: list[str], texts: list[str]) -> None:
-    """It ends with 2, says what would be right, and nothing is sent."""
+def test_mistakes(run: Run, service: Emulator, words: list[str], texts: list[str]) -> None:
+    """It exits with 2, suggests what is right, and nothing is sent."""
     ran = run(*words, "-o", "a.mp4")
     assert (ran.code, ran.out) == (2, "")
     assert [text for text in texts if text not in ran.err] == [], ran.err

@@ -48,7 +48,7 @@ def test_several_go_to_a_directory(run: Run, here: Path) -> None:
 
 @pytest.mark.parametrize("target", ["fox.png", "out", "here.png"])
 def test_several_do_not_go_to_a_file(run: Run, here: Path, service: Emulator, target: str) -> None:
-    """That a directory is needed is said before anything is sent."""
+    """That a directory is needed is reported before anything is sent."""
     (here / "here.png").write_text("precious")
     ran = run(*PICTURES, "-o", target)
     assert ran.code == 2
@@ -83,7 +83,7 @@ def test_a_series_whose_length_the_service_chooses(run: Run, here: Path) -> None
 
 
 def test_ids_for_other_requests(run: Run) -> None:
-    """The id that other commands take a video by is told, which is not that of its task."""
+    """The id by which other commands take a video is shown; it is not that of its task."""
     ran = run("text-to-video", "a cat", "-o", "cat.mp4", "--emulator", "--json")
     [video_id] = ran.data["video_ids"]
     assert video_id not in ran.data["reference"]
@@ -95,7 +95,7 @@ def test_ids_for_other_requests(run: Run) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_what_stays_at_the_service(run: Run) -> None:
-    """A voice is told by its id and name, and its whole record to programs; nothing is to be saved."""
+    """A voice is shown by its id and name, with its whole record in JSON; nothing is saved."""
     made = run(*VOICE, "--json").data
     [voice] = made["voices"]
     assert (voice["voice_name"], made["path"], made["paths"]) == ("anna", None, [])
@@ -106,7 +106,7 @@ def test_what_stays_at_the_service(run: Run) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_no_place_for_what_is_no_file(run: Run) -> None:
-    """`-o` is refused where there is nothing to save, and asked for where there is."""
+    """`-o` is refused where there is nothing to save, and required where there is."""
     assert "unrecognized arguments: -o x; leave it out" in run(*VOICE, "-o", "x").err
     reference = run(*VOICE, "--json").data["reference"]
     ran = run("save", reference, "-o", "x")
@@ -141,7 +141,7 @@ def test_list_says_what_was_made(run: Run) -> None:
     ],
 )
 def test_no_such_list(run: Run, name: str, text: str) -> None:
-    """What makes no tasks has no list, which is said before keys are asked for."""
+    """Endpoints without tasks have no list, which is reported before keys are read."""
     ran = run("list", name)
     assert (ran.code, text in ran.err) == (2, True)
 
@@ -158,7 +158,7 @@ def test_pictures_without_a_name(run: Run, service: Emulator) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_files_within_json(run: Run) -> None:
-    """Files in JSON are paths from where the command runs; what is wrong is told with its option."""
+    """Files in JSON are paths from where the command runs; problems are reported with their option."""
     words = ("create-element", "cat", "--element-description", "a cat", "--reference-type", "image_refer")
     good = f'{{"frontal_image": "{CAT}", "refer_images": ["{CAT}"]}}'
     assert run(*words, "--element-image-list", good).code == 0

@@ -130,7 +130,7 @@ def made(record: type, *words: str) -> Any:
 
 
 def test_kinds_of_values() -> None:
-    """Each kind of field is read as its type says."""
+    """Each kind of field is parsed by its type."""
     assert sample("--prompt", "p") == Sample(prompt="p")
     words = ["--count", "2", "--ratio", "3:2", "--words", "a, b", "--words", '["c"]', "--no-wide"]
     words += ["--frames", "a,b.png", "--frames", '[{"image": "c.png"}]', "--point", '{"x": 1, "y": 2}']
@@ -165,7 +165,7 @@ def test_items_by_what_they_need() -> None:
 
 
 def test_a_number_or_a_word() -> None:
-    """Where a word may stand in the place of a number both are read."""
+    """A field that takes a number or a word parses both."""
     assert [made(Various, "--amount", text).amount for text in ("4", "auto")] == [4, "auto"]
 
 
@@ -220,13 +220,13 @@ def test_one_of_a_list_is_piped_in() -> None:
 
 
 def test_what_a_record_needs() -> None:
-    """A field without a default is asked for by the name of its option."""
+    """A missing field without a default is reported by the name of its option."""
     with pytest.raises(UsageError, match="needed as well: --prompt"):
         sample()
 
 
 def test_help_from_the_docstring() -> None:
-    """Help is the record's docstring, with options in place of fields, and says what argparse would not."""
+    """The help is the record's docstring, with options in place of fields, and details that argparse omits."""
     parser = ArgumentParser()
     add_options(parser, parser, Sample)
     text = " ".join(parser.format_help().split())

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("hurry")
 
 @pytest.mark.usefixtures("service")
 def test_no_tasks(run: Run) -> None:
-    """An account without tasks is said to be one."""
+    """An account without tasks is reported."""
     ran = run("list")
     assert (ran.code, ran.out) == (0, "no tasks\n")
 
@@ -36,7 +36,7 @@ def test_tasks(run: Run, service: Emulator) -> None:
 
 
 def test_limit(run: Run, service: Emulator) -> None:
-    """More tasks than are wanted are said to be there, and not fetched."""
+    """Tasks beyond the limit are reported, and not fetched."""
     for name in "ab":
         run("generate", CAT, "-o", f"{name}.mp4")
     ran = run("list", "--limit", "1", "--page-size", "1")
@@ -56,7 +56,7 @@ def test_page_size_out_of_range(run: Run) -> None:
 
 @pytest.mark.parametrize(("limit", "size"), [(1, 2), (30, 31), (499, 500), (10_000, 500), (0, 500)])
 def test_size_of_a_page(limit: int, size: int) -> None:
-    """No more is asked for than tells whether there is more."""
+    """Only one task beyond the limit is requested."""
     assert size == page_size(limit, 500)
 
 
@@ -78,7 +78,7 @@ def test_of_a_path_without_a_record(run: Run) -> None:
 @pytest.mark.usefixtures("service")
 @pytest.mark.parametrize("text", ["image2vidoe", "/v1/videos/image2video", "raw:v1/videos/image2video"])
 def test_of_no_endpoint(run: Run, text: str) -> None:
-    """What is no endpoint is said, with those that there are."""
+    """An unknown endpoint is reported, with the known ones."""
     ran = run("list", text)
     assert ran.code == 2
     assert ("did you mean image-to-video?" in ran.err) is (text == "image2vidoe")
@@ -86,7 +86,7 @@ def test_of_no_endpoint(run: Run, text: str) -> None:
 
 
 def test_without_a_network(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is tried again is said after the first failure, once; for programs and with `--quiet` nothing is."""
+    """A retry is reported after the first failure, once; not with `--json` or `--quiet`."""
     monkeypatch.setenv("KLING_API_KEY", "key")
     retry = Retry(first=0.01, maximum=0.02, budget=0.5)
     monkeypatch.setattr(listing, "KlingClient", functools.partial(KlingClient, retry=retry))

@@ -25,7 +25,7 @@ def test_one_model(run: Run) -> None:
 
 
 def test_unknown_model(run: Run) -> None:
-    """A model that the map does not know is a mistake, told with the nearest."""
+    """An unknown model is an error, which suggests the nearest."""
     ran = run("models", "kling-v2.6")
     assert ran.code == 2
     assert "did you mean kling-v2-6?" in ran.err
@@ -39,7 +39,7 @@ def test_unknown_model(run: Run) -> None:
     ],
 )
 def test_a_model_of_another_endpoint(run: Run, word: str, text: str) -> None:
-    """A word that belongs elsewhere is told where."""
+    """For a word that belongs elsewhere the error names where."""
     ran = run("models", word)
     assert (ran.code, text in ran.err) == (2, True)
 

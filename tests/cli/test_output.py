@@ -24,7 +24,7 @@ from .conftest import started
     ],
 )
 def test_printable(text: str, encoding: str, expected: str) -> None:
-    """What a terminal cannot show, or would obey, is spelled out."""
+    """Characters that a terminal cannot show, or would interpret, are escaped."""
     assert expected == printable(text, encoding)
 
 
@@ -60,7 +60,7 @@ class _Full(io.StringIO):
     [["models"], ["models", "--json"], ["--version"], ["--help"], ["batch", "--schema", "text-to-video", "--json"]],
 )
 def test_full_disk(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Output that a full disk did not take is an error, said once."""
+    """Output lost to a full disk is an error, reported once."""
     monkeypatch.setattr(sys, "stdout", _Full())
     assert main(words) == Exit.ERROR
     assert capsys.readouterr().err.count("error: stdout cannot be written: No space left on device\n") == 1
@@ -70,13 +70,13 @@ def test_full_disk(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: py
 def test_full_disk_where_something_was_paid(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """What was paid for is saved, and what a program was to read of it is on stderr."""
+    """A result that was paid for is saved, and its JSON is on stderr."""
     monkeypatch.setattr(sys, "stdout", _Full())
     words = ["text-to-video", "--prompt", "a boat", "-o", "boat.mp4", "--emulator", "--json"]
     assert main(words) == Exit.ERROR
-    about, told = capsys.readouterr().err.splitlines()
+    about, rest = capsys.readouterr().err.splitlines()
     assert about == "error: stdout cannot be written: No space left on device"
-    lost = json.loads(told)
+    lost = json.loads(rest)
     assert lost["reference"].startswith("text2video:")
     assert (lost["ok"], lost["exit_code"]) == (False, Exit.ERROR)
     assert (tmp_path / "boat.mp4").exists()
@@ -86,7 +86,7 @@ def test_full_disk_where_something_was_paid(
 def test_full_disk_at_the_end_of_a_batch(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """What is told on stderr is no success either, as the exit code is none."""
+    """JSON on stderr is not `ok` either, like the exit code."""
     words = ["batch", jobs(tmp_path, "one"), "--out", "out", "--emulator", "--json"]
     monkeypatch.setattr(sys, "stdout", _Full())
     assert main(words) == Exit.ERROR

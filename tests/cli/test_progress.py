@@ -49,7 +49,7 @@ def test_nothing_where_nobody_reads_it(output: Output, capsys: pytest.CaptureFix
 
 
 class Terminal(io.StringIO):
-    """A stderr that somebody looks at."""
+    """A stderr that is a terminal."""
 
     encoding = "utf-8"
 

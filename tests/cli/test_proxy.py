@@ -26,7 +26,7 @@ def proxy_process(to: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
 
 @pytest.mark.usefixtures("hurry")
 def test_a_command_asks_through_a_proxy(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that only the proxy knows is reached by HTTP_PROXY, which is a real process here."""
+    """A name that only the proxy resolves is reached by HTTP_PROXY, a real process here."""
     monkeypatch.setenv("KLING_BASE_URL", "http://api.kling.test")
     with proxy_process(service.base_url) as (process, url):
         monkeypatch.setenv("HTTP_PROXY", url)

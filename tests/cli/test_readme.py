@@ -1,4 +1,4 @@
-"""What the README says first works as it is written there."""
+"""The first commands of the README work as written there."""
 
 import re
 import shlex
@@ -32,7 +32,7 @@ def test_the_first_command(run: Run, here: Path) -> None:
 
 
 def test_the_hint_beside_it(run: Run) -> None:
-    """The words that the README says to put behind the first command make another video, and no warning."""
+    """The options that the README adds to the first command make another video, without a warning."""
     [hint] = re.findall(r"Put `([^`]*)`\s+behind it", README)
     ran = run(*first_command(), *[_where_it_is(word) for word in shlex.split(hint)])
     assert ran.code == 0

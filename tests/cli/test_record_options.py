@@ -155,7 +155,7 @@ def test_text_that_begins_with_a_dash() -> None:
     ],
 )
 def test_slips(run: Run, here: Path, words: list[str], text: str) -> None:
-    """What cannot be read is told with the option and what would be right, and ends with 2."""
+    """An invalid value is reported with its option and what is right, and exits with 2."""
     (here / "picture").write_bytes(b"\xff\xfe\xff")
     (here / "broken.json").write_text("[")
     ran = run("image-to-video", "cat.png", "-o", "a.mp4", *words)
@@ -169,7 +169,7 @@ def test_slips(run: Run, here: Path, words: list[str], text: str) -> None:
 
 @pytest.mark.parametrize("name", ["generate", *endpoints.names()])
 def test_help_of_each_endpoint(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Each command shows how it is called, what its record says, every option with a word on it, and fits."""
+    """The help of each command has its usage, the record's prose, and every option described, in lines that fit."""
     monkeypatch.setenv("COLUMNS", "90")
     ran = run(name, "--help")
     name_of_endpoint = endpoints.DEFAULT if name == "generate" else name
@@ -177,8 +177,8 @@ def test_help_of_each_endpoint(run: Run, monkeypatch: pytest.MonkeyPatch, name: 
     assert ran.code == 0
     assert ran.out.startswith(f"usage: kling-async {name} ")
     shown = "".join(ran.out.split())  # lines are broken at hyphens too
-    told = [*prose(record), *(field.described for field in fields_of(record))]
-    assert [text for text in told if "".join(text.split()) not in shown] == []
+    texts = [*prose(record), *(field.described for field in fields_of(record))]
+    assert [text for text in texts if "".join(text.split()) not in shown] == []
     suffix = endpoints.suffix(name_of_endpoint)
     assert (f" -o cat{suffix} " if suffix is not None else "--emulator") in ran.out
     assert ("--output" in ran.out) is (suffix is not None)
@@ -194,13 +194,13 @@ class Stdin(io.TextIOWrapper):
         self._terminal = terminal
 
     def isatty(self) -> bool:
-        """Whether somebody types."""
+        """Whether it is a terminal."""
         return self._terminal
 
 
 @pytest.mark.parametrize("stdin", [None, Stdin(b"", terminal=True), Stdin(b"")])
 def test_no_picture_in_standard_input(monkeypatch: pytest.MonkeyPatch, stdin: Stdin | None) -> None:
-    """The command does not wait for somebody to type a picture."""
+    """The command does not wait for a picture typed at a terminal."""
     monkeypatch.setattr("sys.stdin", stdin)
     with pytest.raises(UsageError, match="standard input"):
         stdin_bytes()

@@ -110,7 +110,7 @@ def job(stage: Stage, **more: Any) -> Job:
     ],
 )
 def test_how_to_go_on(error: KlingError, stage: Stage, command: str | None) -> None:
-    """Every error about a task that may exist is told with the command that gets its video."""
+    """Every error about a task that may exist contains the command that gets its video."""
     ending = report.of_error(error, job(stage))
     assert command == ending.data["save_command"]
     assert (command or "kling-async save") in ending.text or command is None
@@ -185,7 +185,7 @@ def test_bugs_keep_the_reference() -> None:
 
 
 def test_words_of_the_shell() -> None:
-    """What the library says to programmers is said with options."""
+    """Messages of the library are rewritten in terms of options."""
     error = TargetExists("x exists", remedy=Remedy.OVERWRITE)
     assert report.of_error(error, job(Stage.UNSENT)).data["message"] == "x exists; --overwrite replaces it"
 
@@ -197,15 +197,15 @@ def test_every_remedy_has_its_words(remedy: Remedy) -> None:
     assert not any(python in words for python in ("=True", "attach(", "api_key=", "polling.", "='", "base_url "))
 
 
-def test_cost_as_told() -> None:
-    """What the service told is the cost, in units and dollars."""
+def test_cost_from_the_service() -> None:
+    """The cost from the service is used, in units and dollars."""
     cost = results.cost_of(TASK, ImageToVideo(model_name="kling-v3", duration=15))
     assert cost.text(emulated=False) == "1.5 units, $0.21 at list price"
     assert cost.text(emulated=True) == "would have cost 1.5 units, $0.21; nothing was paid"
 
 
 def test_cost_by_the_table() -> None:
-    """Where the service tells nothing, the price table does, and it says so."""
+    """Without a cost from the service that of the price table is used, and named as such."""
     silent = attrs.evolve(TASK, final_unit_deduction=None, cost=None)
     request = ImageToVideo(mode="pro", duration=10, sound=True)
     assert results.cost_of(silent, request).text(emulated=False) == "about 10 units, $1.40 (price table)"
@@ -214,7 +214,7 @@ def test_cost_by_the_table() -> None:
 
 
 def test_saved_video(here: Path) -> None:
-    """A result says where the file is, what it cost and how the task is named."""
+    """A result shows the file, the cost and the reference of the task."""
     path = here / "cat.mp4"
     path.write_bytes(bytes(1_234_567))
     done = results.Result(
@@ -268,7 +268,7 @@ def test_saved_video(here: Path) -> None:
     ],
 )
 def test_seconds_of_what_was_saved(target: str, audios: tuple[Audio, ...], what: str) -> None:
-    """Whatever a file is called, its seconds are said to be of what it holds."""
+    """The seconds of a file are described by its content, whatever its name."""
     Path(target).write_bytes(b"")
     task = attrs.evolve(TASK, audios=audios)
     text = results.Result(task=task, paths=[Path(target)], cost=results.cost_of(task), seconds=1).text()
@@ -276,14 +276,14 @@ def test_seconds_of_what_was_saved(target: str, audios: tuple[Audio, ...], what:
 
 
 def test_a_file_that_was_taken_away(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever waits for files may move one as soon as it is there: that is no error of the task that made it."""
+    """Another process may move a file as soon as it is there: that is no error of the task."""
     (here / "b.mp4").write_bytes(bytes(10))
     paths = [here / "a.mp4", here / "b.mp4"]
     done = results.Result(task=TASK, paths=paths, cost=results.cost_of(TASK), seconds=1)
-    assert f"saved      {paths[0]} (and taken from there since" in done.text()
+    assert f"saved      {paths[0]} (no longer there" in done.text()
     assert f"saved      {paths[1]} (10 bytes)" in done.text()
     assert (done.data()["paths"], done.data()["size"]) == ([str(path) for path in paths], None)
-    assert "(and taken from there since)" in values.Value(value=None, paths=paths, cost=done.cost).text(None)
+    assert "(no longer there)" in values.Value(value=None, paths=paths, cost=done.cost).text(None)
 
     def gone() -> str:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory")

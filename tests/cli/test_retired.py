@@ -14,7 +14,7 @@ INSTEAD = "kling-v1-6 is retired here since 2026-09-15; use kling-v2-6"
 
 
 def test_a_warning_before_and_an_error_after(run: Run, service: Emulator) -> None:
-    """The warning names the option, the error the service's own words; both say what to take instead."""
+    """The warning names the option, the error has the service's message; both name the replacement."""
     service.account.retired = {"image2video": ["kling-v1-6"]}
     ran = run(*WORDS)
     warning, *_, error = [line for line in ran.err.splitlines() if INSTEAD in line]
@@ -25,7 +25,7 @@ def test_a_warning_before_and_an_error_after(run: Run, service: Emulator) -> Non
 
 
 def test_where_it_is_served_still(run: Run, service: Emulator) -> None:
-    """Nothing is refused for being old: who resells the service may have the model."""
+    """Retired models are not refused: resellers of the service may still have them."""
     ran = run(*WORDS, "-q")
     assert (ran.code, ran.out) == (Exit.OK, "cat.mp4\n")
     assert service.ledger.created == 1

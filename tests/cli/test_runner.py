@@ -45,7 +45,7 @@ def test_signal_between_two_steps(capsys: pytest.CaptureFixture[str]) -> None:
     """A signal that came before a step keeps it from beginning."""
 
     async def work(stop: Stop) -> None:
-        stop.ask(signal.SIGINT)
+        stop.request(signal.SIGINT)
         with pytest.raises(Stopped, match="SIGINT"):
             await stop.or_result(forever())
         await stop.or_result(forever())
@@ -67,7 +67,7 @@ def test_end_of_work_counts() -> None:
         async def end() -> None:
             ended.set()
 
-        stop.ask(signal.SIGTERM)
+        stop.request(signal.SIGTERM)
         assert await stop.or_result(working(), end) == "kept"
 
     assert run_(work) == 0
@@ -77,7 +77,7 @@ def test_end_of_work_counts() -> None:
 def test_signals_that_come_as_exceptions(
     interrupt: type[BaseException], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """However a signal comes, the words at the end are the same."""
+    """The message at the end is the same for all kinds of signals."""
 
     async def work(_stop: Stop) -> None:
         raise interrupt
@@ -87,7 +87,7 @@ def test_signals_that_come_as_exceptions(
 
 
 def test_warnings_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
-    """The log's warnings, and what is tried again, are lines, once; what the end of the command says better is none."""
+    """Warnings of the log and retries are lines, once each; events that the end of the command reports are not."""
 
     async def work(_stop: Stop) -> None:
         logging.getLogger("kling_async").warning("base_url is http://")
@@ -112,16 +112,16 @@ def test_warnings_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_errors_of_others_are_not_hidden() -> None:
-    """After a second signal only errors of this package are left to the words at the end."""
-    told: list[dict[str, Any]] = []
+    """After a second signal only errors of this package are suppressed."""
+    contexts: list[dict[str, Any]] = []
 
     class Loop:
         def default_exception_handler(self, context: dict[str, Any]) -> None:
-            told.append(context)
+            contexts.append(context)
 
     for error in (KlingError("x"), ValueError("y")):
         runner._without_ours(Loop(), {"exception": error})  # type: ignore[arg-type]  # a loop of which one method is asked
-    assert [type(context["exception"]) for context in told] == [ValueError]
+    assert [type(context["exception"]) for context in contexts] == [ValueError]
 
 
 _STUCK = """
@@ -136,7 +136,7 @@ async def work(stop):
 
     def stuck():
         for _ in range(3):
-            loop.call_soon_threadsafe(stop.ask, signal.SIGTERM)
+            loop.call_soon_threadsafe(stop.request, signal.SIGTERM)
         threading.Event().wait()
 
     await stop.or_result(in_thread(stuck))
@@ -147,7 +147,7 @@ sys.exit(runner.run(Job(), Output(), work))
 
 
 def test_a_thread_that_is_stuck() -> None:
-    """After a second signal the process ends although a thread never does, with the same words and code."""
+    """After a second signal the process ends although a thread never does, with the same message and code."""
     ran = subprocess.run([sys.executable, "-c", _STUCK], capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stderr) == (143, "interrupted: nothing was sent, nothing is billed\n")
 
@@ -158,7 +158,7 @@ def test_a_process_is_left_alone_where_nothing_is_stuck(monkeypatch: pytest.Monk
 
     async def work(stop: Stop) -> None:
         for _ in range(2):
-            asyncio.get_running_loop().call_soon(stop.ask, signal.SIGTERM)
+            asyncio.get_running_loop().call_soon(stop.request, signal.SIGTERM)
         await stop.or_result(forever())
 
     assert run_(work) == 143

@@ -52,7 +52,7 @@ def test_a_reference_by_the_name_of_the_command(run: Run, here: Path, reference:
 
 
 def test_goes_on_where_it_broke_off(run: Run, here: Path, service: Emulator, reference: str) -> None:
-    """What an earlier try left is used."""
+    """The part of an earlier try is used."""
     before = service.ledger.requests["file"]
     (here / "again.mp4.part").write_bytes(b"garbage")
     assert run("save", reference, "-o", "again.mp4", "--json").data["size"] == (here / "made.mp4").stat().st_size
@@ -61,17 +61,17 @@ def test_goes_on_where_it_broke_off(run: Run, here: Path, service: Emulator, ref
 
 
 def test_existing_file(run: Run, service: Emulator, reference: str) -> None:
-    """An existing file is said before anything is asked."""
-    asked = service.ledger.requests.total()
+    """An existing file is reported before any request."""
+    requests = service.ledger.requests.total()
     ran = run("save", reference, "-o", "made.mp4")
     assert ran.code == 2
     assert "--overwrite replaces it" in ran.err
-    assert asked == service.ledger.requests.total()
+    assert requests == service.ledger.requests.total()
     assert run("save", reference, "-o", "made.mp4", "--overwrite", "-q").out == "made.mp4\n"
 
 
 def test_no_watermarked_video(run: Run, reference: str) -> None:
-    """A watermark that was not asked for cannot be saved: 6, since the video itself is made."""
+    """A watermark that was not requested cannot be saved: 6, since the video itself is made."""
     ran = run("save", reference, "-o", "mark.mp4", "--watermark")
     assert ran.code == 6
     assert "no watermarked video" in ran.err
@@ -90,7 +90,7 @@ def test_no_watermarked_video(run: Run, reference: str) -> None:
     ],
 )
 def test_wrong_reference(run: Run, text: str, code: int, error: str) -> None:
-    """What is no reference is 2, what the service does not know is 3."""
+    """An invalid reference exits with 2, an unknown task with 3."""
     ran = run("save", text, "-o", "a.mp4", "--json")
     assert (ran.code, ran.data["error"]) == (code, error)
     assert ("raw:<path>" in ran.data["message"]) is (code == 2 and "/" in text)
@@ -104,7 +104,7 @@ def test_fixed_beat(
     words: list[str],
     expected: Polling | AimedPolling,
 ) -> None:
-    """`--poll` asks on a fixed beat in every command that waits, on the emulator too; else each end is aimed at."""
+    """`--poll` sets a fixed interval in every command that waits, on the emulator too; the default is aimed polling."""
     monkeypatch.setattr(cli_service, "AimedPolling", AimedPolling)
     used: list[Polling | AimedPolling] = []
 
@@ -125,7 +125,7 @@ def test_fixed_beat(
 
 
 def test_too_fast_a_beat(run: Run, service: Emulator) -> None:
-    """A beat that would be a flood of questions is refused before anything is sent."""
+    """An interval that would cause a flood of polls is refused before anything is sent."""
     ran = run("generate", CAT, "-o", "a.mp4", "--poll", "0.00001")
     assert ran.code == 2
     assert "0.001" in ran.err

@@ -39,24 +39,24 @@ def test_while_waiting(run: Run, monkeypatch: pytest.MonkeyPatch, number: signal
         with generating() as process:
             line_with(process.stderr, "submitted")
             process.send_signal(number)
-            _, told = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=60)
         clock.end_all_tasks()
         assert process.returncode == code
-        assert "goes on at the service, and is billed" in told
-        assert "Traceback" not in told
-        assert run(*printed_command(told)).code == 0
+        assert "goes on at the service, and is billed" in err
+        assert "Traceback" not in err
+        assert run(*printed_command(err)).code == 0
         assert service.ledger.created == 1
 
 
 @pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_while_it_is_imported(tmp_path: Path, number: str, code: int) -> None:
-    """A signal in the first moment, while the command is still being imported, gets the same words as a later one."""
+    """A signal while the command is still being imported gets the same message as a later one."""
     stand_in = f"import os, signal, time\nos.kill(os.getpid(), signal.{number})\ntime.sleep(60)\n"
     (tmp_path / "aiohttp.py").write_text(stand_in)
     with generating(env={**os.environ, "PYTHONPATH": str(tmp_path)}) as process:
-        _, told = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == code
-    assert told == "interrupted: nothing was sent, nothing is billed\n"
+    assert err == "interrupted: nothing was sent, nothing is billed\n"
 
 
 def test_ignored_from_the_start() -> None:
@@ -66,9 +66,9 @@ def test_ignored_from_the_start() -> None:
         assert process.stdin is not None
         process.stdin.write("x" * PIPE_HOLDS_LESS)  # returns once the command reads
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 2  # it read to the end
-    assert "image" in told
+    assert "image" in err
 
 
 def test_before_anything_is_sent() -> None:
@@ -95,20 +95,20 @@ def test_service_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
             for _ in range(2):  # before it knows who is there, so that nothing was sent
                 hangs_up.accept()[0].close()
             process.send_signal(signal.SIGINT)
-            _, told = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert told.endswith("interrupted: nothing was sent, nothing is billed\n")
+    assert err.endswith("interrupted: nothing was sent, nothing is billed\n")
 
 
 @contextlib.contextmanager
-def silent_service(asked: Callable[[], object]) -> Iterator[str]:
-    """A service that takes a request, tells the test, and never answers."""
+def silent_service(received: Callable[[], object]) -> Iterator[str]:
+    """A service that accepts a request, calls `received`, and never answers."""
 
     def take(listener: socket.socket) -> None:
         connection, _ = listener.accept()
         with connection:
             connection.recv(1)
-            asked()
+            received()
             left.wait(60)
 
     left = threading.Event()
@@ -136,23 +136,23 @@ def test_while_creating(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_second_signal_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second Ctrl-C does not wait for a create to be found out about; the reference is told all the same."""
+    """A second Ctrl-C does not wait for the look-up of a create; the reference is shown all the same."""
     monkeypatch.setenv("KLING_API_KEY", "api-key-anything")
-    asked = threading.Event()
-    with silent_service(asked.set) as address, generating("--base-url", address) as process:
-        assert asked.wait(60)
+    received = threading.Event()
+    with silent_service(received.set) as address, generating("--base-url", address) as process:
+        assert received.wait(60)
         process.send_signal(signal.SIGINT)
         line_with(process.stderr, "Ctrl-C again leaves at once")
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "may be billed" in told
-    assert "Traceback" not in told
-    assert printed_command(told)[1].startswith("image2video:kling-async-")
+    assert "may be billed" in err
+    assert "Traceback" not in err
+    assert printed_command(err)[1].startswith("image2video:kling-async-")
 
 
 def test_accepted_while_it_is_interrupted(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A create that is answered after Ctrl-C is told as what it is: a task that goes on."""
+    """A create that is answered after Ctrl-C is reported as a task that goes on."""
     real = Creates.drive
 
     async def interrupted(creates: Any, *arguments: Any, **options: Any) -> Any:
@@ -169,11 +169,11 @@ def test_accepted_while_it_is_interrupted(run: Run, service: Emulator, monkeypat
 
 
 def test_with_the_emulator_inside() -> None:
-    """An emulator ends with its command, so nothing is said to go on."""
+    """An emulator ends with its command, so the message names nothing that goes on."""
     with generating("--emulator") as process:
         line_with(process.stderr, "submitted")
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "nothing was billed" in told
-    assert "kling-async save" not in told
+    assert "nothing was billed" in err
+    assert "kling-async save" not in err

@@ -21,7 +21,7 @@ MADE = ("text-to-video", "--prompt", "a cat on a skateboard")
 
 
 def test_without_a_key(run: Run, here: Path) -> None:
-    """`--emulator` makes a real video of the prompt, and says what it would have cost."""
+    """`--emulator` makes a real video of the prompt, and shows what it would have cost."""
     ran = run(*MADE, "-o", "cat.mp4", "--emulator", "--aspect-ratio", "9:16")
     assert ran.code == 0
     assert (here / "cat.mp4").read_bytes()[4:8] == b"ftyp"
@@ -82,7 +82,7 @@ def test_save_and_list(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_deadline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not waited for is saved later by the printed command."""
+    """A task that was not waited for is saved later by the printed command."""
     with serving(speed=300.0) as service:
         monkeypatch.setenv("KLING_API_KEY", service.api_key)
         ran = run(*MADE, "-o", "cat.mp4", "--deadline", "0.1", "--base-url", service.base_url)
@@ -110,7 +110,7 @@ def test_voices_have_no_price_where_there_is_no_sound(run: Run) -> None:
 
 
 def test_help(run: Run) -> None:
-    """Help is in the words of the shell: options, no Python, examples that can be pasted, no long lines."""
+    """The help is about the shell: options, no Python, examples that can be pasted, no long lines."""
     text = run("text-to-video", "--help").out
     assert text.startswith("usage: kling-async text-to-video [PROMPT] -o FILE [options]\n")
     assert "A video from a prompt" in text
@@ -166,8 +166,8 @@ def test_the_example_of_the_help_works(run: Run) -> None:
     ],
     ids=lambda words: " ".join(words).replace(CAT, "CAT") if isinstance(words, list) else None,
 )
-def test_a_mistake_is_told(run: Run, service: Emulator, words: list[str], text: str) -> None:
-    """It ends with 2, says what would be right in one or two lines, and nothing is sent."""
+def test_mistakes(run: Run, service: Emulator, words: list[str], text: str) -> None:
+    """It exits with 2, suggests what is right in one or two lines, and nothing is sent."""
     ran = run("text-to-video", *words, "-o", "a.mp4")
     assert (ran.code, ran.out) == (2, "")
     assert text.removeprefix("--image is ") in ran.err
@@ -176,7 +176,7 @@ def test_a_mistake_is_told(run: Run, service: Emulator, words: list[str], text: 
 
 
 def test_words_may_begin_with_an_at_sign(run: Run) -> None:
-    """`@NAME` is the name of a file where there is such a file, and else words as any other."""
+    """`@NAME` is a file where there is such a file, and else text."""
     assert run("estimate", "text-to-video", "--prompt", "@nobody-here waves").code == 0
 
 

@@ -307,7 +307,7 @@ def doctor(names: str, *words: str, **environment: str | None) -> Case:
             began = time.perf_counter()
             code, out, err = run("doctor", *words)
             took = time.perf_counter() - began
-            wanted = f"to be mended: {names}" if names else "nothing has to be mended"
+            wanted = f"problems: {names}" if names else "no problems found"
             named = "what is wrong is named" if names else "nothing to mend"
             came = f"exit {code}, {named if wanted in out else 'something else is said'}"
             return End(emulator.ledger.created, 0, took, came, out + err)

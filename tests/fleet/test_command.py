@@ -162,15 +162,15 @@ def test_drain(at: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("last_seen", "expected"),
+    ("seen", "warning"),
     [
         (0, ""),
-        (3600, "none of its workers was heard for 36"),
-        (None, "no worker takes from it: until one does, nobody follows them, and nothing is saved"),
+        (3600, "no worker of it has sent a heartbeat for 36"),
+        (None, "no worker takes from it: without a worker the tasks are not followed or saved"),
     ],
 )
 def test_a_drain_that_is_interrupted(
-    at: Run, dsn: str, monkeypatch: pytest.MonkeyPatch, last_seen: int | None, expected: str
+    at: Run, dsn: str, monkeypatch: pytest.MonkeyPatch, seen: int | None, warning: str
 ) -> None:
     """The output states that the queue stays drained, how many tasks are still billed, and whether a worker follows."""
 
@@ -182,19 +182,19 @@ def test_a_drain_that_is_interrupted(
     assert at("submit", jobs(*TWO)).code == 0
     with psycopg.connect(dsn) as connection:
         connection.execute("UPDATE kling_fleet.pgqueuer SET status = 'picked'")
-        if last_seen is not None:
+        if seen is not None:
             connection.execute(
                 "INSERT INTO kling_fleet.workers (id, name, version, queues, seen_at) VALUES (gen_random_uuid(), 'a', "
                 "'1', '{default}', now() - make_interval(secs => %s))",
-                [last_seen],
+                [seen],
             )
     ran = at("drain")
     assert ran.code == 143
     assert "interrupted: the queue default stays drained (`kling-async fleet drain --queue default --off`" in ran.err
     assert "2 under way go on, and are billed" in ran.err
     assert "nothing is billed" not in ran.err
-    assert ("nobody follows them" in ran.err) == bool(expected)
-    assert expected in ran.err
+    assert ("the tasks are not followed" in ran.err) == bool(warning)
+    assert warning in ran.err
     assert "draining: nothing new is begun" in at("status").out
 
 

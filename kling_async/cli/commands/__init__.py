@@ -1,1 +1,1 @@
-"""The commands, one module each; `run` carries one out."""
+"""The commands, one module each, with a function `run`."""

@@ -1,4 +1,4 @@
-"""`kling-async batch`: many from one file of jobs, killed and run again as often as one likes."""
+"""`kling-async batch`: runs all jobs of a file; may be killed and run again at any time."""
 
 import asyncio
 import contextlib
@@ -34,11 +34,11 @@ from kling_async.protocol.budget import Budget
 from kling_async.protocol.errors import KlingError, TargetError
 
 EMULATED_JOURNAL: Final = "emulator.sqlite"
-"""What an emulator made is kept apart: it must not pass for what the service made."""
+"""Name of the journal of an emulator's tasks: they must not be mistaken for tasks of the service."""
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Carries the command out; returns the exit code."""
+    """Runs the command; returns the exit code."""
     if options.schema is not None:
         return _print_schema(options.schema, output)
     hint = f"see `{options.parser.prog} --help`"
@@ -48,7 +48,7 @@ def run(options: Namespace, output: Output) -> int:
     if options.jobs == "-":
         raise UsageError("a batch reads no standard input, which is gone when it is run again: give a file", hint)
     if options.assume is not None and options.budget is None:
-        raise UsageError("--assume says what a row takes of a budget: give --budget as well", hint)
+        raise UsageError("--assume sets what a row takes of a budget: give --budget as well", hint)
     name = options.rows_for
     defaults = record_options.defaults_from(fields_in_rows(name), options)
     try:
@@ -80,13 +80,13 @@ def _print_schema(name: str, output: Output) -> Exit:
 
 
 def _journal(options: Namespace, out: Path) -> Path:
-    """Where the batch is kept.
+    """Returns the path of the batch's journal.
 
     Raises:
         UsageError: the directory cannot be used.
     """
-    there, is_directory = _exists(out), os.path.isdir(out)  # noqa: PTH112  (as in `_exists`)
-    if there and not is_directory:
+    exists, is_directory = _exists(out), os.path.isdir(out)  # noqa: PTH112  (as in `_exists`)
+    if exists and not is_directory:
         raise UsageError(f"--out {options.out} is a file; give a directory, which may be a new one")
     real, emulated = out / JOURNAL, out / EMULATED_JOURNAL
     if options.emulator and options.journal:
@@ -101,7 +101,7 @@ def _journal(options: Namespace, out: Path) -> Path:
 
 
 def _exists(path: Path) -> bool:
-    return os.path.exists(path)  # noqa: PTH110  (that of Path raises where one may not look, or the name is too long)
+    return os.path.exists(path)  # noqa: PTH110  (Path.exists raises without permission, or where the name is too long)
 
 
 @attrs.frozen
@@ -109,11 +109,11 @@ class _Command:
     """One batch, from its jobs to its report.
 
     Attributes:
-        options: as they were given.
-        output: where results and messages go.
-        job: what messages of errors need to know.
-        stop: the wish to end.
-        batch: the work.
+        options: of the command line.
+        output: gets results and messages.
+        job: context for error messages.
+        stop: signals to the command.
+        batch: to run.
     """
 
     options: Namespace
@@ -124,7 +124,7 @@ class _Command:
     watch: Stopwatch = attrs.field(factory=Stopwatch)
 
     async def run(self) -> Exit:
-        """Checks, plans, makes, and says what came of it."""
+        """Checks, plans and runs the batch, and reports its end."""
         try:
             plan = await self._planned()
             if isinstance(plan, Exit):
@@ -150,7 +150,7 @@ class _Command:
     # ------------------------------------------------------------------------------------- before it begins
 
     async def _planned(self) -> Plan | Exit:
-        """What is to be done, or why nothing is."""
+        """Returns the plan, or an exit code after reporting problems of the rows."""
         problems = await self.stop.or_result(self.batch.load())
         self.job.options = {}  # from here on messages are about rows
         self._show(problems)
@@ -172,31 +172,31 @@ class _Command:
     # ------------------------------------------------------------------------------------- while it runs
 
     async def _made(self, plan: Plan) -> Exit:
-        """Makes all rows; a signal lets what runs end, a second one does not."""
+        """Makes all rows; after a signal it waits for running tasks, after a second one it does not."""
         left = False
         self.job.goes_on = f"what was sent may go on at the service, and is billed; go on: {again(self.options.words)}"
         try:
             async with service.batch_client(self.options, self._requests(), _budget(self.options)) as client:
                 await self._run(client, plan)
-        except asyncio.CancelledError:  # the second signal, which ends creates too: the journal has them
+        except asyncio.CancelledError:  # the second signal, which cancels creates too: the journal has them
             left = True
         return self._end(left=left)
 
     async def _run(self, client: KlingClient, plan: Plan) -> None:
         loop = asyncio.get_running_loop()
         with batch_progress.shown(self.output) as display:
-            beside = [loop.create_task(self._shown(client, plan, display)), loop.create_task(self._stopped())]
+            helpers = [loop.create_task(self._shown(client, plan, display)), loop.create_task(self._stopped())]
             try:
                 async with contextlib.aclosing(self.batch.run(client)) as results:
                     async for result in results:
                         display.row(result)
             finally:
-                for task in beside:
+                for task in helpers:
                     task.cancel()
-                await asyncio.gather(*beside, return_exceptions=True)
+                await asyncio.gather(*helpers, return_exceptions=True)
 
     async def _shown(self, client: KlingClient, plan: Plan, display: BatchProgress) -> None:
-        """Shows how far all is, as long as it runs."""
+        """Updates the display until it is cancelled."""
         while True:
             await asyncio.sleep(batch_progress.BEAT)
             display.moment(await self._moment(client, plan))
@@ -208,7 +208,7 @@ class _Command:
         counts = self.batch.counts
         spending = None
         if self.options.budget is not None:
-            with contextlib.suppress(KlingError):  # what is shown is not worth an error
+            with contextlib.suppress(KlingError):  # the display must not fail the batch
                 spending = await client.spending()
         unfinished = sum(counts[status] for status in (*UNDER_WAY, RowStatus.WAITING))
         ended = max(0, plan.to_make - unfinished)
@@ -221,13 +221,13 @@ class _Command:
         )
 
     async def _stopped(self) -> None:
-        """Sends nothing more, once a signal came."""
-        await self.stop.asked()
+        """Waits for a signal, and then stops the batch from sending anything more."""
+        await self.stop.requested()
         self.batch.stop()
         running = sum(self.batch.counts[status] for status in UNDER_WAY)
         command = again(self.options.words)
-        what = f"{running} that run" if running else "what is just being sent"
-        message = f"no new tasks; waiting for {what}. Ctrl-C again leaves at once"
+        pending = f"{running} that run" if running else "what is just being sent"
+        message = f"no new tasks; waiting for {pending}. Ctrl-C again leaves at once"
         self.output.note(f"{message}\ngo on later: {command}")
         self.output.event({"event": "stopping", "running": running, "command": command})
 
@@ -258,6 +258,6 @@ def _budget(options: Namespace) -> Budget | None:
     if options.budget is None:
         return None
     unit, limit = options.budget
-    # The name is the same for both units: what was spent in one is not forgotten where the other is given later.
+    # One name for both units: spending in one still counts when a later run gives its budget in the other.
     amounts: dict[str, Any] = {unit: limit}
     return Budget(**amounts, assume=options.assume, change=True)

@@ -1,4 +1,4 @@
-"""The commands of endpoints that make no task: the answer is the result."""
+"""The commands of endpoints that make no task: the response is the result."""
 
 from argparse import Namespace
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from kling_async.protocol.speech import SpeechAudio
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Carries the command out; returns the exit code."""
+    """Runs the command; returns the exit code."""
     record = endpoints.record(options.endpoint)
     request = record_options.request_from(record, options, stdin_bytes)
     job = Job(
@@ -51,10 +51,10 @@ async def _call(options: Namespace, request: Any, output: Output, job: Job, stop
 
 
 async def _saved(value: Any, job: Job, output: Output) -> list[Path]:
-    """Saves the files of a value: in a directory all, else the first.
+    """Saves the files of a value: all in a directory, else only the first.
 
     Raises:
-        KlingError: one cannot be saved; the message has the address.
+        KlingError: a file cannot be saved; a note with its address is shown before.
     """
     audios = [*_audios(value)]
     paths = []
@@ -69,5 +69,5 @@ async def _saved(value: Any, job: Job, output: Output) -> list[Path]:
 
 def _audios(value: Any) -> Iterator[SpeechAudio]:
     for field in attrs.fields(type(value)) if attrs.has(type(value)) else ():
-        held = getattr(value, field.name)
-        yield from (each for each in (held if isinstance(held, tuple) else ()) if isinstance(each, SpeechAudio))
+        items = getattr(value, field.name)
+        yield from (each for each in (items if isinstance(items, tuple) else ()) if isinstance(each, SpeechAudio))

@@ -18,23 +18,21 @@ from kling_async.protocol.endpoints import Deduction, ResourcePack
 from kling_async.protocol.errors import ConfigurationError
 
 PACKS_SINCE: Final = timedelta(days=730)
-"""Before now, from when packs are looked for: they serve for a year at most."""
+"""Age of the oldest packs that are queried: packs are valid for a year at most."""
 HOURS_BEHIND: Final = 12
-"""Hours by which the service may be late in counting what is left of a pack ("Account" of the documentation)."""
-PACKS_NOTE: Final = (
-    f"what is left is counted up to {HOURS_BEHIND} hours late, and may be asked for once a second at most"
-)
+"""Hours by which the service's count of what is left of a pack may be late ("Account" of the documentation)."""
+PACKS_NOTE: Final = f"the service counts what is left up to {HOURS_BEHIND} hours late, and allows one query a second"
 
 
 @attrs.frozen(kw_only=True)
 class Costs:
-    """What the account has and had.
+    """The account's packs and deductions.
 
     Attributes:
         packs: of the account.
-        since: from when deductions were looked for.
-        until: until when.
-        deductions: of that time; None where they could not be asked for.
+        since: beginning of the time of the deductions.
+        until: end of that time.
+        deductions: of that time; None where the key may not query them.
         why_none: why not.
     """
 
@@ -46,7 +44,7 @@ class Costs:
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Carries the command out; returns the exit code."""
+    """Runs the command; returns the exit code."""
     job = Job(base_url=options.base_url)
     return runner.run(job, output, lambda stop: _show(options, output, stop))
 
@@ -54,28 +52,28 @@ def run(options: Namespace, output: Output) -> int:
 async def _show(options: Namespace, output: Output, stop: Stop) -> None:
     until = datetime.now(UTC)
     async with KlingClient(base_url=options.base_url) as client:
-        costs = await stop.or_result(_asked(client, until - timedelta(days=options.days), until))
+        costs = await stop.or_result(_fetch(client, until - timedelta(days=options.days), until))
     output.result(as_text(costs, options.days, columns_of_terminal()), short(costs), data(costs))
 
 
-async def _asked(client: KlingClient, since: datetime, until: datetime) -> Costs:
-    """Asks for packs, which any key may, and for deductions, which an API key may."""
+async def _fetch(client: KlingClient, since: datetime, until: datetime) -> Costs:
+    """Queries packs, which any key may query, and deductions, which need an API key."""
     packs = await client.account_costs(until - PACKS_SINCE, end_time=until)
     try:
         client.check_current()
     except ConfigurationError as error:
         return Costs(packs=packs, since=since, until=until, deductions=None, why_none=error.message)
-    taken: list[Deduction] = [*await client.billing_package(since, end_time=until)]
-    taken += await client.billing_balance(since, end_time=until)
-    return Costs(packs=packs, since=since, until=until, deductions=taken)
+    deductions: list[Deduction] = [*await client.billing_package(since, end_time=until)]
+    deductions += await client.billing_balance(since, end_time=until)
+    return Costs(packs=packs, since=since, until=until, deductions=deductions)
 
 
 def as_text(costs: Costs, days: int, width: int | None) -> str:
-    """For people.
+    """Returns text for people.
 
     Args:
         costs: to show.
-        days: that were looked at.
+        days: that they cover.
         width: of the terminal.
     """
     packs = table(("pack", "status", "left", "of", "until"), [*map(_pack_row, costs.packs)], width)
@@ -105,7 +103,7 @@ def _spent_row(each: Spent) -> list[str]:
 
 
 def short(costs: Costs) -> str:
-    """For scripts: what is left of each pack, and its name."""
+    """Returns text for scripts: what is left of each pack, and its name."""
     return "\n".join(
         f"{'?' if pack.remaining_quantity is None else number(pack.remaining_quantity)} {pack.resource_pack_name}"
         for pack in costs.packs
@@ -113,7 +111,7 @@ def short(costs: Costs) -> str:
 
 
 def data(costs: Costs) -> dict[str, Any]:
-    """For programs."""
+    """Returns JSON data."""
     sums = None if costs.deductions is None else spent.by_day(costs.deductions)
     return {
         "packs": as_data(costs.packs),

@@ -1,4 +1,4 @@
-"""`kling-async emulator`: the service on this machine, until Ctrl-C."""
+"""`kling-async emulator`: runs an emulator of the service until Ctrl-C."""
 
 import base64
 import os
@@ -23,12 +23,12 @@ _WEBHOOK_SECRET = "KLING_EMULATOR_WEBHOOK_SECRET"  # noqa: S105 - a name
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Serves; Ctrl-C is its usual end, and no error."""
+    """Serves until Ctrl-C, which is its usual end and no error; returns the exit code."""
     return runner.run(Job(target=""), output, lambda stop: _serve(options, output, stop))
 
 
 def _webhook_secrets(options: Namespace) -> list[str]:
-    """What signs callbacks; from the environment, since others see what stands on a command line."""
+    """Returns the secrets that sign callbacks; from the environment, since other users can read command lines."""
     given = os.environ.get(_WEBHOOK_SECRET, "").split()
     if given or not options.sign_callbacks:
         return given
@@ -36,10 +36,10 @@ def _webhook_secrets(options: Namespace) -> list[str]:
 
 
 def _api_key() -> str:
-    """The API key, read as a client reads it: one file of variables may be for both, and keep quotes around it.
+    """Returns the API key, read as a client reads it: a file of variables may serve both, and keep quotes around it.
 
     Raises:
-        UsageError: no client would take it.
+        UsageError: a client would refuse it.
     """
     given = os.environ.get(_API_KEY, "")
     if not given.strip():
@@ -67,7 +67,7 @@ async def _serve(options: Namespace, output: Output, stop: Stop) -> None:
         allow_hosts=options.allow_host,
         strict=options.strict,
         strict_types=options.strict_types,
-        # Drawn, so that no web page and no other user of the machine knows them.
+        # Random, so that no web page and no other user of the machine can guess them.
         access_key=f"emulator-{secrets.token_hex(16)}",
         secret_key=secrets.token_hex(32),
         api_key=_api_key(),
@@ -79,7 +79,7 @@ async def _serve(options: Namespace, output: Output, stop: Stop) -> None:
     try:
         variables = environment(emulator)
         output.result(text(emulator.base_url, options.speed, variables), emulator.base_url, variables)
-        await stop.asked()
+        await stop.requested()
     finally:
         ledger = emulator.ledger
         others = [f", {units:g} {pack}" for pack, units in ledger.charged_by.items() if units and pack != "video"]
@@ -89,7 +89,7 @@ async def _serve(options: Namespace, output: Output, stop: Stop) -> None:
 
 
 def environment(emulator: Emulator) -> dict[str, str]:
-    """What a client's environment needs to use it."""
+    """Returns the environment variables with which a client uses the emulator."""
     variables = {
         "KLING_BASE_URL": emulator.base_url,
         "KLING_API_KEY": emulator.api_key,
@@ -102,7 +102,7 @@ def environment(emulator: Emulator) -> dict[str, str]:
 
 
 def text(base_url: str, speed: float, variables: dict[str, str]) -> str:
-    """For people, who paste it, and for programs that read the address from the first line."""
+    """Returns text for people to paste from, and for programs that read the address from the first line."""
     exports = "\n".join(f"  export {name}={shlex.quote(value)}" for name, value in variables.items())
     return (
         f"emulator of the Kling API: {base_url}\n"

@@ -1,4 +1,4 @@
-"""`kling-async estimate`: checks a request and shows what it costs, without sending it."""
+"""`kling-async estimate`: checks a request and shows its cost, without sending it."""
 
 import time
 from argparse import Namespace
@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from kling_async.cli import endpoints, record_options, runner
-from kling_async.cli.commands.generate import what_is_made
+from kling_async.cli.commands.generate import description_of
 from kling_async.cli.job import Job
 from kling_async.cli.option_values import stdin_bytes
 from kling_async.cli.output import Output, dollars, number
@@ -20,7 +20,7 @@ from kling_async.protocol.call import CallEndpoint
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Carries the command out; returns the exit code."""
+    """Runs the command; returns the exit code."""
     record = endpoints.record(options.endpoint)
     request = record_options.request_from(record, options, stdin_bytes)
     return runner.run(Job(options=option_names(record)), output, lambda stop: _estimate(options, request, output, stop))
@@ -33,7 +33,7 @@ async def _estimate(options: Namespace, request: Any, output: Output, stop: Stop
     free = isinstance(endpoint, CallEndpoint) and not endpoint.charges
     cost = Cost(Decimal(0), Decimal(0)) if free else cost_of(None, request)
     seconds = endpoints.typical_seconds(request)
-    rows = {"of": what_is_made(request), "cost": _price(cost), "takes": f"about {seconds:.0f} s as a rule"}
+    rows = {"of": description_of(request), "cost": _price(cost), "takes": f"about {seconds:.0f} s as a rule"}
     text = "\n".join(f"{name:<5}  {value}" for name, value in rows.items() if value)
     data = {
         "units": None if cost.units is None else float(cost.units),

@@ -1,4 +1,4 @@
-"""`kling-async fleet`: the same jobs on many machines."""
+"""`kling-async fleet`: jobs on many machines."""
 
 import asyncio
 import functools
@@ -21,7 +21,7 @@ from kling_async.cli.data import as_data
 from kling_async.cli.endpoints import record
 from kling_async.cli.exit_codes import Exit, UsageError
 from kling_async.cli.fleet_options import DSN
-from kling_async.cli.fleet_status import job_text, metrics_text, under_way, unheard, unsaved
+from kling_async.cli.fleet_status import job_text, metrics_text, under_way, unfollowed, unsaved
 from kling_async.cli.job import Job, Stage
 from kling_async.cli.output import Output, columns_of_terminal, failure
 from kling_async.cli.record_fields import option_names
@@ -32,17 +32,17 @@ from kling_async.protocol.budget import Budget
 if TYPE_CHECKING:
     from kling_async.fleet.metrics import QueueMetrics
 
-_LOOK_SECONDS: Final = 2.0
+_POLL_SECONDS: Final = 2.0
 
 _GOES_ON: Final = {
     "init": "the queue may be as it was, or as it was to be; `kling-async fleet status` shows it",
     "status": "all jobs go on as they did",
 }
-"""What is so where a command is interrupted: not that nothing is billed, which is up to the workers."""
+"""Messages for interrupted commands: they cannot promise that nothing is billed, since workers may be running."""
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Carries the command out; returns the exit code."""
+    """Runs the command; returns the exit code."""
     options.dsn = options.dsn or os.environ.get(DSN)
     if not options.dsn:
         raise UsageError(f"which database? set {DSN}, or give --dsn", f"see `{options.parser.prog} --help`")
@@ -59,14 +59,14 @@ def run(options: Namespace, output: Output) -> int:
 
 async def _init(options: Namespace, output: Output, stop: Stop) -> None:
     if options.assume is not None and options.budget is None:
-        raise UsageError("--assume says what a request takes of a budget: give --budget as well")
+        raise UsageError("--assume sets what a request takes of a budget: give --budget as well")
     fleet = _fleet()
     budget = None
     if options.budget is not None:
         unit, limit = options.budget
         amounts: dict[str, Any] = {unit: limit}
         budget = Budget(**amounts, assume=options.assume)
-    made = fleet.Fleet.init(
+    init = fleet.Fleet.init(
         options.dsn,
         limit=options.limit,
         queue=options.queue,
@@ -74,7 +74,7 @@ async def _init(options: Namespace, output: Output, stop: Stop) -> None:
         budget=budget,
         new_key=options.new_key,
     )
-    await stop.or_result(made)
+    await stop.or_result(init)
     async with fleet.Fleet(options.dsn, options.queue) as opened:
         (queue,) = _of((await stop.or_result(opened.metrics())).queues, options.queue)
     text = f"the queue {options.queue} is ready: {options.limit} at once per model"
@@ -108,7 +108,7 @@ async def _submitted(options: Namespace, output: Output, jobs: Jobs) -> Exit:
         return _refused(output, problems)
     async with fleet.Fleet(options.dsn, options.queue) as opened:
         try:
-            there = await opened.submit_all(given)
+            submitted = await opened.submit_all(given)
         except InvalidBatch as error:
             lines = {row.id: row.line for row in jobs.rows}
             return _refused(
@@ -119,11 +119,11 @@ async def _submitted(options: Namespace, output: Output, jobs: Jobs) -> Exit:
                 ],
             )
     states: dict[str, int] = {}
-    for each in there:
+    for each in submitted:
         states[each.state.value] = states.get(each.state.value, 0) + 1
     counted = ", ".join(f"{count} {state}" for state, count in states.items())
-    text = f"{len(there)} job{'s' * (len(there) != 1)} in the queue {options.queue}: {counted}"
-    output.result(text, text, {"queue": options.queue, "jobs": len(there), "states": states})
+    text = f"{len(submitted)} job{'s' * (len(submitted) != 1)} in the queue {options.queue}: {counted}"
+    output.result(text, text, {"queue": options.queue, "jobs": len(submitted), "states": states})
     return Exit.OK
 
 
@@ -131,8 +131,8 @@ def _refused(output: Output, problems: Sequence[RowProblem]) -> Exit:
     for problem in problems:
         output.note(one_line(str(problem)))
     message = f"{len(problems)} problem{'s' * (len(problems) != 1)} in the jobs; nothing was submitted"
-    told = [{name: value for name, value in problem_data(each).items() if name != "event"} for each in problems]
-    output.failed(message, failure(Exit.USAGE, "InvalidBatch", message, problems=told))
+    data = [{name: value for name, value in problem_data(each).items() if name != "event"} for each in problems]
+    output.failed(message, failure(Exit.USAGE, "InvalidBatch", message, problems=data))
     return Exit.USAGE
 
 
@@ -183,14 +183,14 @@ async def _drain(options: Namespace, output: Output, job: Job, stop: Stop) -> No
         output.note(f"the queue {queue} begins nothing new; --off takes that back")
         warned = ""
         while running := under_way(metrics := await stop.or_result(fleet.metrics()), queue):
-            nobody = unheard(metrics, queue)
-            job.goes_on = f"{stays}; {running} under way go on, and are billed" + f"; {nobody}" * bool(nobody)
-            if nobody and not warned:
-                output.note(f"warning: {running} under way, but {nobody}")
+            warning = unfollowed(metrics, queue)
+            job.goes_on = f"{stays}; {running} under way go on, and are billed" + f"; {warning}" * bool(warning)
+            if warning and not warned:
+                output.note(f"warning: {running} under way, but {warning}")
             elif not output.quiet:
                 output.note(f"{running} under way")
-            warned = nobody
-            await stop.or_result(asyncio.sleep(_LOOK_SECONDS))
+            warned = warning
+            await stop.or_result(asyncio.sleep(_POLL_SECONDS))
     text = f"the queue {queue} is drained: nothing is under way"
     if left := unsaved(metrics, queue):
         text += f", and {left} {'result is' if left == 1 else 'results are'} made, and not saved yet"
@@ -198,7 +198,7 @@ async def _drain(options: Namespace, output: Output, job: Job, stop: Stop) -> No
 
 
 def _of(queues: Sequence["QueueMetrics"], name: str) -> tuple["QueueMetrics"]:
-    """The queue of a name.
+    """Returns the queue of this name.
 
     Raises:
         FleetError: there is none.
@@ -212,10 +212,10 @@ def _of(queues: Sequence["QueueMetrics"], name: str) -> tuple["QueueMetrics"]:
 
 
 def _fleet() -> Any:
-    """What needs the extra.
+    """Returns the module that needs the extra.
 
     Raises:
-        ConfigurationError: it is not installed.
+        ConfigurationError: the extra is not installed.
     """
     driver()
     from kling_async import fleet  # noqa: PLC0415  (as above)

@@ -1,4 +1,4 @@
-"""`kling-async generate` and the endpoints' own commands: from a request to its result."""
+"""`kling-async generate` and the commands of endpoints that make tasks: from a request to its result."""
 
 import asyncio
 import functools
@@ -10,7 +10,7 @@ from typing import Any, Final
 import attrs
 
 from kling_async.cli import endpoints, progress, record_options, runner, service
-from kling_async.cli.commands.save import Stopwatch, note_what_is_left, save_results, wait_for_end
+from kling_async.cli.commands.save import Stopwatch, note_unsaved_files, save_results, wait_for_end
 from kling_async.cli.job import Job, Stage
 from kling_async.cli.option_values import stdin_bytes
 from kling_async.cli.output import Output
@@ -25,11 +25,11 @@ from kling_async.protocol.errors import ClientClosed, CreateInDoubt
 from kling_async.protocol.records import Intent
 
 SETTLES_AT_ONCE: Final = 0.3
-"""Seconds after which a message says that an interrupted create is still being looked up."""
+"""Seconds after which a message reports that an interrupted create is still being looked up."""
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Carries the command out; returns the exit code."""
+    """Runs the command; returns the exit code."""
     record = endpoints.record(options.endpoint)
     request = record_options.request_from(record, options, stdin_bytes)
     job = Job(
@@ -47,11 +47,11 @@ class _Generation:
     """One task, from the options to its files.
 
     Attributes:
-        options: as they were given.
-        request: what to make.
-        output: where results and messages go.
+        options: of the command line.
+        request: to submit.
+        output: gets results and messages.
         job: kept up to date.
-        stop: the wish to end.
+        stop: signals to the command.
     """
 
     options: Namespace
@@ -75,7 +75,7 @@ class _Generation:
                 paths = await save_results(handle, self.job, display, self.stop) if self.job.target else []
                 if self.options.watermark and paths:
                     marks = await self._saved_watermarks(handle, paths[0], display)
-        note_what_is_left(task, paths, self.job, self.output)
+        note_unsaved_files(task, paths, self.job, self.output)
         done = Result(
             task=task,
             paths=paths,
@@ -92,17 +92,17 @@ class _Generation:
         return endpoints.typical_seconds(self.request)
 
     async def _sending(self, display: Progress, intent: Intent) -> None:
-        """All is checked, and the first byte is about to go out: the reference is shown while it cannot be lost."""
+        """Shows the reference after all checks, before the first byte of the create is sent, so that it is not lost."""
         self.job.reference = intent.reference
         self.job.stage = Stage.CREATING
         display.status("submitting", "\n  ".join(filter(None, [self._about(), intent.reference])))
 
     async def _submitted(self, client: KlingClient) -> TaskHandle:
-        """Submits, and finds out what became of it if a signal comes meanwhile.
+        """Submits the request; if a signal interrupts it, finds out whether the task exists.
 
         Raises:
             KlingError: as `KlingClient.submit`.
-            Stopped: by a signal; the job says how far it came.
+            Stopped: by a signal; the job has the stage that was reached.
         """
         submit = client.submit(self.request, strict=self.options.strict, if_exists=self.options.if_exists)
         try:
@@ -121,7 +121,7 @@ class _Generation:
         return handle
 
     async def _settle(self, client: KlingClient) -> None:
-        """Closes the client: it finds out what it can about a create under way."""
+        """Closes the client, which looks up a create under way."""
         closing = asyncio.get_running_loop().create_task(client.close())
         done, _ = await asyncio.wait({closing}, timeout=SETTLES_AT_ONCE)
         if not done:
@@ -129,22 +129,22 @@ class _Generation:
         await closing
 
     async def _saved_watermarks(self, handle: TaskHandle, path: Path, display: Progress) -> list[Path]:
-        """Saves the watermarked variants besides."""
+        """Saves the watermarked variants as well."""
         self.job.watermark = True
-        # In a directory both have names of their own.
+        # In a directory the names of the variants differ already.
         if path == Path(self.job.target):
             self.job.target = watermarked(self.job.target)
         return await save_results(handle, self.job, display, self.stop)
 
     def _about(self) -> str:
-        """What is submitted, and at which price."""
+        """Returns a description of the request, with its price."""
         cost = cost_of(None, self.request)
         price = f"about {cost.units_text() or '0 units'}" if cost.units is not None else ""
-        return ", ".join(filter(None, [what_is_made(self.request), price]))
+        return ", ".join(filter(None, [description_of(self.request), price]))
 
 
-def what_is_made(request: Any) -> str:
-    """The words that the price depends on: model, mode, seconds, how many."""
+def description_of(request: Any) -> str:
+    """Returns what the price depends on: model, mode, resolution, seconds, number of results."""
     words = [str(getattr(request, name, None) or "") for name in ("model_name", "mode", "resolution")]
     if (duration := getattr(request, "duration", None)) is not None:
         words.append(f"{duration} s")

@@ -1,4 +1,4 @@
-"""`kling-async list`: the account's tasks."""
+"""`kling-async list`: shows the account's tasks."""
 
 from argparse import Namespace
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ HEADERS: Final = ("reference", "status", "created", "made", "units", "money", "e
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Carries the command out; returns the exit code."""
+    """Runs the command; returns the exit code."""
     endpoint = endpoints.listed(options.endpoint)
     return runner.run(Job(base_url=options.base_url), output, lambda stop: _list(endpoint, options, output, stop))
 
@@ -37,12 +37,12 @@ async def _list(endpoint: str, options: Namespace, output: Output, stop: Stop) -
 
 
 def page_size(limit: int, maximum: int) -> int:
-    """Tasks per request: no more than are wanted, and one to know whether there are more."""
+    """Returns the tasks per request: up to the limit, and one more to find out whether there are more."""
     return min(limit + 1, maximum) if limit else maximum
 
 
 async def _tasks(client: KlingClient, endpoint: str, limit: int, size: int) -> tuple[list[Task], bool]:
-    """At most `limit` tasks, and whether there are more."""
+    """Returns at most `limit` tasks, and whether there are more."""
     found: list[Task] = []
     async for task in client.tasks(endpoint, page_size=size):
         if limit and len(found) == limit:
@@ -52,13 +52,13 @@ async def _tasks(client: KlingClient, endpoint: str, limit: int, size: int) -> t
 
 
 def without_empty(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
-    """Only the columns in which there is something."""
+    """Drops empty columns."""
     kept = [index for index in range(len(headers)) if any(each[index] for each in rows)]
     return [headers[index] for index in kept], [[each[index] for index in kept] for each in rows]
 
 
 def row(task: Task) -> list[str]:
-    """For people; times are those of this machine."""
+    """Returns a row for people; times are local."""
     cost = task.cost
     return [
         task.reference,
@@ -73,7 +73,7 @@ def row(task: Task) -> list[str]:
 
 
 def data(task: Task) -> dict[str, Any]:
-    """For programs; no addresses of files: they are signed, and `save` needs none."""
+    """Returns JSON data; without addresses of files, which are signed, and which `save` does not need."""
     length = length_of(task)
     cost = cost_of(task)
     return {

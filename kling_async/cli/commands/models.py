@@ -1,4 +1,4 @@
-"""`kling-async models`: what each model can do, and what it costs."""
+"""`kling-async models`: shows what each model can do, and what it costs."""
 
 import itertools
 from argparse import Namespace
@@ -17,7 +17,7 @@ from kling_async.protocol.rules.values import in_words
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Carries the command out; returns the exit code."""
+    """Runs the command; returns the exit code."""
     endpoint = endpoints.endpoint(options.endpoint)
     if endpoint is None or endpoint.capabilities is None:
         raise UsageError(f"no models of {options.endpoint!r} are known; use one of {', '.join(_with_map())}")
@@ -38,7 +38,7 @@ def run(options: Namespace, output: Output) -> int:
 
 
 def _current(name: str) -> list[tuple[Endpoint, CapabilityMap[Any]]]:
-    """What models of the current generation do in the place of a command, if there are such."""
+    """Returns the current generation's endpoint for a command, with its map; empty if there is none."""
     current = endpoints.current_of(name.replace("_", "-"))
     found = None if current is None else endpoints.endpoint(current)
     return [(found, found.capabilities)] if found is not None and found.capabilities is not None else []
@@ -56,7 +56,7 @@ def _section(endpoint: Endpoint, capabilities: CapabilityMap[Any], rows: Sequenc
 
 
 def _elsewhere(model: str) -> str | None:
-    """Where a word belongs that is no model of the endpoint: to the map of another, or it names an endpoint."""
+    """Returns a hint for a word that is no model of the endpoint but one of another, or an endpoint's name."""
     if endpoints.endpoint(model) is not None:
         return f"{model} is no model, but a command: --endpoint {model}"
     maps = {name: endpoints.described(name).capabilities for name in _with_map()}
@@ -71,12 +71,12 @@ def _with_map() -> list[str]:
 
 
 def as_table(capabilities: CapabilityMap[Any], rows: Sequence[Capability], price: Decimal | None) -> str:
-    """For readers: a line for what differs in its seconds alone.
+    """Returns a table for people, with one line for rows that differ only in their seconds.
 
     Args:
         capabilities: the map.
-        rows: those of it that are shown.
-        price: dollars of a unit.
+        rows: rows of the map to show.
+        price: of a unit, in dollars.
     """
     features = {feature.name: feature.heading for feature in capabilities.features if feature.heading}
     of = "s" if capabilities.price_of == "second" else capabilities.price_of
@@ -98,13 +98,13 @@ def as_table(capabilities: CapabilityMap[Any], rows: Sequence[Capability], price
                 _shown(capabilities, row, [amount and price and amount * price for amount in units]),
             ]
         )
-    filled = [any(column) for column in zip(*cells, strict=True)]  # pictures have no mode, no seconds, no size
+    filled = [any(column) for column in zip(*cells, strict=True)]  # models of pictures have no mode, seconds or size
     headings, *lines = ([*itertools.compress(line, filled)] for line in (headings, *cells))
     return table(headings, lines, columns_of_terminal())
 
 
 def _retired(rows: Sequence[Capability]) -> list[str]:
-    """A line for all models that were retired on one day and have the same successor."""
+    """Returns a line for each group of models that were retired on one day and have the same successor."""
     ends: dict[Retirement, list[str]] = {}
     for row in rows:
         if row.retired and row.model_name not in (names := ends.setdefault(row.retired, [])):
@@ -116,7 +116,7 @@ def _retired(rows: Sequence[Capability]) -> list[str]:
 
 
 def grouped(rows: Sequence[Capability]) -> list[list[Capability]]:
-    """Neighbours that differ in their seconds alone, together."""
+    """Groups neighbouring rows that differ only in their seconds."""
     groups: list[list[Capability]] = []
     for row in rows:
         if groups and attrs.evolve(groups[-1][0], duration=row.duration) == row:
@@ -127,14 +127,14 @@ def grouped(rows: Sequence[Capability]) -> list[list[Capability]]:
 
 
 def seconds(durations: Sequence[int]) -> str:
-    """`5`, `5, 10`, `3-15`, or nothing."""
+    """Returns durations as `5`, `5, 10`, `3-15`, or nothing."""
     if len(durations) > 2 and list(durations) == list(range(durations[0], durations[-1] + 1)):
         return f"{durations[0]}-{durations[-1]}"
     return ", ".join(map(str, durations))
 
 
 def prices(capabilities: CapabilityMap[Any], row: Capability) -> list[Decimal | None]:
-    """Units for a second or a picture: the lowest, and with each feature that changes the price."""
+    """Returns units for a second or a picture: without and with each feature that changes the price."""
     totals = [
         capabilities.units(row.model_name, row.mode, row.duration, using={name})
         for name in ("", *(feature.name for feature in capabilities.priced_by))
@@ -143,7 +143,7 @@ def prices(capabilities: CapabilityMap[Any], row: Capability) -> list[Decimal | 
 
 
 def data(capabilities: CapabilityMap[Any], row: Capability) -> dict[str, Any]:
-    """For programs: null is not known."""
+    """Returns JSON data; None where something is not known."""
     names = ("units", *(f"units_with_{feature.heading}" for feature in capabilities.priced_by))
     units = [None if price is None else float(price * (row.duration or 1)) for price in prices(capabilities, row)]
     known = {Cell.YES: True, Cell.NO: False, Cell.UNKNOWN: None}
@@ -166,7 +166,7 @@ def _legend(capabilities: CapabilityMap[Any], price: Decimal | None) -> str:
 
 
 def _shown(capabilities: CapabilityMap[Any], row: Capability, amounts: Sequence[Decimal | None]) -> str:
-    """Prices of what works; voices need sound."""
+    """Returns prices of features that work; a feature may need another one, as voices need sound."""
     works = {"": True}
     for feature in capabilities.priced_by:
         works[feature.name] = row.cells[feature.name] is not Cell.NO and works.get(feature.needs or "", True)

@@ -1,4 +1,4 @@
-"""`kling-async save`: waits for a task made before and saves its files; `generate` does the same with its own."""
+"""`kling-async save`: waits for an existing task and saves its files; `generate` uses the same functions."""
 
 import time
 from argparse import Namespace
@@ -25,7 +25,7 @@ _HINT: Final = "see `kling-async save --help`"
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Carries the command out; returns the exit code."""
+    """Runs the command; returns the exit code."""
     reference = endpoints.reference(options.reference)
     kept = endpoints.is_kept(reference)
     if kept and options.output is not None:
@@ -54,13 +54,13 @@ async def _save(options: Namespace, output: Output, job: Job, stop: Stop) -> Non
             display.status("looking for the task")
             task = await wait_for_end(handle, job, display, stop)
             paths = await save_results(handle, job, display, stop) if job.target else []
-    note_what_is_left(task, paths, job, output)
+    note_unsaved_files(task, paths, job, output)
     done = Result(task=task, paths=paths, cost=cost_of(task), seconds=watch.seconds)
     output.result(done.text(), done.short(), done.data())
 
 
-def note_what_is_left(task: Task, paths: list[Path], job: Job, output: Output) -> None:
-    """Where a task made more files than the one that was asked for, says how to get them."""
+def note_unsaved_files(task: Task, paths: list[Path], job: Job, output: Output) -> None:
+    """Shows how to get the other files of a task of which one was saved."""
     left = len(files_of(task)) - len(paths)
     if paths and left > 0 and not output.quiet:
         command = attrs.evolve(job, target="out/", is_directory=True, overwrite=False, watermark=False).save_command()
@@ -69,7 +69,7 @@ def note_what_is_left(task: Task, paths: list[Path], job: Job, output: Output) -
 
 
 async def wait_for_end(handle: TaskHandle, job: Job, display: Progress, stop: Stop) -> Task:
-    """Waits for the end of a task, and shows each status.
+    """Waits for a task to end, and shows each status.
 
     Raises:
         KlingError: as `TaskHandle.wait`.
@@ -89,11 +89,11 @@ async def wait_for_end(handle: TaskHandle, job: Job, display: Progress, stop: St
 
 
 async def save_results(handle: TaskHandle, job: Job, display: Progress, stop: Stop) -> list[Path]:
-    """Saves what the job asks for: in a directory every file of the task.
+    """Saves the job's results: in a directory every file of the task, else one file.
 
     Raises:
         KlingError: as `TaskHandle.save`.
-        Stopped: by a signal; what came is kept.
+        Stopped: by a signal; the part that was downloaded is kept.
     """
     display.status("saving")
     if job.is_directory:
@@ -102,12 +102,12 @@ async def save_results(handle: TaskHandle, job: Job, display: Progress, stop: St
 
 
 class Stopwatch:
-    """Seconds since it was made."""
+    """Measures seconds since it was made."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """How many."""
+        """The seconds so far."""
         return time.monotonic() - self._began

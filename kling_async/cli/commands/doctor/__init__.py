@@ -1,4 +1,4 @@
-"""`kling-async doctor`: what is wrong on the way to the service, before anything is paid."""
+"""`kling-async doctor`: checks keys, address, network, account and disk before anything is paid."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from kling_async.cli import progress, runner
 from kling_async.cli.commands.doctor import call, host, machine, probes, way
-from kling_async.cli.commands.doctor.checks import Check, State, as_data, as_text, summary, to_mend
+from kling_async.cli.commands.doctor.checks import Check, State, as_data, as_text, problems_in, summary
 from kling_async.cli.commands.doctor.host import Address
 from kling_async.cli.exit_codes import Exit
 from kling_async.cli.job import Job
@@ -24,10 +24,10 @@ from kling_async.protocol.errors import ConfigurationError
 
 
 def run(options: Namespace, output: Output) -> int:
-    """Does it; returns the exit code."""
+    """Runs the command; returns the exit code."""
     checks: list[Check] = []
     code = runner.run(Job(target=""), output, lambda stop: _examine(options, output, stop, checks))
-    return code or (Exit.UNWELL if to_mend(checks) else Exit.OK)
+    return code or (Exit.UNWELL if problems_in(checks) else Exit.OK)
 
 
 async def _examine(options: Namespace, output: Output, stop: Stop, checks: list[Check]) -> None:
@@ -36,14 +36,14 @@ async def _examine(options: Namespace, output: Output, stop: Stop, checks: list[
         checks += await stop.or_result(_checks(options.base_url, options.out, os.environ))
     bad = [check for check in checks if check.state in {State.WARNING, State.PROBLEM}]
     data = {"checks": as_data(checks)}
-    if to_mend(checks):
+    if problems_in(checks):
         data = failure(Exit.UNWELL, "Unwell", summary(checks)) | data
     width = columns_of_terminal()
     output.result(f"{as_text(checks, width)}\n\n{summary(checks)}", as_text(bad, width) or "ok", data)
 
 
 async def _checks(base_url: str | None, directory: str, environment: Mapping[str, str]) -> list[Check]:
-    """All of them, in the order in which they are worth reading."""
+    """Returns all checks, in the order in which they are shown."""
     keys = _keys(environment)
     source = "--base-url" if base_url else "KLING_BASE_URL" if environment.get("KLING_BASE_URL") else "the default"
     target = _target(base_url, source, environment)
@@ -62,7 +62,7 @@ async def _way(
     keys: ApiKey | KeyPair | ConfigurationError,
     environment: Mapping[str, str],
 ) -> list[Check]:
-    """What depends on the network."""
+    """Returns the checks that depend on the network."""
     try:
         found = proxies_from(environment)
     except ConfigurationError as error:
@@ -71,21 +71,21 @@ async def _way(
         return _no_way("there is no address to try")
     through = way.proxy_for(target, found)
     dialled = await probes.dial(target, through)
-    heard, refused = None, None
+    result, refused = None, None
     if dialled.reached is way.Step.DONE:
         usable = None if isinstance(keys, ConfigurationError) or not target.takes_key else keys
-        heard = await probes.ask(target, found, usable, machine.secrets(environment))
-        if isinstance(usable, ApiKey) and heard.error is None:
-            refused = await probes.ask_current(target, found, usable)
+        result = await probes.call_legacy(target, found, usable, machine.secrets(environment))
+        if isinstance(usable, ApiKey) and result.error is None:
+            refused = await probes.call_current(target, found, usable)
     trust, now = probes.trust(environment), time.time()
     return [
         way.dns(target, through, dialled),
         way.proxy(target, found, dialled, trust, now),
         way.connection(target, through, dialled),
         way.certificate(target, dialled, trust, now),
-        call.call(target, heard),
-        call.current(target, heard, refused),
-        call.clock(heard),
+        call.call(target, result),
+        call.current(target, result, refused),
+        call.clock(result),
     ]
 
 
@@ -110,16 +110,16 @@ def _target(base_url: str | None, source: str, environment: Mapping[str, str]) -
 
 @contextlib.contextmanager
 def _without_warnings() -> Iterator[None]:
-    """What the client would warn of has a check of its own."""
+    """Suppresses the client's warnings: checks report the same."""
 
-    def refused(record: logging.LogRecord) -> bool:
+    def is_no_warning(record: logging.LogRecord) -> bool:
         return record.levelno > logging.WARNING
 
     logger = logging.getLogger("kling_async")
-    logger.addFilter(refused)
+    logger.addFilter(is_no_warning)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.removeFilter(refused)
+        logger.removeFilter(is_no_warning)

@@ -1,4 +1,4 @@
-"""What `doctor` says: checks, each ok or with what to do, as text and as data."""
+"""The checks of `doctor`, each with its state and advice, as text and as JSON data."""
 
 import enum
 import textwrap
@@ -8,11 +8,11 @@ from typing import Any, Final
 import attrs
 
 QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
-"""What `docker --env-file` and careless pasting leave around a value."""
+"""Quotes that `docker --env-file` and careless pasting leave around a value."""
 
 
 class State(enum.Enum):
-    """How a check ended."""
+    """The state of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -22,13 +22,13 @@ class State(enum.Enum):
 
 @attrs.frozen
 class Check:
-    """One line.
+    """One check and its result.
 
     Attributes:
-        name: what was looked at; one word that programs can rely on.
-        state: how it ended.
-        text: what was found.
-        advice: what to do; empty where nothing is to be done.
+        name: one word, stable for programs.
+        state: of the check.
+        text: result for people.
+        advice: how to fix a problem; empty where there is none.
     """
 
     name: str
@@ -39,12 +39,12 @@ class Check:
 
 @attrs.frozen
 class Note:
-    """One thing that a check found besides.
+    """An additional finding of a check.
 
     Attributes:
-        text: what it is.
-        advice: what to do.
-        state: how bad it is.
+        text: the finding.
+        advice: how to fix it.
+        state: its severity.
     """
 
     text: str
@@ -53,19 +53,19 @@ class Note:
 
 
 def noted(name: str, text: str, notes: Sequence[Note]) -> Check:
-    """A check that is as bad as the worst of its notes."""
+    """Returns a check with the state of the worst of its notes."""
     worst = next((s for s in (State.PROBLEM, State.WARNING) if any(note.state is s for note in notes)), State.OK)
     advice = dict.fromkeys(note.advice for note in notes if note.advice)
     return Check(name, worst, "; ".join([text, *(note.text for note in notes)]), "; ".join(advice))
 
 
-def to_mend(checks: Iterable[Check]) -> list[str]:
-    """The names of the checks that found something that must be mended."""
+def problems_in(checks: Iterable[Check]) -> list[str]:
+    """Returns the names of the checks that found a problem."""
     return [check.name for check in checks if check.state is State.PROBLEM]
 
 
 def as_text(checks: Sequence[Check], width: int | None = None) -> str:
-    """For people: each check with what to do below it.
+    """Returns text for people: each check, with its advice below.
 
     Args:
         checks: in order.
@@ -75,7 +75,7 @@ def as_text(checks: Sequence[Check], width: int | None = None) -> str:
 
 
 def as_data(checks: Sequence[Check]) -> list[dict[str, Any]]:
-    """For programs."""
+    """Returns JSON data."""
     return [
         {"name": check.name, "state": check.state.value, "text": check.text, "advice": check.advice or None}
         for check in checks
@@ -83,10 +83,10 @@ def as_data(checks: Sequence[Check]) -> list[dict[str, Any]]:
 
 
 def summary(checks: Sequence[Check]) -> str:
-    """All of it in one sentence."""
-    problems, warned = to_mend(checks), [check.name for check in checks if check.state is State.WARNING]
+    """Returns one sentence about all checks."""
+    problems, warned = problems_in(checks), [check.name for check in checks if check.state is State.WARNING]
     more = f" (worth a look: {', '.join(warned)})" if warned else ""
-    return f"to be mended: {', '.join(problems)}{more}" if problems else f"nothing has to be mended{more}"
+    return f"problems: {', '.join(problems)}{more}" if problems else f"no problems found{more}"
 
 
 _MARKS: Final = {State.OK: "ok", State.WARNING: "warning", State.PROBLEM: "PROBLEM", State.SKIPPED: "skipped"}
@@ -103,7 +103,7 @@ def _lines(check: Check, width: int | None) -> list[str]:
 def _wrapped(first: str, text: str, later: str, width: int | None) -> list[str]:
     if width is None:
         return [first + text]
-    # What can be copied stays whole: an address, a command's word.
+    # Addresses and words of commands are not broken, so that they can be copied.
     return textwrap.wrap(
         text,
         max(width, 50),

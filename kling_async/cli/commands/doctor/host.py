@@ -1,4 +1,4 @@
-"""The address of the service: what kind of host it names, and what is wrong with it. Values in, values out."""
+"""Checks of the service's address: what kind of host it has, and what is wrong with it. Pure functions."""
 
 import difflib
 import enum
@@ -15,14 +15,14 @@ from kling_async.protocol.proxies import is_loopback
 
 BEIJING: Final = "https://api-beijing.klingai.com"
 OFFICIAL: Final = {"api-singapore.klingai.com": "outside China", "api-beijing.klingai.com": "in China"}
-"""The official hosts, with where the accounts were made whose keys they take."""
+"""The official hosts, with the region of the accounts whose keys they accept."""
 OLD_HOST: Final = "api.klingai.com"
 SITES: Final = ("klingai.com", "kling.ai")
-"""The vendor's domains: most of their hosts are pages for people."""
+"""The vendor's domains: most of their hosts are web sites."""
 
 
 class Host(enum.Enum):
-    """What kind of host an address names."""
+    """The kind of an address's host."""
 
     OFFICIAL = "official"
     OLD = "old"
@@ -37,8 +37,8 @@ class Address:
     """The address of the service.
 
     Attributes:
-        url: usable, without a trailing slash.
-        source: what it was read from, as the user knows it.
+        url: valid, without a trailing slash.
+        source: option or variable that it was read from.
     """
 
     url: str
@@ -46,7 +46,7 @@ class Address:
 
     @property
     def scheme(self) -> str:
-        """`https` or `http`, in small letters."""
+        """`https` or `http`, in lower case."""
         return urlsplit(self.url).scheme
 
     @property
@@ -56,23 +56,23 @@ class Address:
 
     @property
     def host(self) -> str:
-        """Its host in small letters, without brackets."""
+        """The host in lower case, without brackets."""
         return (urlsplit(self.url).hostname or "").rstrip(".")
 
     @property
     def port(self) -> int:
-        """Its port, or the scheme's own."""
+        """The port, or the scheme's default."""
         return urlsplit(self.url).port or (443 if self.encrypted else 80)
 
     @property
     def shown(self) -> str:
-        """As it can be printed: paths of gateways may hold keys."""
+        """The address as it can be printed: without its path, since a gateway's path may contain a key."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}" + ("/…" if parts.path else "")
 
     @property
     def kind(self) -> Host:
-        """What is known of the host."""
+        """The kind of its host."""
         if self.host in OFFICIAL:
             return Host.OFFICIAL
         if self.host == OLD_HOST:
@@ -85,12 +85,12 @@ class Address:
 
     @property
     def meant(self) -> str:
-        """The official host whose name is nearly the same; empty if there is none."""
+        """The official host with nearly the same name; empty if there is none."""
         return next(iter(difflib.get_close_matches(self.host, OFFICIAL, n=1, cutoff=0.85)), "")
 
     @property
     def takes_key(self) -> bool:
-        """Whether the key may go there: not to a mistyped host, and not to the service in clear."""
+        """Whether the key may be sent there: not to a mistyped host, and not unencrypted to the service."""
         return self.kind is not Host.NEAR and (self.encrypted or self.kind in {Host.LOCAL, Host.OTHER})
 
 
@@ -104,12 +104,12 @@ def is_literal(host: str) -> bool:
 
 
 def address(found: Address | ConfigurationError, source: str, raw: str = "") -> Check:
-    """Where requests go, and whose accounts are there.
+    """Checks the address that requests are sent to, and names the region of its accounts.
 
     Args:
         found: the address, or why there is none.
-        source: what it was read from.
-        raw: what stands there; never shown, as it may be a key in the wrong place.
+        source: option or variable that it was read from.
+        raw: value that was read; never shown, since it may be a key in the wrong place.
     """
     if isinstance(found, ConfigurationError):
         quoted = "take the quotes away; " if raw.strip()[:1] in QUOTES and raw.strip() else ""

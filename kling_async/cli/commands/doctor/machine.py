@@ -1,4 +1,4 @@
-"""What is set on this machine: keys, limits, a place to save to. Values in, values out."""
+"""Checks of this machine: keys, limits, the directory to save to. Pure functions."""
 
 import re
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from kling_async.protocol.errors import ConfigurationError
 NAMES: Final = ("KLING_API_KEY", "KLING_ACCESS_KEY", "KLING_SECRET_KEY")
 
 LETTERS: Final[Mapping[str, int]] = {"KLING_API_KEY": 16, "KLING_ACCESS_KEY": 16, "KLING_SECRET_KEY": 32}
-"""Of the shortest keys that may be real: less is what was not copied whole."""
+"""Length of the shortest plausible keys: a shorter one was not copied whole."""
 
 FILES_LEAST: Final = 64
-"""Below that not even one task is sure to find a descriptor for all that it opens."""
+"""Below this even one task may run out of file descriptors."""
 FILES_PER_TASK: Final = 2
-"""A connection, and the picture or the file that is saved."""
+"""A connection, and the picture that is read or the file that is saved."""
 FILES_ENOUGH: Final = 256
 
 SPACE_LEAST: Final = 50_000_000
@@ -32,11 +32,11 @@ SPACE_ENOUGH: Final = 1_000_000_000
 
 
 def credentials(environment: Mapping[str, str], found: ApiKey | KeyPair | ConfigurationError) -> Check:
-    """What the keys look like; never what they are.
+    """Checks the form of the keys, without showing them.
 
     Args:
         environment: of the process.
-        found: what the client makes of it.
+        found: the client's credentials from it, or its error.
     """
     given = {name: environment[name] for name in NAMES if environment.get(name, "").strip()}
     if isinstance(found, ConfigurationError):
@@ -54,7 +54,7 @@ def credentials(environment: Mapping[str, str], found: ApiKey | KeyPair | Config
 
 
 def secrets(environment: Mapping[str, str]) -> frozenset[str]:
-    """All that must not show, as it stands in the environment and without what may stand around it."""
+    """Returns all keys, which must not be shown, with and without surrounding blanks and quotes."""
     values = [environment[name] for name in NAMES if environment.get(name)]
     return frozenset(text for value in values for text in (value, value.strip().strip(QUOTES).strip()) if text)
 
@@ -88,26 +88,26 @@ _PLACEHOLDER: Final = re.compile(r"your|\*\*\*|xxxx|\.\.\.|change.?me|placeholde
 
 
 def _form(name: str, raw: str) -> list[Note]:
-    """What is odd about a key."""
+    """Returns what is odd about a key."""
     notes = []
     text = raw.strip()
     if text != raw:
-        notes.append(Note(f"{name} has blanks or a line's end around it", "take them away"))
+        notes.append(Note(f"{name} has blanks or a line's end around it", "remove them"))
     if text[0] in QUOTES or text[-1] in QUOTES:
-        notes.append(Note(f"{name} has quotes around it", "take them away (`docker --env-file` keeps them)"))
+        notes.append(Note(f"{name} has quotes around it", "remove them (`docker --env-file` keeps them)"))
     text = text.strip(QUOTES).strip()
     if text[:7].lower() == "bearer ":
         notes.append(Note(f"{name} begins with Bearer", "give the key alone"))
         text = text[7:].strip()
     if text.startswith(("export ", *(f"{each}=" for each in NAMES))):
-        return [*notes, Note(f"{name} holds a whole line of a file", "give what stands behind the = alone")]
+        return [*notes, Note(f"{name} holds a whole line of a file", "give what follows the = alone")]
     if _PLACEHOLDER.search(text):
         return [*notes, Note(f"{name} looks like an example's placeholder", "put your own key there")]
     if text.startswith("eyJ") and text.count(".") == 2:
-        advice = "give the access key and the secret key, of which fresh tokens are made"
+        advice = "give the access key and the secret key, from which fresh tokens are made"
         return [*notes, Note(f"{name} holds a token (JWT), which ends within the hour", advice)]
     if len(text) < LETTERS[name]:
-        notes.append(Note(f"{name} has {len(text)} letters only", "see that it was copied whole"))
+        notes.append(Note(f"{name} has {len(text)} letters only", "check that it was copied whole"))
     if name != NAMES[0] and text.startswith("api-key-"):
         notes.append(Note(f"{name} holds an API key", "set KLING_API_KEY to it, and no pair"))
     return notes
@@ -117,11 +117,11 @@ def _form(name: str, raw: str) -> list[Note]:
 
 
 def files(soft: int | None, hard: int | None) -> Check:
-    """How many files and connections the process may have open, and for how many tasks that lasts.
+    """Checks how many files and connections the process may open, and for how many tasks that is enough.
 
     Args:
-        soft: the limit that counts; None where there is none.
-        hard: up to where the user may raise it; None for no limit.
+        soft: limit in effect; None where there is none.
+        hard: up to which the user may raise it; None for no limit.
     """
     if soft is None:
         return Check("files", State.OK, "no limit to open files and connections")
@@ -138,13 +138,13 @@ def files(soft: int | None, hard: int | None) -> Check:
 
 @attrs.frozen
 class Target:
-    """A directory to save to, as it was tried.
+    """The result of trying a directory to save to.
 
     Attributes:
-        directory: as it was given.
-        is_there: whether there is such a directory.
+        directory: as given.
+        is_there: whether it is an existing directory.
         error: why no file could be made and removed there.
-        free: bytes that are free, as far as that is known.
+        free: free bytes; None where unknown.
     """
 
     directory: str
@@ -154,7 +154,7 @@ class Target:
 
 
 def place(found: Target) -> Check:
-    """Whether videos can be written."""
+    """Checks whether videos can be saved."""
     elsewhere = "save elsewhere (`--out DIR` tries another place)"
     if not found.is_there:
         return Check("place", State.PROBLEM, f"{found.directory} is no directory", f"make it first, or {elsewhere}")

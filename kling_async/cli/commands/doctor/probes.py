@@ -1,4 +1,4 @@
-"""Tries everything out: the network, the free call, the disk. What comes of it are findings, errors included."""
+"""Probes the network, the free call and the disk. Probes return results; errors are part of them."""
 
 import asyncio
 import concurrent.futures
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from kling_async.cli import endpoints
-from kling_async.cli.commands.doctor.call import Heard
+from kling_async.cli.commands.doctor.call import CallResult
 from kling_async.cli.commands.doctor.host import Address
 from kling_async.cli.commands.doctor.machine import Target
 from kling_async.cli.commands.doctor.way import STEP_SECONDS, Dialled, Proxy, Step, Trust
@@ -35,11 +35,11 @@ from kling_async.protocol.wire.responses import service_time
 _T = TypeVar("_T")
 
 NO_KEY: Final = ApiKey("none")
-"""Goes along where there is no key to try: the service's refusal shows that it is the service."""
+"""Sent where there is no key to try: the service's refusal shows that it is the service."""
 NO_TASK: Final = "0"
-"""An id that no task has; ids that are not found are left out of the answer."""
+"""An id that no task has; the answer omits ids that are not found."""
 ADDRESSES: Final = 4
-"""Of one name that are tried at most."""
+"""Addresses of one name that are tried at most."""
 PIECE: Final = b"\0" * 2**16
 OTHER_TRUST: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -48,11 +48,11 @@ OTHER_TRUST: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 async def dial(target: Address, proxy: Proxy | None) -> Dialled:
-    """Connects as the client does, step by step, and sends nothing of the account's.
+    """Connects as the client does, step by step, without sending credentials of the account.
 
     Args:
         target: the address.
-        proxy: in between.
+        proxy: to connect through; None for none.
     """
     host, port = (proxy.host, proxy.port) if proxy else (target.host, target.port)
     step = Step.NAME
@@ -72,7 +72,7 @@ async def dial(target: Address, proxy: Proxy | None) -> Dialled:
 
 
 async def _connected(addresses: Sequence[str], port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Tries one address after the other, in one step's time; by number, so that no name is looked up again."""
+    """Tries one address after the other within `STEP_SECONDS`; by number, so that no name is looked up again."""
     last: OSError = TimeoutError()
     for each in addresses:
         try:
@@ -97,7 +97,7 @@ async def _secured(
             await _in_time(writer.start_tls(ssl.create_default_context(), server_hostname=proxy.host))
         if proxy and target.encrypted:
             status = await _in_time(_tunnel(target, proxy, reader, writer))
-            if status != 200:  # the client takes no other for a tunnel
+            if status != 200:  # the client accepts only this status
                 return Dialled(reached=step, addresses=addresses, proxy_status=status)
         step = Step.TLS
         certificate = None
@@ -110,7 +110,7 @@ async def _secured(
 
 
 async def _tunnel(target: Address, proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
-    """Asks a proxy for a way to the service; returns its answer's status."""
+    """Requests a tunnel to the service from a proxy; returns the status of its answer."""
     host = f"[{target.host}]" if ":" in target.host else target.host
     lines = [f"CONNECT {host}:{target.port} HTTP/1.1", f"Host: {host}:{target.port}"]
     if proxy.authorization:
@@ -123,18 +123,18 @@ async def _tunnel(target: Address, proxy: Proxy, reader: asyncio.StreamReader, w
 
 
 def trust(environment: Mapping[str, str]) -> Trust:
-    """Which authorities this Python trusts."""
+    """Returns which certificate authorities this Python trusts."""
     file = environment.get("SSL_CERT_FILE", "")
     usable = True
     if file:
-        try:  # by itself: where it cannot be used, Python leaves it out without a word
+        try:  # loaded on its own: the default context ignores an unusable file silently
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
         except OSError:
             usable = False
     loaded = ssl.create_default_context().cert_store_stats()["x509_ca"]
     directory = ssl.get_default_verify_paths().capath
     if directory:
-        with contextlib.suppress(OSError):  # those in there are loaded when one is looked for
+        with contextlib.suppress(OSError):  # certificates in the directory are loaded on demand, and not counted yet
             loaded += len(list(Path(directory).iterdir()))
     others = tuple(name for name in OTHER_TRUST if environment.get(name))
     return Trust(file, usable, loaded, others)
@@ -144,7 +144,7 @@ def trust(environment: Mapping[str, str]) -> Trust:
 
 
 class _Kept(Transport):
-    """A transport that keeps the last answer, and what was sent as credentials."""
+    """A transport that keeps the last answer and all credentials that were sent."""
 
     answer: HttpResponse | None = None
     offset: float | None = None
@@ -159,21 +159,21 @@ class _Kept(Transport):
         """As `Transport.send`."""
         self.sent.add(authorization.removeprefix("Bearer "))
         self.answer = await super().send(request, authorization, began)
-        shown = service_time(self.answer)
-        self.offset = None if shown is None else shown - time.time()
+        date = service_time(self.answer)
+        self.offset = None if date is None else date - time.time()
         return self.answer
 
 
-async def ask(
+async def call_legacy(
     target: Address, proxies: Proxies, credentials: ApiKey | KeyPair | None, secrets: frozenset[str]
-) -> Heard:
-    """Asks for one page with one task, once, which costs nothing.
+) -> CallResult:
+    """Requests one page with one task, once, which costs nothing.
 
     Args:
         target: the address.
         proxies: of the environment.
-        credentials: None to ask without.
-        secrets: that must not show, besides those that go along.
+        credentials: None to call without a key.
+        secrets: that must not be shown, in addition to the credentials that are sent.
     """
     transport = _Kept(target.url, proxies)
     api = Api(transport, credentials or NO_KEY, time.time, Retry(), random.random)
@@ -181,11 +181,11 @@ async def ask(
     try:
         listed = endpoints.default()
         await _in_time(api.listed(listed, requests.page(listed, 1, 1), lambda _: None))
-    except Exception as caught:  # noqa: BLE001  (a key can be such that no token can be made of it)
+    except Exception as caught:  # noqa: BLE001  (some malformed keys raise when a token is made from them)
         error = caught
     finally:
         await transport.close()
-    return Heard(
+    return CallResult(
         credentials=credentials,
         answer=transport.answer,
         error=error,
@@ -194,13 +194,13 @@ async def ask(
     )
 
 
-async def ask_current(target: Address, proxies: Proxies, credentials: ApiKey) -> Exception | None:
-    """Asks the current generation for a task that nobody has, once, which costs nothing; the error, if it is one.
+async def call_current(target: Address, proxies: Proxies, credentials: ApiKey) -> Exception | None:
+    """Queries the current generation for a task that does not exist, once, which costs nothing; returns the error.
 
     Args:
         target: the address.
         proxies: of the environment.
-        credentials: to ask with.
+        credentials: to send.
     """
     transport = Transport(target.url, proxies=proxies)
     api = Api(transport, credentials, time.time, Retry(), random.random)
@@ -246,9 +246,9 @@ async def _in_time(work: Coroutine[Any, Any, _T]) -> _T:
 
 
 async def _apart(work: Callable[[], _T]) -> _T:
-    """Runs what may hang in a daemon thread: the end of the process does not wait for it, as it does for the loop's."""
+    """Runs blocking work in a daemon thread: unlike the loop's threads, it does not delay the end of the process."""
     outcome: concurrent.futures.Future[_T] = concurrent.futures.Future()
-    outcome.set_running_or_notify_cancel()  # cannot be cancelled from now on: the thread may set it
+    outcome.set_running_or_notify_cancel()  # no longer cancellable: the thread will set it
 
     def run() -> None:
         try:

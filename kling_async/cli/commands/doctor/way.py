@@ -1,4 +1,4 @@
-"""The way to the service: proxy, name, connection and certificate. Values in, values out."""
+"""Checks of the connection to the service: proxy, name, connection and certificate. Pure functions."""
 
 import enum
 import ipaddress
@@ -19,12 +19,12 @@ from kling_async.protocol.proxies import Proxies, is_loopback
 from kling_async.protocol.redaction import service_text
 
 STEP_SECONDS: Final = 10.0
-"""The longest that one step may take: a look-up, a connection, a handshake, a call."""
+"""Time limit of each step: a look-up, a connection, a handshake, a call."""
 SOON_DAYS: Final = 7
 
 
 class Step(enum.IntEnum):
-    """How far a connection came."""
+    """The steps of a connection."""
 
     NAME = 0
     CONNECT = 1
@@ -38,11 +38,11 @@ class Step(enum.IntEnum):
 
 @attrs.frozen
 class Proxy:
-    """The proxy that an address is asked through.
+    """The proxy for an address.
 
     Attributes:
         variable: the environment variable that names it.
-        address: of it; never shown, since it may hold a password.
+        address: of the proxy; never shown, since it may contain a password.
     """
 
     variable: str
@@ -50,22 +50,22 @@ class Proxy:
 
     @property
     def encrypted(self) -> bool:
-        """Whether TLS is spoken with the proxy itself."""
+        """Whether the connection to the proxy itself uses TLS."""
         return urlsplit(self.address).scheme == "https"
 
     @property
     def host(self) -> str:
-        """Its host, without brackets."""
+        """The host, without brackets."""
         return urlsplit(self.address).hostname or ""
 
     @property
     def port(self) -> int:
-        """Its port, or the scheme's own."""
+        """The port, or the scheme's default."""
         return urlsplit(self.address).port or (443 if self.encrypted else 80)
 
     @property
     def authorization(self) -> str:
-        """What it gets as `Proxy-Authorization`; empty for an address without a user."""
+        """The value of `Proxy-Authorization`; empty for an address without a user."""
         parts = urlsplit(self.address)
         if parts.username is None:
             return ""
@@ -74,12 +74,12 @@ class Proxy:
 
     @property
     def shown(self) -> str:
-        """Without user and password."""
+        """The address without user and password."""
         return ("https://" if self.encrypted else "") + self._place
 
     @property
     def with_user(self) -> str:
-        """An example of its address with a user."""
+        """An example of the address with a user."""
         return f"{'https' if self.encrypted else 'http'}://USER:PASSWORD@{self._place}"
 
     @property
@@ -88,11 +88,11 @@ class Proxy:
 
 
 def proxy_for(target: Address, found: Proxies) -> Proxy | None:
-    """Which proxy the client asks an address through; None for none.
+    """Returns the proxy that the client uses for an address; None for none.
 
     Args:
         target: the address.
-        found: what the environment names.
+        found: proxies of the environment.
     """
     address = found.for_address(target.url)
     return None if address is None else Proxy(found.variables[target.scheme], address)
@@ -100,14 +100,14 @@ def proxy_for(target: Address, found: Proxies) -> Proxy | None:
 
 @attrs.frozen(kw_only=True)
 class Dialled:
-    """A connection to the service as it was tried.
+    """The result of connecting to the service.
 
     Attributes:
         reached: the step at which it ended.
         error: why it ended before `DONE`.
-        addresses: what the name (of the proxy, where there is one) stands for.
-        proxy_status: HTTP status by which the proxy answered; None where it was not asked.
-        certificate: as `ssl` shows it, once it was verified.
+        addresses: that the name (of the proxy, where there is one) resolves to.
+        proxy_status: HTTP status of the proxy's answer; None where no tunnel was requested.
+        certificate: as `ssl` returns it, once it was verified.
     """
 
     reached: Step
@@ -118,13 +118,13 @@ class Dialled:
 
 
 def proxy(target: Address, found: Proxies, dialled: Dialled, trust: "Trust", now: float) -> Check:
-    """Whether there is one in between, and whether it lets through.
+    """Checks whether there is a proxy, and whether it lets connections through.
 
     Args:
         target: the address.
-        found: what the environment names.
+        found: proxies of the environment.
         dialled: the connection.
-        trust: what proves that an https:// proxy is the one that is meant.
+        trust: certificate authorities that verify an https:// proxy.
         now: seconds since 1970 by this machine's clock.
     """
     instead = f"set {target.scheme.upper()}_PROXY to an http:// proxy if there is no direct way"
@@ -135,8 +135,8 @@ def proxy(target: Address, found: Proxies, dialled: Dialled, trust: "Trust", now
     text = f"{chosen.shown} ({chosen.variable})"
     if dialled.reached <= Step.TUNNEL:
         return noted("proxy", text, [_refusal(target, chosen, dialled, trust, now), *notes])
-    # Without a tunnel it has not been asked for anything yet.
-    return noted("proxy", f"{text}, which {'lets through' if target.encrypted else 'listens'}", notes)
+    # Without a tunnel nothing was requested from the proxy yet.
+    return noted("proxy", f"{text}, which {'accepts the connection' if target.encrypted else 'listens'}", notes)
 
 
 def _why_none(target: Address, found: Proxies) -> str:
@@ -152,18 +152,18 @@ def _refusal(target: Address, chosen: Proxy, dialled: Dialled, trust: "Trust", n
     text = f"it answered HTTP {status}" if status else why(error)
     advice = f"correct {chosen.variable}, or put {target.host} into NO_PROXY if it can be reached directly"
     if status == 407:
-        advice = f"it asks for a user: {chosen.variable}={chosen.with_user}"
+        advice = f"it needs a user: {chosen.variable}={chosen.with_user}"
     elif isinstance(error, ssl.SSLError):
         text, advice = _untrusted(error, trust, now)
         if isinstance(error, ssl.SSLCertVerificationError):
             text = f"its certificate: {text}"
         elif error.reason in _NO_TLS:
-            advice = f"{chosen.variable}=http://..., as most proxies want it, for https:// addresses too"
+            advice = f"{chosen.variable}=http://..., which most proxies need, for https:// addresses too"
     return Note(text, advice, State.PROBLEM)
 
 
 def unreadable(error: ConfigurationError) -> Check:
-    """Where the client refuses what the environment names."""
+    """Returns the check for proxies of the environment that the client refuses."""
     return Check("proxy", State.PROBLEM, error.message, "correct it, or unset it")
 
 
@@ -171,7 +171,7 @@ def unreadable(error: ConfigurationError) -> Check:
 
 
 def dns(target: Address, chosen: Proxy | None, dialled: Dialled) -> Check:
-    """Whether the name is known, and what it stands for."""
+    """Checks whether the name resolves, and to which addresses."""
     if chosen:
         return Check("dns", State.OK, f"left to the proxy: it looks up {target.host}")
     if is_literal(target.host):
@@ -189,7 +189,7 @@ def dns(target: Address, chosen: Proxy | None, dialled: Dialled) -> Check:
 
 
 def connection(target: Address, chosen: Proxy | None, dialled: Dialled) -> Check:
-    """Whether something listens."""
+    """Checks whether something listens at the address."""
     if dialled.reached > Step.TUNNEL:
         way = f" through {chosen.shown}" if chosen else ""
         return Check("connection", State.OK, f"{target.host} port {target.port}{way}")
@@ -205,13 +205,13 @@ def connection(target: Address, chosen: Proxy | None, dialled: Dialled) -> Check
 
 @attrs.frozen
 class Trust:
-    """Which certificates of authorities are trusted.
+    """The certificate authorities that are trusted.
 
     Attributes:
-        file: what SSL_CERT_FILE says; empty where it is not set.
-        usable: whether that file can be read, and holds certificates.
-        authorities: how many there are, at least.
-        others: variables of other programs for the same, which are set and not read here.
+        file: value of SSL_CERT_FILE; empty where it is not set.
+        usable: whether that file can be read, and contains certificates.
+        authorities: number of authorities, at least.
+        others: variables of other programs for such a file, which are set but not read here.
     """
 
     file: str = ""
@@ -221,12 +221,12 @@ class Trust:
 
 
 def certificate(target: Address, dialled: Dialled, trust: Trust, now: float) -> Check:
-    """Whether the host proves to be the one that is meant.
+    """Checks the certificate of the host.
 
     Args:
         target: the address.
         dialled: the connection.
-        trust: what proves it.
+        trust: certificate authorities that verify it.
         now: seconds since 1970 by this machine's clock.
     """
     if not target.encrypted:
@@ -248,7 +248,7 @@ def certificate(target: Address, dialled: Dialled, trust: Trust, now: float) -> 
     text = f"verified{by}, valid until {datetime.fromtimestamp(ends, UTC):%Y-%m-%d} ({days} days)"
     if days >= SOON_DAYS:
         return Check("certificate", State.OK, text)
-    return Check("certificate", State.WARNING, text, "it must be renewed by those that run the host")
+    return Check("certificate", State.WARNING, text, "the operator of the host must renew it")
 
 
 def _ends(verified: Mapping[str, Any] | None) -> float | None:
@@ -263,7 +263,7 @@ _NO_TLS: Final = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"
 
 
 def _untrusted(error: Exception | None, trust: Trust, now: float) -> tuple[str, str]:
-    """What is wrong with a handshake, and what to do."""
+    """Returns what is wrong with a handshake, and what to do."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
             return "what answers does not speak TLS", "look at the port; an emulator's address begins with http://"
@@ -271,7 +271,7 @@ def _untrusted(error: Exception | None, trust: Trust, now: float) -> tuple[str, 
     if error.verify_code in _TIMES:
         today = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M} UTC"
         return (
-            f"it {_TIMES[error.verify_code]}; this machine's clock says {today}",
+            f"it {_TIMES[error.verify_code]}; this machine's clock shows {today}",
             "set the clock right if it is wrong",
         )
     if error.verify_code in _NAMES:
@@ -287,7 +287,7 @@ def _untrusted(error: Exception | None, trust: Trust, now: float) -> tuple[str, 
 
 
 def why(error: Exception | None) -> str:
-    """What stopped a connection, in words."""
+    """Returns what stopped a connection, as text."""
     match error:
         case TimeoutError():
             return "no answer in time"
