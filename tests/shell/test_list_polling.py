@@ -305,7 +305,7 @@ async def test_cancelling_all_tasks_of_the_loop_does_not_end_the_following(
     emulator.faults.add(Fault.delay(5), on=("query", "list"))
     handles = await submitted(make_client(concurrency=20, polling=BEAT), image, 12)
     await asyncio.sleep(12)
-    ours = {"Poller._ask_page", "Poller._ask"}
+    ours = {"Poller._query_page", "Poller._query"}
     strangers_victims = [task for task in asyncio.all_tasks() if task.get_coro().__qualname__ in ours]  # type: ignore[union-attr]  # each has one
     assert strangers_victims
     for victim in strangers_victims:
