@@ -181,7 +181,7 @@ class Events:
         try:
             result = on_event(event)
         except BaseException as error:  # noqa: BLE001  (a failing listener must not disturb the work)
-            self._raised("on_event raised; what it is told of goes on, and it is told on", error)
+            self._raised("on_event raised; the work goes on, and further events are emitted", error)
         else:
             if inspect.iscoroutine(result):
                 result.close()

@@ -59,7 +59,7 @@ class Respond:
 
 
 def asked_from(seen: Seen) -> int:
-    """Where the range that was asked for begins."""
+    """Where the requested range begins."""
     return int(seen.headers.get("range", "bytes=0-")[6:-1])
 
 
@@ -125,7 +125,7 @@ class FileHost:
 
     @property
     def ranges(self) -> list[str | None]:
-        """What of the file was asked for."""
+        """The requested ranges of the file."""
         return [seen.headers.get("range") for seen in self.seen]
 
     async def save(self, target: Path, task: Task | None = None, *, watermark: bool = False, **options: Any) -> Path:
@@ -175,7 +175,7 @@ class FileHost:
 
 
 def chunked(body: bytes, **headers: str) -> bytes:
-    """An answer whose host does not say how long it is; it ends cleanly."""
+    """An answer without a Content-Length; it ends cleanly."""
     fields = {"Content-Type": "video/mp4", "Transfer-Encoding": "chunked", "Connection": "close"}
     fields |= {name.replace("_", "-"): value for name, value in headers.items()}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
@@ -184,19 +184,19 @@ def chunked(body: bytes, **headers: str) -> bytes:
     return f"HTTP/1.1 200 OK\r\n{head}\r\n".encode() + sent
 
 
-def told(body: bytes, *, cut: int | None = None, **headers: Any) -> bytes:
-    """An answer whose host says how long it is; `cut` breaks the connection there."""
+def sized(body: bytes, *, cut: int | None = None, **headers: Any) -> bytes:
+    """An answer with a Content-Length; `cut` breaks the connection after so many bytes."""
     full = answer(200, body, **{"Content_Type": "video/mp4", **headers})
     return full if cut is None else full[: len(full) - len(body) + cut]
 
 
 def rest(body: bytes, etag: str = '"a"', **headers: Any) -> Callable[[Seen], bytes]:
-    """The part that is asked for, or all."""
+    """Answers with the requested range, or all."""
 
     def respond(seen: Seen) -> bytes:
         begin = asked_from(seen)
         if not begin:
-            return told(body, ETag=etag, **headers)
+            return sized(body, ETag=etag, **headers)
         return answer(
             206, body[begin:], ETag=etag, Content_Range=f"bytes {begin}-{len(body) - 1}/{len(body)}", **headers
         )

@@ -14,7 +14,7 @@ def kept(raw: bytes) -> bytes:
 
 @contextlib.asynccontextmanager
 async def serve_keeping(respond: Callable[[Seen], list[bytes]]) -> AsyncIterator[str]:
-    """Runs a server that sends these pieces for each request, a moment apart; tells its address."""
+    """Runs a server that sends these pieces for each request, a moment apart; yields its address."""
     writers: set[asyncio.StreamWriter] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

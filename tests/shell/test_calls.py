@@ -301,7 +301,7 @@ async def test_the_list_refuses_what_the_service_would(client: KlingClient, argu
 
 
 async def test_queue_deadline(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """A task that stands in line for too long is not sent, and says so."""
+    """A create that waits for a slot for too long is not sent, and its error says so."""
     client = make_client(concurrency=1, queue_deadline=20)
     await client.image_to_video(image)
     with pytest.raises(QueueTimeout, match="queue_deadline"):
@@ -366,7 +366,7 @@ async def test_a_create_that_never_arrived_is_sent_again_with_the_same_id(
 
 
 async def test_doubt_that_nothing_ends(make_client: ClientMaker, image: Path) -> None:
-    """When nothing tells for `retry.budget` seconds, CreateInDoubt carries a reference that works later."""
+    """When nothing is found out for `retry.budget` seconds, CreateInDoubt carries a reference that works later."""
     service = Service([None], [None])
     async with serve(service) as stub:
         with pytest.raises(CreateInDoubt) as caught:
@@ -446,7 +446,7 @@ async def test_a_cancelled_create_is_brought_to_its_end(
 async def test_a_create_cancelled_in_line_sends_nothing(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """A caller cancelled while he stands in line leaves no trace."""
+    """A caller cancelled while it waits for a slot leaves no trace."""
     client = make_client(concurrency=1)
     first = await client.image_to_video(image)
     waiting = asyncio.ensure_future(client.image_to_video(image))
@@ -540,7 +540,7 @@ async def test_a_timeout_keeps_the_services_words(make_client: ClientMaker, imag
 
 
 async def test_news_about_another_task_is_not_believed(make_client: ClientMaker, image: Path) -> None:
-    """An answer that is about another task than was asked for is no news."""
+    """An answer about another task than the queried one is ignored."""
     queries: list[Answer] = [task_answer("succeed", task_id="777"), task_answer("succeed", task_id="1")]
     async with serve(Service([task_answer(task_id="1")], queries)) as stub:
         handle = await make_client(base_url=stub.base_url).image_to_video(image)

@@ -174,7 +174,7 @@ async def test_options_are_of_tasks(client: KlingClient, options: dict[str, Any]
 
 
 async def test_a_cancelled_caller(make_client: ClientMaker, caplog: pytest.LogCaptureFixture) -> None:
-    """A call that is cancelled under way may have been done, which the log says; one that never began is no news."""
+    """A call that is cancelled under way may have been done, which is logged; one that never began is not."""
 
     async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

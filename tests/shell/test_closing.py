@@ -1,4 +1,4 @@
-"""Closing while things are under way: everyone is told, nothing goes on, nothing is left."""
+"""Closing while work is under way: every waiter gets an error, nothing goes on, nothing is left."""
 
 import asyncio
 from pathlib import Path
@@ -94,7 +94,7 @@ async def test_close_right_after_a_submit(make_client: ClientMaker, rounds: int)
 async def test_who_is_cancelled_while_the_client_closes_stays_cancelled(
     client: KlingClient, image: Path, emulator: Emulator
 ) -> None:
-    """Whoever has cancelled a submit waits for just that; the reference of its doubt is kept."""
+    """The caller of a cancelled submit waits for it only; the reference of its doubt is kept."""
     emulator.faults.add(Fault.delay(60), on="create")
     creating = asyncio.ensure_future(client.image_to_video(image))
     await asyncio.sleep(1)
@@ -123,7 +123,7 @@ async def test_what_nobody_waits_for_and_was_not_sent_leaves_no_doubt(
 
 
 async def test_no_create_goes_on_when_all_are_closed(client: KlingClient, image: Path, emulator: Emulator) -> None:
-    """Those in doubt have told so by then: what is closed next is needed by none."""
+    """Creates in doubt have ended by then: none needs what is closed next."""
     emulator.faults.add(Fault.delay(60), on="create")
     creating = asyncio.ensure_future(client.image_to_video(image))
     await asyncio.sleep(1)

@@ -105,6 +105,6 @@ def test_limits_above_that_of_open_files_warn(
 
 
 def test_a_system_without_a_limit_of_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Windows has no module that tells one."""
+    """Windows has no module for the limit."""
     monkeypatch.setitem(sys.modules, "resource", None)
     warn_of_file_limit(10**6)

@@ -73,8 +73,8 @@ async def test_a_gateways_own_task_is_never_sent_again(make_client: ClientMaker,
 
 async def test_somebody_elses_answer_is_not_taken(make_client: ClientMaker, image: Path) -> None:
     """A create that gets another create's answer is looked up, and its own task is found."""
-    theirs = task_answer(task_id="7", task_info={"external_task_id": "theirs"})
-    async with running(creates=[theirs]) as service:
+    foreign = task_answer(task_id="7", task_info={"external_task_id": "theirs"})
+    async with running(creates=[foreign]) as service:
         handle = await make_client(base_url=service.base_url).image_to_video(image)
         assert ((await handle).task_id, service.posts) == ("1000", 1)
 

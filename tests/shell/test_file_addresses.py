@@ -19,7 +19,7 @@ from kling_async.io.target import check_target
 from kling_async.io.transport import Transport
 from kling_async.protocol.tasks import Task
 from tests.shell.conftest import wall
-from tests.shell.file_host import FileHost, finished, told, video, whole
+from tests.shell.file_host import FileHost, finished, sized, video, whole
 from tests.shell.stub import Answer, Seen, answer
 from tests.shell.test_odd_files import MOVIE
 
@@ -47,14 +47,14 @@ async def save(host: FileHost, target: Path, make: Callable[[FileHost], Task] = 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_followed_as_it_came(tmp_path: Path, status: int) -> None:
     """The target of a redirect is not spelt anew: a signature holds for one spelling only."""
-    host = FileHost(moved(status, SIGNED), lambda seen: moved(status, host.base + seen.path + "&2"), told(MOVIE))
+    host = FileHost(moved(status, SIGNED), lambda seen: moved(status, host.base + seen.path + "&2"), sized(MOVIE))
     assert (await save(host, tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert [seen.path for seen in host.seen] == ["/f", SIGNED, SIGNED + "&2"]
 
 
 async def test_what_a_request_line_cannot_hold(tmp_path: Path) -> None:
     """Blanks and other letters are quoted, in addresses and in redirects; line ends around them go."""
-    host = FileHost(moved(302, "/c d?\xfc"), told(MOVIE))
+    host = FileHost(moved(302, "/c d?\xfc"), sized(MOVIE))
     path = await save(host, tmp_path / "x.mp4", lambda host: finished(video(f"\r\n{host.base}/a b/猫?x=é\r\n")))
     assert path.read_bytes() == MOVIE
     assert [seen.path for seen in host.seen] == ["/a%20b/%E7%8C%AB?x=%C3%A9", "/c%20d?%C3%BC"]
@@ -62,7 +62,7 @@ async def test_what_a_request_line_cannot_hold(tmp_path: Path) -> None:
 
 async def test_an_address_without_a_scheme_has_that_of_the_service(tmp_path: Path) -> None:
     """`//host/x` is asked for as the service is."""
-    host = FileHost(told(MOVIE))
+    host = FileHost(sized(MOVIE))
     await save(host, tmp_path / "x.mp4", lambda host: finished(video(host.base.removeprefix("http:") + "/x")))
     assert host.seen[0].path == "/x"
 
@@ -71,7 +71,7 @@ async def test_an_address_without_a_scheme_has_that_of_the_service(tmp_path: Pat
     "location", ["/f", "/g", "ftp://h/x", "file:///etc/passwd", "http://"], ids=["itself", "two", "ftp", "file", "none"]
 )
 async def test_a_redirect_that_leads_nowhere_ends_at_once(tmp_path: Path, location: str) -> None:
-    """Circles and other schemes are told at once."""
+    """Loops and other schemes are errors at once."""
     loop = asyncio.get_running_loop()
     host = FileHost(lambda seen: moved(302, "/f" if seen.path == location == "/g" else location))
     began = loop.time()
@@ -97,7 +97,7 @@ async def test_a_resumed_download_is_redirected_again(tmp_path: Path) -> None:
         if seen.path == "/f":
             return moved(302, f"/{len(host.seen)}")
         if "range" not in seen.headers:
-            return told(MOVIE, cut=3000, ETag='"a"')
+            return sized(MOVIE, cut=3000, ETag='"a"')
         return answer(206, MOVIE[3000:], ETag='"a"', Content_Range=f"bytes 3000-{len(MOVIE) - 1}/{len(MOVIE)}")
 
     host = FileHost(respond)
@@ -107,9 +107,9 @@ async def test_a_resumed_download_is_redirected_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["ftp://h/x", "file:///etc/passwd", "data:video/mp4;base64,AAAA", "x.mp4", "http:"])
 async def test_another_scheme_is_told_at_once(tmp_path: Path, address: str) -> None:
-    """What cannot be fetched is said without asking anybody, and names the task."""
+    """A missing or unusable address is an error without a request, and names the task."""
     loop = asyncio.get_running_loop()
-    host, began = FileHost(told(MOVIE)), loop.time()
+    host, began = FileHost(sized(MOVIE)), loop.time()
     with pytest.raises(DownloadError, match="the file's address") as caught:
         await save(host, tmp_path / "x.mp4", lambda _: finished(video(address)))
     assert caught.value.reference == "image2video:9"
@@ -119,8 +119,8 @@ async def test_another_scheme_is_told_at_once(tmp_path: Path, address: str) -> N
 
 
 async def test_one_bad_address_does_not_cost_the_others(tmp_path: Path) -> None:
-    """The videos that can be fetched are, before the error tells of the one that cannot."""
-    host = FileHost(told(MOVIE))
+    """The videos that can be fetched are saved before the error about the one that cannot."""
+    host = FileHost(sized(MOVIE))
     with pytest.raises(DownloadError, match="begins with ftp:"):
         await save(host, tmp_path / "x.mp4", lambda host: finished(video("ftp://h/x"), video(f"{host.base}/f")))
     assert whole(tmp_path) == ["x-2.mp4"]
@@ -133,7 +133,7 @@ async def test_one_bad_address_does_not_cost_the_others(tmp_path: Path) -> None:
 async def test_an_expired_address_is_renewed_once(tmp_path: Path, status: int) -> None:
     """A host that refuses an address makes one question to the service; a fresh one that is refused ends it."""
     loop = asyncio.get_running_loop()
-    host = FileHost(answer(status), told(MOVIE))
+    host = FileHost(answer(status), sized(MOVIE))
     assert (await save(host, tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert host.asked_anew == 1
     host, began = FileHost(answer(status)), loop.time()
@@ -145,7 +145,7 @@ async def test_an_expired_address_is_renewed_once(tmp_path: Path, status: int) -
 
 async def test_an_answer_about_another_task_renews_nothing(tmp_path: Path) -> None:
     """Whatever reached the wrong request: no other task's video is saved as this one's."""
-    host = FileHost(answer(403), told(MOVIE))
+    host = FileHost(answer(403), sized(MOVIE))
     async with host.downloads() as downloads:
         task = at_f(host)
         host.tasks = [attrs.evolve(finished(video(f"{host.base}/theirs")), task_id="8")]
@@ -156,7 +156,7 @@ async def test_an_answer_about_another_task_renews_nothing(tmp_path: Path) -> No
 
 async def test_each_video_may_expire(tmp_path: Path) -> None:
     """The second video's address is renewed, too, when the first one's was."""
-    host = FileHost(answer(403), told(MOVIE), answer(403), told(MOVIE))
+    host = FileHost(answer(403), sized(MOVIE), answer(403), sized(MOVIE))
     await save(host, tmp_path / "x.mp4", lambda host: finished(video(f"{host.base}/1"), video(f"{host.base}/2")))
     assert whole(tmp_path) == ["x-2.mp4", "x.mp4"]
     assert host.asked_anew == 2
@@ -171,7 +171,7 @@ def ended(seconds_ago: float | None) -> Callable[[FileHost], Task]:
 @pytest.mark.parametrize("ago", [5.0, 59.0, None, -30.0])
 async def test_a_file_that_has_not_arrived_yet_is_waited_for(tmp_path: Path, ago: float | None) -> None:
     """404 in the first minute after a task's end is patience: the task is asked for anew, until the budget is over."""
-    host = FileHost(*[answer(404)] * 5, told(MOVIE))
+    host = FileHost(*[answer(404)] * 5, sized(MOVIE))
     assert (await save(host, tmp_path / "x.mp4", ended(ago))).read_bytes() == MOVIE
     assert host.asked_anew == 5
     loop = asyncio.get_running_loop()
@@ -183,7 +183,7 @@ async def test_a_file_that_has_not_arrived_yet_is_waited_for(tmp_path: Path, ago
 
 
 async def test_a_file_that_is_gone_is_not_waited_for(tmp_path: Path) -> None:
-    """404 long after the end is an address that expired: renewed once, then told."""
+    """404 long after the end is an address that expired: renewed once, then an error."""
     host = FileHost(answer(404))
     with pytest.raises(DownloadError, match="30 days"):
         await save(host, tmp_path / "x.mp4", ended(3600.0))
@@ -192,7 +192,7 @@ async def test_a_file_that_is_gone_is_not_waited_for(tmp_path: Path) -> None:
 
 async def test_a_task_whose_videos_are_not_listed_yet(tmp_path: Path) -> None:
     """`succeed` without videos is asked for anew over the budget; so is a watermark that was asked for."""
-    host = FileHost(told(MOVIE))
+    host = FileHost(sized(MOVIE))
     async with host.downloads() as downloads:
         good = finished(video(f"{host.base}/f", f"{host.base}/w"), watermark=True)
         for number, (early, marked) in enumerate([(finished(), False), (finished(watermark=True), True)]):
@@ -215,7 +215,7 @@ async def test_only_a_watermarked_video(tmp_path: Path) -> None:
     """Where there is only the other variant, the error says so at once."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    host = FileHost(told(MOVIE))
+    host = FileHost(sized(MOVIE))
 
     def watermarked(url: str | None, host: FileHost) -> Task:
         return finished(video(url, f"{host.base}/w"))
@@ -263,7 +263,7 @@ async def test_nothing_of_a_lent_session_goes_to_the_file_host(
     netrc.write_text("machine 127.0.0.1 login user password secret\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    host = FileHost(moved(302, "/g"), told(MOVIE))
+    host = FileHost(moved(302, "/g"), sized(MOVIE))
     async with lent(kind) as session:
         assert (await save(host, tmp_path / "x.mp4", session=session)).read_bytes() == MOVIE
         assert not session.closed
@@ -279,7 +279,7 @@ async def test_nothing_of_a_lent_session_goes_to_the_file_host(
 
 async def test_what_an_address_names_goes_there(tmp_path: Path) -> None:
     """The user and password that stand in an address are its own; a redirect does not take them along."""
-    host = FileHost(moved(302, "/g"), told(MOVIE))
+    host = FileHost(moved(302, "/g"), sized(MOVIE))
     await save(host, tmp_path / "x.mp4", lambda host: finished(video(host.base.replace("//", "//me:p%40ss@") + "/f")))
     assert host.seen[0].headers["authorization"] == f"Basic {base64.b64encode(b'me:p@ss').decode()}"
     assert "authorization" not in host.seen[1].headers
@@ -306,5 +306,5 @@ async def test_a_redirect_to_cleartext_is_warned_of(
         return Response()
 
     monkeypatch.setattr(transport, "_get", get)
-    await transport._followed("https://h/f", {})
+    await transport._follow_redirects("https://h/f", {})
     assert "unencrypted" in caplog.text

@@ -163,7 +163,7 @@ async def test_no_error_after_acceptance_is_without_the_reference(
 
 
 async def test_closing_names_the_task(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """Who waits for the file while the client is closed hears which task goes on."""
+    """A waiter for the file gets the reference of the task that goes on when the client is closed."""
     making = asyncio.ensure_future(client.generate(ImageToVideo(image=image), tmp_path / "cat.mp4"))
     await asyncio.sleep(5)
     await client.close()
@@ -189,8 +189,8 @@ async def test_what_a_cancelled_caller_paid_for_is_not_lost(
         await asyncio.sleep(1)
         emulator.ledger.requests.clear()
     assert len(client.unsettled) == emulator.ledger.created == 2
-    told = [getattr(record, "kling_reference", None) for record in caplog.records]
-    assert told[1:] == [client.unsettled[1]]
+    references = [getattr(record, "kling_reference", None) for record in caplog.records]
+    assert references[1:] == [client.unsettled[1]]
     assert await client.attach(client.unsettled[1]).save(target) == target
 
 
@@ -203,7 +203,7 @@ async def test_the_map_s_warnings_point_at_the_caller(client: KlingClient, image
 
 
 async def test_a_refused_model_is_named_beside_the_known(client: KlingClient, emulator: Emulator, image: Path) -> None:
-    """A model that nobody knows may be new, and is sent; if the service refuses it, the error says which are known."""
+    """An unknown model may be new, and is sent; if the service refuses it, the error lists the known ones."""
     with pytest.raises(RequestRefused, match=r"no model 'kling-v2\.6' is known here \(did you mean kling-v2-6\?\)"):
         await client.image_to_video(image, model_name="kling-v2.6")
     emulator.faults.add(Fault.error(1201), on="create")

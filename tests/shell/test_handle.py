@@ -72,7 +72,7 @@ async def test_result_before_the_end_is_invalid(client: KlingClient, image: Path
 
 
 async def test_cold_handles_have_no_result_either(client: KlingClient) -> None:
-    """An attached handle that nobody awaited raises InvalidStateError, too."""
+    """An attached handle that was never awaited raises InvalidStateError, too."""
     handle = client.attach("image2video:1")
     assert not handle.done()
     assert not handle.cancelled()
@@ -95,7 +95,7 @@ async def test_callbacks_get_the_handle_soon(client: KlingClient, image: Path) -
 
 
 async def test_removed_callbacks_are_not_called(client: KlingClient, image: Path) -> None:
-    """`remove_done_callback` takes back all of one function and tells how many."""
+    """`remove_done_callback` removes all callbacks of one function and returns how many."""
     handle = await submitted(client, image)
     seen: list[TaskHandle] = []
     handle.add_done_callback(seen.append)
@@ -199,7 +199,7 @@ async def test_a_cancelled_tasks_slot_comes_back_when_the_service_is_done(
 
 
 async def test_submitted_handles_are_hot(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """Five submits on two slots return although nobody awaits a handle."""
+    """Five submits on two slots return although no handle is awaited."""
     client = make_client(concurrency=2)
     handles = [await submitted(client, image) for _ in range(5)]
     assert emulator.ledger.peak() == 2
@@ -274,12 +274,12 @@ def of_legacy(task_id: str) -> bytes:
     return task_answer("succeed", task_id=task_id, task_info={})
 
 
-@pytest.mark.parametrize(("name", "told"), [("tasks", of_current), ("image2video", of_legacy)])
+@pytest.mark.parametrize(("name", "answer_for"), [("tasks", of_current), ("image2video", of_legacy)])
 async def test_an_attached_task_does_not_end_with_anothers_result(
-    make_client: ClientMaker, name: str, told: Callable[[str], bytes]
+    make_client: ClientMaker, name: str, answer_for: Callable[[str], bytes]
 ) -> None:
-    """Of which nothing was heard before: a mixed-up answer is asked for again, and nothing is made of it."""
-    async with serve(script(told("B"), told("B"), told("A"))) as stub:
+    """A first answer about another task is ignored, and the task is queried again."""
+    async with serve(script(answer_for("B"), answer_for("B"), answer_for("A"))) as stub:
         handle = make_client(base_url=stub.base_url, api_key="key").attach(f"{name}:A")
         task = await handle
     assert (task.task_id, task.external_task_id, handle.reference) == ("A", None, f"{name}:A")
@@ -302,13 +302,13 @@ async def test_updates_tell_each_status_once(client: KlingClient, image: Path) -
 
 
 async def test_updates_of_a_failed_task_end_with_it(client: KlingClient, image: Path) -> None:
-    """A failed task is told as the last snapshot."""
+    """A failed task is the last snapshot."""
     handle = await submitted(client, image, prompt="something forbidden")
     assert [task.status async for task in handle.updates()][-1] is TaskStatus.FAILED
 
 
 async def test_updates_of_a_cancelled_handle(client: KlingClient, image: Path) -> None:
-    """`cancel()` reaches those who wait for updates, too."""
+    """`cancel()` reaches waiters for updates, too."""
     handle = await submitted(client, image)
 
     async def consume() -> list[Task]:
@@ -391,7 +391,7 @@ async def test_cancelling_an_attached_handle_keeps_its_place(
 
 @pytest.mark.parametrize("ending", ["close", "deadline"])
 async def test_updates_end_with_the_error(make_client: ClientMaker, image: Path, ending: str) -> None:
-    """Who waits for updates when the wait ends without an answer gets the error that `wait` gives."""
+    """Waiters for updates get the same error as `wait` when the wait ends without an answer."""
     client = make_client(polling=Polling(deadline=15))
     handle = await submitted(client, image)
 
@@ -407,7 +407,7 @@ async def test_updates_end_with_the_error(make_client: ClientMaker, image: Path,
 
 
 async def test_a_slot_comes_back_after_the_deadline(make_client: ClientMaker, image: Path) -> None:
-    """A task that is followed no more holds no slot: nobody would know when to give it back."""
+    """A task that is no longer followed holds no slot: its end, which releases the slot, would stay unknown."""
     client = make_client(concurrency=1, polling=Polling(deadline=15))
     first = await submitted(client, image)
     with pytest.raises(TaskTimeout):
@@ -416,13 +416,13 @@ async def test_a_slot_comes_back_after_the_deadline(make_client: ClientMaker, im
 
 
 def alive(reference: str) -> int:
-    """Handles of a task that somebody keeps."""
+    """Handles of a task that are still referenced."""
     gc.collect()
     return sum(isinstance(each, TaskHandle) and each.reference == reference for each in gc.get_objects())
 
 
 async def consumed(handle: TaskHandle) -> list[TaskStatus]:
-    """All that the updates tell."""
+    """All statuses of the updates."""
     return [task.status async for task in handle.updates()]
 
 
@@ -452,7 +452,7 @@ async def test_handles_that_were_left_are_not_kept(client: KlingClient, image: P
 
 @pytest.mark.parametrize("prompt", ["a cat", "something forbidden"])
 async def test_a_handle_that_nobody_awaits_knows_the_end(client: KlingClient, image: Path, prompt: str) -> None:
-    """It answers as one that was awaited, be it that nobody did or that all gave up, and calls who asks then."""
+    """A handle that was never awaited, or given up by all waiters, still has its result and runs new callbacks."""
     awaited = await submitted(client, image, prompt)
     left, never = client.attach(awaited.reference), client.attach(awaited.reference)
     with pytest.raises(TimeoutError):
@@ -475,7 +475,7 @@ async def test_a_handle_that_nobody_awaits_knows_the_end(client: KlingClient, im
 
 
 async def test_who_stays_is_told_whoever_leaves(client: KlingClient, image: Path) -> None:
-    """Of the handles of one task some are left, in any order: all others hear of the end, and of each change."""
+    """Some waiters of one task are cancelled, in any order: all others get the end, and each change."""
     made = await submitted(client, image)
     waiting = [asyncio.ensure_future(client.attach(made.reference).wait()) for _ in range(7)]
     changes = asyncio.ensure_future(consumed(client.attach(made.reference)))
@@ -485,13 +485,13 @@ async def test_who_stays_is_told_whoever_leaves(client: KlingClient, image: Path
         await asyncio.sleep(0)
     async with asyncio.timeout(1000):
         ends = await asyncio.gather(*(waiting[each] for each in (2, 4, 5)))
-        heard = await changes
+        statuses = await changes
     assert ends == [made.result()] * 3
-    assert heard == [TaskStatus.SUBMITTED, TaskStatus.PROCESSING, TaskStatus.SUCCEED]
+    assert statuses == [TaskStatus.SUBMITTED, TaskStatus.PROCESSING, TaskStatus.SUCCEED]
 
 
 async def test_a_callback_keeps_its_handle(client: KlingClient, image: Path) -> None:
-    """Who has added a callback need not keep the handle, even if somebody else's wait of it is given up."""
+    """A handle with a callback need not be referenced, even if another waiter of it gives up."""
     made = await submitted(client, image)
     handle = client.attach(made.reference)
     seen: list[str] = []

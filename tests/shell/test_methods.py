@@ -65,7 +65,7 @@ async def test_the_method_submits_the_record(client: KlingClient, image: Path, e
 
 
 async def test_a_subclass_that_submits_in_its_own_way() -> None:
-    """Methods go through `submit`, so that who overrides it sees all that is submitted; from the class too."""
+    """Methods go through `submit`, so that an override of it gets all that is submitted; from the class too."""
     studio = Studio()
     await studio.portrait("a cat")
     await Studio.portrait(studio, subject="a cat", style="oil")

@@ -12,7 +12,7 @@ import pytest
 
 from kling_async import Audio, DownloadError, Picture, Retry
 from tests.repeatable import same_draws
-from tests.shell.file_host import FileHost, chunked, finished, rest, told, video, whole
+from tests.shell.file_host import FileHost, chunked, finished, rest, sized, video, whole
 from tests.shell.stub import Answer, Seen, answer
 
 Make = Callable[..., bytes]
@@ -79,11 +79,11 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 @pytest.mark.parametrize("name", ODD)
 async def test_all_bytes_of_a_length_are_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
     """Where all bytes came that the host spoke of, they are published, with a warning that is data, too."""
-    host = FileHost(told(ODD[name]))
+    host = FileHost(sized(ODD[name]))
     path = await host.save(tmp_path / "x.mp4")
     assert path.read_bytes() == ODD[name]
     assert whole(tmp_path) == ["x.mp4"]
-    # What ends within a box is asked for more; the host stands by its length.
+    # What ends within a box is asked for more; the host confirms its length.
     assert len(host.seen) == 1 + (name in {"a box that is too long", "bytes behind the last box"})
     (warning,) = warnings(caplog)
     assert vars(warning)["kling_event"] == "odd_file"
@@ -120,7 +120,7 @@ async def test_the_type_does_not_matter(tmp_path: Path, kind: str, status: int) 
 
 
 @pytest.mark.parametrize("name", TEXTS)
-@pytest.mark.parametrize("make", [told, chunked])
+@pytest.mark.parametrize("make", [sized, chunked])
 async def test_text_is_no_video(tmp_path: Path, name: str, make: Make) -> None:
     """Text is refused by its bytes, whatever its type; the error says what it is, and nothing stays."""
     with pytest.raises(DownloadError, match=r"sent (a page|XML|JSON|text) \(video/mp4\) instead of a video"):
@@ -130,9 +130,9 @@ async def test_text_is_no_video(tmp_path: Path, name: str, make: Make) -> None:
 
 async def test_a_page_does_not_cost_what_is_kept(tmp_path: Path) -> None:
     """A page in answer to a request for the rest leaves the part as it is, and the next save goes on with it."""
-    first = told(MOVIE, cut=3000, ETag='"a"')
+    first = sized(MOVIE, cut=3000, ETag='"a"')
     with pytest.raises(DownloadError, match="a page"):
-        await FileHost(first, told(PAGE)).save(tmp_path / "x.mp4")
+        await FileHost(first, sized(PAGE)).save(tmp_path / "x.mp4")
     assert whole(tmp_path) == ["x.mp4.part", "x.mp4.part.json"]
     host = FileHost(rest(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
@@ -141,7 +141,7 @@ async def test_a_page_does_not_cost_what_is_kept(tmp_path: Path) -> None:
 
 async def test_what_is_kept_stays_until_something_better_comes(tmp_path: Path) -> None:
     """A part that does not fit what the host has now is there until the first bytes of that."""
-    first = told(MOVIE, cut=3000, ETag='"a"')
+    first = sized(MOVIE, cut=3000, ETag='"a"')
     other = answer(206, b"", ETag='"b"', Content_Range=f"bytes 3000-{len(MOVIE) - 1}/{len(MOVIE)}")
     with pytest.raises(DownloadError):
         await FileHost(first, other, None).save(tmp_path / "x.mp4", retry=Retry(budget=5))
@@ -159,10 +159,10 @@ async def test_a_part_that_is_text_begins_anew(tmp_path: Path) -> None:
 
 async def test_an_empty_file_is_none(tmp_path: Path) -> None:
     """A host that sends nothing is asked again, and given up after the budget; nothing stays."""
-    host = FileHost(told(b""), chunked(b""), answer(204), told(MOVIE))
+    host = FileHost(sized(b""), chunked(b""), answer(204), sized(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     with pytest.raises(DownloadError, match="sent nothing"):
-        await FileHost(told(b"")).save(tmp_path / "y.mp4")
+        await FileHost(sized(b"")).save(tmp_path / "y.mp4")
     assert whole(tmp_path) == ["x.mp4"]
 
 
@@ -175,7 +175,7 @@ async def test_a_body_that_ends_too_early_once(tmp_path: Path, caplog: pytest.Lo
 
 
 async def test_a_body_that_ends_at_another_place_each_time(tmp_path: Path) -> None:
-    """Cut off at varying places and without a length, nothing tells where a file ends: it is given up."""
+    """Cut off at varying places and without a length, the end of a file is unknown: it is given up."""
     ends = iter(range(3000, 4000))
 
     def shorter(_: Seen) -> bytes:
@@ -211,7 +211,7 @@ async def test_a_file_that_never_comes(tmp_path: Path, made: dict[str, Any], nam
 async def test_a_second_look_resumes_too(tmp_path: Path) -> None:
     """A second fetch of all that breaks off is gone on with, where its host can."""
     odd = ODD["noise"]
-    host = FileHost(chunked(odd), told(odd, cut=3000, ETag='"a"'), rest(odd))
+    host = FileHost(chunked(odd), sized(odd, cut=3000, ETag='"a"'), rest(odd))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == odd
     assert host.ranges == [None, None, "bytes=3000-"]
 
@@ -224,7 +224,7 @@ async def test_a_stream_that_comes_shorter_again_has_not_ended() -> None:
 
 
 async def test_the_rest_is_asked_for_first(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Where the host can go on in the middle, only the rest is asked for; that there is none tells the length."""
+    """Where the host can go on in the middle, only the rest is requested; if there is none, the length is known."""
     etag = {"ETag": '"a"'}
     host = FileHost(chunked(MOVIE[:3000], **etag), rest(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
@@ -242,45 +242,45 @@ async def test_the_rest_is_asked_for_first(tmp_path: Path, caplog: pytest.LogCap
 
 async def test_a_length_that_is_too_large_is_corrected(tmp_path: Path) -> None:
     """A host that announced more than there is says so when it is asked for the rest."""
-    more = told(MOVIE, cut=len(MOVIE), ETag='"a"', Content_Length=str(len(MOVIE) + 1000))
+    more = sized(MOVIE, cut=len(MOVIE), ETag='"a"', Content_Length=str(len(MOVIE) + 1000))
     host = FileHost(more, answer(416, b"", Content_Range=f"bytes */{len(MOVIE)}"))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert len(host.seen) == 2
 
 
-@pytest.mark.parametrize("more", [rest(MOVIE), told(MOVIE)])
-@pytest.mark.parametrize("first", [(), (answer(503),), (told(PAGE), answer(416))])
+@pytest.mark.parametrize("more", [rest(MOVIE), sized(MOVIE)])
+@pytest.mark.parametrize("first", [(), (answer(503),), (sized(PAGE), answer(416))])
 async def test_a_length_that_is_too_small_is_corrected(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, more: bytes | Callable[[Seen], bytes], first: tuple[bytes, ...]
 ) -> None:
     """All that was announced came, and ends within a box: the host is asked for more until it says how much it has."""
-    short = told(MOVIE[:-1000], ETag='"a"')
-    host = FileHost(short, *first, more, told(MOVIE))
+    short = sized(MOVIE[:-1000], ETag='"a"')
+    host = FileHost(short, *first, more, sized(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert host.ranges == [None, *[f"bytes={len(MOVIE) - 1000}-"] * (1 + len(first)), None]
-    assert await FileHost(short, *first, more, told(MOVIE)).stream() == MOVIE
+    assert await FileHost(short, *first, more, sized(MOVIE)).stream() == MOVIE
     assert warnings(caplog) == []
 
 
 async def test_what_is_fetched_anew_is_judged_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """That a host named another length once says nothing of the body that comes then, which may break off, too."""
-    short, cut = told(MOVIE[:-1000], ETag='"a"'), chunked(MOVIE[:-2000], ETag='"a"')
-    host = FileHost(short, rest(MOVIE), cut, rest(MOVIE), told(MOVIE))
+    short, cut = sized(MOVIE[:-1000], ETag='"a"'), chunked(MOVIE[:-2000], ETag='"a"')
+    host = FileHost(short, rest(MOVIE), cut, rest(MOVIE), sized(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert host.ranges == [None, f"bytes={len(MOVIE) - 1000}-", None, f"bytes={len(MOVIE) - 2000}-"]
-    assert await FileHost(short, rest(MOVIE), cut, told(MOVIE)).stream() == MOVIE
+    assert await FileHost(short, rest(MOVIE), cut, sized(MOVIE)).stream() == MOVIE
     assert warnings(caplog) == []
 
 
-@pytest.mark.parametrize("more", [told(MOVIE[:-1000]), answer(403), answer(503), None, answer(416), chunked(MOVIE)])
+@pytest.mark.parametrize("more", [sized(MOVIE[:-1000]), answer(403), answer(503), None, answer(416), chunked(MOVIE)])
 async def test_a_file_that_ends_within_a_box_is_published_all_the_same(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, more: Answer
 ) -> None:
-    """Where nobody says that there is more, all bytes of the length are the file, and nothing is fetched twice."""
-    host = FileHost(told(MOVIE[:-1000]), more)
+    """If the host confirms no more bytes, the announced length is the file, and nothing is fetched twice."""
+    host = FileHost(sized(MOVIE[:-1000]), more)
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE[:-1000]
     assert host.ranges.count(None) == 1
-    assert await FileHost(told(MOVIE[:-1000]), more).stream() == MOVIE[:-1000]
+    assert await FileHost(sized(MOVIE[:-1000]), more).stream() == MOVIE[:-1000]
     assert len(warnings(caplog)) == 2
 
 
@@ -293,18 +293,18 @@ async def test_a_whole_file_as_a_part(tmp_path: Path) -> None:
         for begin in range(0, len(MOVIE), 2000)
     ]
     assert (await FileHost(*parts).save(tmp_path / "y.mp4")).read_bytes() == MOVIE
-    first = told(MOVIE, cut=3000, ETag='"a"')
+    first = sized(MOVIE, cut=3000, ETag='"a"')
     much = answer(206, MOVIE[3000:] + b"more", ETag='"a"', Content_Range=f"bytes 3000-9999/{len(MOVIE)}")
     assert (await FileHost(first, much).save(tmp_path / "z.mp4")).read_bytes() == MOVIE
 
 
 async def test_a_stream_resumes_where_nobody_vouches_for_the_rest() -> None:
     """Without a validator what was given must come again just so: it is passed over, or the stream ends."""
-    host = FileHost(told(MOVIE, cut=3000), told(MOVIE, cut=2000), told(MOVIE))
+    host = FileHost(sized(MOVIE, cut=3000), sized(MOVIE, cut=2000), sized(MOVIE))
     assert await host.stream() == MOVIE
     assert host.ranges == [None, None, None]
     with pytest.raises(DownloadError, match="cannot be resumed"):
-        await FileHost(told(MOVIE, cut=3000), told(ODD["noise"])).stream()
+        await FileHost(sized(MOVIE, cut=3000), sized(ODD["noise"])).stream()
 
 
 # --------------------------------------------------------------------------------------------- packed bodies
@@ -313,7 +313,7 @@ async def test_a_stream_resumes_where_nobody_vouches_for_the_rest() -> None:
 VIDEO = FTYP + MOOV + box(b"mdat", NOISE)
 
 
-@pytest.mark.parametrize("make", [told, chunked])
+@pytest.mark.parametrize("make", [sized, chunked])
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "deflate"])
 async def test_a_packed_file_is_unpacked(
     tmp_path: Path,
@@ -335,15 +335,15 @@ async def test_a_packed_file_that_breaks_off_begins_anew(tmp_path: Path) -> None
     """Length and ETag of a packed file are not those of the video: it is never resumed in the middle."""
     packed = gzip.compress(VIDEO)
     headers: dict[str, Any] = {"Content_Encoding": "gzip", "ETag": '"packed"'}
-    host = FileHost(told(packed, cut=3000, **headers), chunked(packed[:4000], **headers), told(packed, **headers))
+    host = FileHost(sized(packed, cut=3000, **headers), chunked(packed[:4000], **headers), sized(packed, **headers))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == VIDEO
     assert host.ranges == [None, None, None]
     with pytest.raises(DownloadError):
-        await FileHost(told(packed, cut=3000, **headers)).save(tmp_path / "y.mp4")
+        await FileHost(sized(packed, cut=3000, **headers)).save(tmp_path / "y.mp4")
     assert '"packed"' not in (tmp_path / "y.mp4.part.json").read_text()
 
 
-@pytest.mark.parametrize("make", [told, chunked])
+@pytest.mark.parametrize("make", [sized, chunked])
 async def test_a_bomb_is_refused(tmp_path: Path, make: Make) -> None:
     """A body that grows above 20:1 is refused before it fills a disk."""
     bomb = gzip.compress(FTYP + bytes(2**26))
@@ -355,19 +355,19 @@ async def test_a_bomb_is_refused(tmp_path: Path, make: Make) -> None:
 async def test_a_packed_page_is_refused(tmp_path: Path) -> None:
     """Text is text, also packed."""
     with pytest.raises(DownloadError, match="a page"):
-        await FileHost(told(gzip.compress(PAGE), Content_Encoding="gzip")).save(tmp_path / "x.mp4")
+        await FileHost(sized(gzip.compress(PAGE), Content_Encoding="gzip")).save(tmp_path / "x.mp4")
 
 
 async def test_an_encoding_that_nobody_can_undo(tmp_path: Path) -> None:
     """What cannot be unpacked is said, with its name."""
     with pytest.raises(DownloadError, match=r"packs the video \(br\)"):
-        await FileHost(told(MOVIE, Content_Encoding="br")).save(tmp_path / "x.mp4")
+        await FileHost(sized(MOVIE, Content_Encoding="br")).save(tmp_path / "x.mp4")
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "aws-chunked", "none", "utf-8"])
 async def test_a_header_about_packing_that_is_wrong(tmp_path: Path, encoding: str) -> None:
     """A plain video is one, also where a header says that it is packed; it is resumed as any other."""
     headers: dict[str, Any] = {"Content_Encoding": encoding}
-    host = FileHost(told(MOVIE, cut=3000, ETag='"a"', **headers), rest(MOVIE))
+    host = FileHost(sized(MOVIE, cut=3000, ETag='"a"', **headers), rest(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert host.ranges == [None, "bytes=3000-"]

@@ -180,7 +180,7 @@ WORK = Ids(work=1, endpoint="text2video", line="kling-v2-6", key=None, external_
 
 
 def test_a_clock_that_is_set_back(seen: Seen) -> None:
-    """No span ends before it began, and what is measured is what the events tell."""
+    """No span ends before it began, and the metrics are those of the events."""
     for event in (
         events.Queued(at=1000.0, slots=1, **WORK),
         events.Sent(at=900.0, send=1, seconds=2.0, **WORK),

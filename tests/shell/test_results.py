@@ -30,7 +30,7 @@ from kling_async.protocol.catalog import endpoint_of
 from kling_async.protocol.result_kind import ResultKind
 from tests.protocol.picture_files import jpeg, png
 from tests.shell.conftest import ClientMaker
-from tests.shell.file_host import MOVIE, FileHost, chunked, rest, told, whole
+from tests.shell.file_host import MOVIE, FileHost, chunked, rest, sized, whole
 from tests.shell.stub import Answer, Seen, serve, task_answer
 
 PNG, JPEG = png(300, 300), jpeg(300, 300)
@@ -44,7 +44,7 @@ PAGE = b"<!DOCTYPE html><title>Sign in</title>"
 
 def by_name(seen: Seen) -> Answer:
     """The file that an address calls for by its suffix."""
-    return told(FILES[seen.path[seen.path.rindex(".") :].partition("?")[0]], Content_Type="x")
+    return sized(FILES[seen.path[seen.path.rindex(".") :].partition("?")[0]], Content_Type="x")
 
 
 def made(**results: Any) -> Task:
@@ -113,7 +113,7 @@ async def test_pictures_go_into_a_directory(tmp_path: Path, *, watermark: bool, 
 
 
 async def test_a_name_of_a_file_is_kept(tmp_path: Path) -> None:
-    """The name that the user chose stands, whatever the bytes are; further pictures get numbers."""
+    """The name that the caller chose is kept, whatever the bytes are; further pictures get numbers."""
     saved = await save(
         FileHost(by_name), tmp_path / "x.png", lambda base: made(images=pictures(base, "/a.jpg", "/b.png"))
     )
@@ -164,7 +164,7 @@ async def test_a_picture_is_resumed(tmp_path: Path, content: bytes, make: Make) 
     """What broke off goes on where it stopped, also in another process; a part of another picture does not."""
     half = len(content) // 2
     with pytest.raises(DownloadError):
-        await save(FileHost(told(content, cut=half, ETag='"a"'), told(PAGE)), tmp_path / "x", make)
+        await save(FileHost(sized(content, cut=half, ETag='"a"'), sized(PAGE)), tmp_path / "x", make)
     host = FileHost(rest(content))
     [path] = await save(host, tmp_path / "x", make)
     assert path.read_bytes() == content
@@ -211,7 +211,7 @@ async def test_an_odd_file_is_kept_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, make: Make, looks: str
 ) -> None:
     """All bytes came, so they are published; the warning says what was expected."""
-    await save(FileHost(told(b"\x1aE\xdf\xa3" + bytes(range(256)))), tmp_path / "x", make)
+    await save(FileHost(sized(b"\x1aE\xdf\xa3" + bytes(range(256)))), tmp_path / "x", make)
     (warning,) = caplog.records
     assert warning.levelno == logging.WARNING
     assert f"do not look like {looks};" in warning.getMessage()
@@ -220,9 +220,9 @@ async def test_an_odd_file_is_kept_with_a_warning(
 async def test_a_page_is_no_picture(tmp_path: Path) -> None:
     """Text in place of a picture or of unknown results is refused, and the error says what was wanted."""
     with pytest.raises(DownloadError, match=r"a page .* instead of a picture"):
-        await save(FileHost(told(PAGE)), tmp_path / "x.png", one_picture)
+        await save(FileHost(sized(PAGE)), tmp_path / "x.png", one_picture)
     with pytest.raises(DownloadError, match=r"a page .* instead of a file"):
-        await save(FileHost(told(gzip.compress(PAGE))), tmp_path, lambda base: made(raw=[{"url": f"{base}/f"}]))
+        await save(FileHost(sized(gzip.compress(PAGE))), tmp_path, lambda base: made(raw=[{"url": f"{base}/f"}]))
     assert whole(tmp_path) == []
 
 
@@ -230,7 +230,7 @@ async def test_a_page_is_no_picture(tmp_path: Path) -> None:
 
 
 def unknown(base: str) -> Task:
-    """Two results of a kind that nobody knows."""
+    """Two results of an unknown kind."""
     return made(raw={"models": [{"id": "1", "url": f"{base}/m.glb"}, {"id": "2", "url": f"{base}/t.png"}]})
 
 
@@ -256,7 +256,7 @@ async def test_a_file_that_nobody_knows_is_resumed(tmp_path: Path) -> None:
     """As long as it grows its name has no suffix; then it gets it, and the part is gone."""
     content = FILES[".glb"]
     with pytest.raises(DownloadError):
-        await save(FileHost(told(content, cut=3000, ETag='"a"'), told(PAGE)), tmp_path, unknown)
+        await save(FileHost(sized(content, cut=3000, ETag='"a"'), sized(PAGE)), tmp_path, unknown)
     assert whole(tmp_path) == ["9.part", "9.part.json"]
     host = FileHost(rest(content), by_name)
     assert [path.name for path in await save(host, tmp_path, unknown)] == ["9.glb", "9-2.png"]
@@ -266,14 +266,14 @@ async def test_a_file_that_nobody_knows_is_resumed(tmp_path: Path) -> None:
 
 async def test_subtitles_are_a_file_where_anything_is(tmp_path: Path) -> None:
     """Text may be what was made."""
-    host = FileHost(told(b"1\n00:00:01,000 --> 00:00:02,000\nHello\n"))
+    host = FileHost(sized(b"1\n00:00:01,000 --> 00:00:02,000\nHello\n"))
     [path] = await save(host, tmp_path, lambda base: made(raw=[{"url": f"{base}/f"}]))
     assert path.name == "9.txt"
 
 
 async def test_with_any_kind_everything_is_named_by_its_bytes(tmp_path: Path) -> None:
     """Where the caller does not know what is made, known members prove nothing about it."""
-    host = FileHost(told(PNG), told(MP3))
+    host = FileHost(sized(PNG), sized(MP3))
 
     def make(base: str) -> Task:
         return made(videos=(Video(id="7", url=f"{base}/v"),), audios=(Audio(id="5", url=f"{base}/a"),))
@@ -296,7 +296,7 @@ async def test_with_any_kind_everything_is_named_by_its_bytes(tmp_path: Path) ->
 async def test_a_name_is_known_before_the_task_ends(
     tmp_path: Path, kind: ResultKind, name: str, *, watermark: bool
 ) -> None:
-    """A file of that name is told of while the place is proven, not minutes later."""
+    """An existing file of that name is an error when the target is checked, not minutes later."""
     (tmp_path / name).touch()
     async with FileHost(None).downloads() as downloads:
         with pytest.raises(TargetExists):
@@ -338,7 +338,7 @@ async def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: ResultKi
     [({"voices": (Voice(voice_id="1"),)}, "task.voices"), ({"elements": (Element(element_id=1),)}, "task.elements")],
 )
 async def test_a_task_without_files_says_what_it_has(tmp_path: Path, results: dict[str, Any], member: str) -> None:
-    """Nobody waits for files of a task that made voices or elements only."""
+    """A save does not wait for files of a task that made voices or elements only."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     host = FileHost(None)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kling_async import DownloadError, Retry
 from kling_async.protocol import transfer
-from tests.shell.file_host import FileHost, chunked, finished, rest, told, video, whole
+from tests.shell.file_host import FileHost, chunked, finished, rest, sized, video, whole
 from tests.shell.stub import Answer, Seen, answer
 from tests.shell.test_odd_files import FTYP, MOOV, MOVIE, NOISE, box
 from tests.virtual_time import VirtualTimeLoop
@@ -32,7 +32,7 @@ def seconds() -> float:
 
 def cutting(body: bytes, places: Iterator[int], **headers: Any) -> Callable[[Seen], bytes]:
     """Cuts the connection at these places of the file, in turn, and knows no ranges."""
-    return lambda _: told(body, cut=next(places), **headers)
+    return lambda _: sized(body, cut=next(places), **headers)
 
 
 @pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"weak"'}])
@@ -69,7 +69,7 @@ async def test_a_download_that_moves_goes_on(tmp_path: Path) -> None:
 
 async def test_delays_begin_anew_with_each_progress(tmp_path: Path) -> None:
     """A connection that brought something is gone on with soon, not after the delay that many failures lead to."""
-    host = FileHost(*[answer(503)] * 6, told(LARGE, cut=150_000, ETag='"a"'), rest(LARGE))
+    host = FileHost(*[answer(503)] * 6, sized(LARGE, cut=150_000, ETag='"a"'), rest(LARGE))
     times: list[float] = []
     host_call = host.__call__
 
@@ -104,7 +104,7 @@ def test_any_save_ends(places: list[int], etag: str | None, *, clean: bool, chan
             headers["Content_Range"] = f"bytes {begin}-{len(MOVIE) - 1}/{len(MOVIE)}"
             full = answer(206, MOVIE[begin:], **headers)
             return full[: len(full) - max(len(MOVIE) - max(place, begin), 0)]
-        return chunked(MOVIE[:place], **headers) if clean else told(MOVIE, cut=place, **headers)
+        return chunked(MOVIE[:place], **headers) if clean else sized(MOVIE, cut=place, **headers)
 
     async def save(directory: Path) -> None:
         began = seconds()
@@ -175,7 +175,7 @@ async def test_a_slow_host_is_waited_for(tmp_path: Path) -> None:
 
 async def test_a_slow_consumer_is_not_the_host() -> None:
     """The time that a stream's consumer takes is his own: it neither ends the connection nor costs patience."""
-    host = FileHost(told(LARGE, cut=150_000, ETag='"a"'), rest(LARGE))
+    host = FileHost(sized(LARGE, cut=150_000, ETag='"a"'), rest(LARGE))
     async with host.downloads() as downloads:
         task = finished(video(f"{host.base}/f"))
         got = b""
@@ -197,27 +197,27 @@ async def test_a_body_without_a_length_is_capped(tmp_path: Path, monkeypatch: py
         await FileHost(chunked(LARGE)).save(tmp_path / "x.mp4")
     with pytest.raises(DownloadError, match="too many"):
         await FileHost(chunked(LARGE)).stream()
-    assert (await FileHost(told(LARGE)).save(tmp_path / "y.mp4")).read_bytes() == LARGE
+    assert (await FileHost(sized(LARGE)).save(tmp_path / "y.mp4")).read_bytes() == LARGE
 
 
 async def test_a_date_vouches_for_the_rest(tmp_path: Path) -> None:
     """Without a strong ETag the rest is asked for by `Last-Modified`, if that is older than the answer."""
     dated: dict[str, Any] = {"ETag": 'W/"a"', "Last_Modified": MONDAY, "Date": LATER}
-    host = FileHost(told(MOVIE, cut=3000, **dated), rest(MOVIE, 'W/"a"', Last_Modified=MONDAY))
+    host = FileHost(sized(MOVIE, cut=3000, **dated), rest(MOVIE, 'W/"a"', Last_Modified=MONDAY))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert host.ranges == [None, "bytes=3000-"]
     assert host.seen[1].headers["if-range"] == MONDAY
     fresh: dict[str, Any] = {"Last_Modified": MONDAY, "Date": MONDAY}
-    host = FileHost(told(MOVIE, cut=3000, **fresh), told(MOVIE))
+    host = FileHost(sized(MOVIE, cut=3000, **fresh), sized(MOVIE))
     assert (await host.save(tmp_path / "y.mp4")).read_bytes() == MOVIE
     assert host.ranges == [None, None]
 
 
 async def test_a_date_goes_on_in_another_process(tmp_path: Path) -> None:
-    """The date stands in the note, too."""
+    """The note contains the date, too."""
     dated: dict[str, Any] = {"Last_Modified": MONDAY, "Date": LATER}
     with pytest.raises(DownloadError):
-        await FileHost(told(MOVIE, cut=3000, **dated), None).save(tmp_path / "x.mp4", retry=Retry(budget=5))
+        await FileHost(sized(MOVIE, cut=3000, **dated), None).save(tmp_path / "x.mp4", retry=Retry(budget=5))
     host = FileHost(rest(MOVIE, Last_Modified=MONDAY))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert host.ranges == ["bytes=3000-"]

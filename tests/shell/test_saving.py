@@ -120,7 +120,7 @@ async def test_stream_gives_the_same_bytes(client: KlingClient, image: Path, tmp
 async def test_slow_consumers_of_streams_hold_no_download_slot(
     make_client: ClientMaker, image: Path, tmp_path: Path
 ) -> None:
-    """A stream that nobody reads on does not keep files from being saved."""
+    """A stream that is not read to its end does not prevent files from being saved."""
     handle = await make_client(downloads=1).image_to_video(image)
     stream = handle.stream()
     await anext(stream)
@@ -204,7 +204,7 @@ async def test_the_part_of_another_video_is_not_used(make_client: ClientMaker, t
 
 @pytest.mark.parametrize("note", [None, "", "[]", '{"video_id": 3}', "{"])
 async def test_a_part_without_a_note_is_not_used(make_client: ClientMaker, tmp_path: Path, note: str | None) -> None:
-    """A part that nobody vouches for begins anew."""
+    """A part without a note is discarded."""
     (tmp_path / "x.mp4.part").write_bytes(b"junk")
     if note is not None:
         (tmp_path / "x.mp4.part.json").write_text(note)
@@ -227,7 +227,7 @@ async def test_a_host_that_ignores_ranges(make_client: ClientMaker, tmp_path: Pa
 
 
 async def test_a_host_that_always_gives_parts(make_client: ClientMaker, tmp_path: Path) -> None:
-    """A host that answers with a part nobody asked for is given up, not asked for ever."""
+    """A host that answers with an unrequested range is given up, not retried for ever."""
     with pytest.raises(DownloadError, match="nobody asked for"):
         await save(make_client, service("/f", movie(100)), tmp_path / "x.mp4")
 

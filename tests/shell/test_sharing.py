@@ -1,4 +1,4 @@
-"""One account, several clients: it is filled, it is shared, and nobody fails because it is full."""
+"""One account, several clients: it is filled, it is shared, and no create fails because it is full."""
 
 import asyncio
 import heapq

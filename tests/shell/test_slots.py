@@ -221,7 +221,7 @@ async def test_a_timeout_names_the_line_and_what_is_held(count: int, wanted: str
 
 
 async def test_refusals_do_not_prolong_the_wait() -> None:
-    """A request that is refused again and again, since others hold the whole account, waits no longer, and is told."""
+    """A request refused again and again, since other clients hold all slots, fails at its deadline."""
     lines = slots(5, queue_deadline=60)
     slot, loop = await lines.take(LINE), asyncio.get_running_loop()
     begun = loop.time()
@@ -246,7 +246,7 @@ async def test_lines_are_independent() -> None:
 
 
 async def test_more_slots_than_the_account_has(caplog: pytest.LogCaptureFixture) -> None:
-    """A request for several slots that is refused while nothing else runs is news, once; one slot is not."""
+    """A request for several slots that is refused while nothing else runs is logged, once; one slot is not."""
     lines = slots(5)
     single = await lines.take("kling-v3")
     again = asyncio.ensure_future(single.wait_again())

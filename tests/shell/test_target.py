@@ -17,7 +17,7 @@ from kling_async.io.directory_sync import DirectorySync
 from kling_async.io.part_file import PartFile
 from kling_async.io.target import Target, check_target, shown
 from kling_async.protocol.transfer import Part
-from tests.shell.file_host import FileHost, told, whole
+from tests.shell.file_host import FileHost, sized, whole
 from tests.shell.test_odd_files import MOVIE
 
 PART = Part("v", len(MOVIE), '"a"')
@@ -57,7 +57,7 @@ def test_the_proof_of_a_process_that_was_killed(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_place_that_two_prove_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who comes while another one proves the same place hinders nobody."""
+    """Concurrent checks of the same target do not disturb each other."""
     write = os.write
 
     def write_and_check(descriptor: int, data: bytes) -> int:
@@ -81,7 +81,7 @@ def test_a_file_in_place_of_the_proof(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 @pytest.mark.parametrize("place", ["/proc/x.mp4", "/proc", "/proc/self/x.mp4", "/sys/x.mp4"])
 def test_a_file_system_that_takes_no_files(place: str) -> None:
-    """Permissions may allow it and the system still has no room for a file: only trying tells."""
+    """Permissions may allow it, and the disk may still be full: only a write shows that."""
     with pytest.raises(TargetError, match="cannot be written"):
         check(place)
 
@@ -91,7 +91,7 @@ def test_a_file_system_that_takes_no_files(place: str) -> None:
 def test_a_place_where_no_file_can_be_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, place: str
 ) -> None:
-    """A read-only directory, or one that is full, is told with the system's reason."""
+    """A read-only directory, or one that is full, is an error with the system's reason."""
     refusing(code, monkeypatch, "open")
     with pytest.raises(TargetError, match=os.strerror(code)) as caught:
         check(tmp_path / place)
@@ -123,16 +123,16 @@ def test_the_part_of_an_earlier_save_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_a_part_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A part that belongs to somebody else is told of before anything is paid."""
+    """A part of another user is an error before anything is paid."""
     (tmp_path / "x.mp4.part").write_bytes(b"x")
     opened = os.open
 
-    def theirs(path: str | Path, *arguments: Any, **options: Any) -> int:
+    def foreign(path: str | Path, *arguments: Any, **options: Any) -> int:
         if str(path).endswith(".part"):
             raise OSError(errno.EACCES, "Permission denied")
         return opened(path, *arguments, **options)
 
-    monkeypatch.setattr("kling_async.io.target.os.open", theirs)
+    monkeypatch.setattr("kling_async.io.target.os.open", foreign)
     with pytest.raises(TargetError, match="Permission denied"):
         check(tmp_path / "x.mp4")
 
@@ -140,43 +140,43 @@ def test_a_part_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("ending", [".part", ".part.json", ".part.json.new"])
 @pytest.mark.parametrize("kind", ["link", "directory", "pipe"])
 def test_what_is_in_the_way(tmp_path: Path, ending: str, kind: str) -> None:
-    """A link, a directory or a pipe in place of a part, its note or the note's draft is told of at once."""
-    theirs, ours = tmp_path / "theirs", tmp_path / f"x.mp4{ending}"
-    theirs.write_text("precious")
+    """A link, a directory or a pipe in place of a part, its note or the note's draft is an error at once."""
+    foreign, ours = tmp_path / "foreign", tmp_path / f"x.mp4{ending}"
+    foreign.write_text("precious")
     if kind == "link":
-        ours.symlink_to(theirs)
+        ours.symlink_to(foreign)
     elif kind == "directory":
         ours.mkdir()
     else:
         os.mkfifo(ours)
     with pytest.raises(TargetError, match="in the way"):
         check(tmp_path / "x.mp4")
-    assert theirs.read_text() == "precious"
+    assert foreign.read_text() == "precious"
 
 
 @pytest.mark.parametrize("ending", [".part.json", ".part.json.new"])
 def test_notes_follow_no_links(tmp_path: Path, ending: str) -> None:
     """A link that appears after the check leads nowhere: what it names is neither read nor written."""
-    theirs = tmp_path / "theirs"
-    theirs.write_bytes(PART.to_json())
+    foreign = tmp_path / "foreign"
+    foreign.write_bytes(PART.to_json())
     (tmp_path / "x.mp4.part").write_bytes(MOVIE[:100])
-    (tmp_path / f"x.mp4{ending}").symlink_to(theirs)
+    (tmp_path / f"x.mp4{ending}").symlink_to(foreign)
     part = PartFile(tmp_path / "x.mp4", "v", DirectorySync())
     part.open(overwrite=False)
     assert part.size == 0  # the note of another file vouches for nothing
     part.write([MOVIE[:50]], PART)
     part.close()
-    assert theirs.read_bytes() == PART.to_json()
+    assert foreign.read_bytes() == PART.to_json()
     note = tmp_path / "x.mp4.part.json"
     assert not note.is_symlink()
     assert json.loads(note.read_text())["video_id"] == "v"
-    assert whole(tmp_path) == ["theirs", "x.mp4.part", "x.mp4.part.json"]
+    assert whole(tmp_path) == ["foreign", "x.mp4.part", "x.mp4.part.json"]
 
 
 def test_a_link_that_appears_in_the_last_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between looking and writing, too, a link is not followed: the save fails, and what it names stays."""
-    theirs, draft = tmp_path / "theirs", tmp_path / "x.mp4.part.json.new"
-    theirs.write_text("precious")
+    foreign, draft = tmp_path / "foreign", tmp_path / "x.mp4.part.json.new"
+    foreign.write_text("precious")
     part = PartFile(tmp_path / "x.mp4", "v", DirectorySync())
     part.open(overwrite=False)
     unlink = Path.unlink
@@ -184,18 +184,18 @@ def test_a_link_that_appears_in_the_last_moment(tmp_path: Path, monkeypatch: pyt
     def planted(path: Path, *, missing_ok: bool = False) -> None:
         unlink(path, missing_ok=missing_ok)
         if path == draft:
-            path.symlink_to(theirs)
+            path.symlink_to(foreign)
 
     monkeypatch.setattr(Path, "unlink", planted)
     with pytest.raises(OSError, match=r".+"):
         part.write([MOVIE[:50]], PART)
     monkeypatch.undo()
     part.close()
-    assert theirs.read_text() == "precious"
+    assert foreign.read_text() == "precious"
 
 
 def test_a_pipe_in_place_of_a_note_keeps_nobody_waiting(tmp_path: Path) -> None:
-    """Whatever stands there, reading it ends."""
+    """Reading the note never blocks, whatever is in its place."""
     (tmp_path / "x.mp4.part").write_bytes(MOVIE[:100])
     os.mkfifo(tmp_path / "x.mp4.part.json")
     part = PartFile(tmp_path / "x.mp4", "v", DirectorySync())
@@ -221,7 +221,7 @@ async def test_names_that_are_no_text(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this file system has only names that are text")
     target.unlink()
-    assert (await FileHost(told(MOVIE)).save(target)).read_bytes() == MOVIE
+    assert (await FileHost(sized(MOVIE)).save(target)).read_bytes() == MOVIE
     with pytest.raises(TargetExists) as caught:
         check(target)
     str(caught.value).encode()
@@ -230,14 +230,14 @@ async def test_names_that_are_no_text(tmp_path: Path) -> None:
 
 async def test_bytes_and_paths_name_places_alike(tmp_path: Path) -> None:
     """A place may be named by text, bytes or a path."""
-    async with FileHost(told(MOVIE)).downloads() as downloads:
+    async with FileHost(sized(MOVIE)).downloads() as downloads:
         for name in (str(tmp_path / "x.mp4"), tmp_path / "x.mp4", os.fsencode(tmp_path / "x.mp4")):
             async with downloads.reserve(name, None, watermark=False, overwrite=False) as place:  # type: ignore[arg-type]  # bytes: undocumented
                 assert place.path == tmp_path / "x.mp4"
 
 
 async def test_a_proof_that_is_cancelled_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A caller who is cancelled while the place is proven waits for the end of that, and nothing stays."""
+    """A caller cancelled during the check waits for its end, and no file stays."""
     there, go_on = threading.Event(), threading.Event()
     write = os.write
 

@@ -337,7 +337,7 @@ def test_a_wrong_parameter_raises_at_the_call(wrong: dict[str, Any], says: str) 
     ],
 )
 async def test_a_picture_in_the_place_of_the_prompt(client: KlingClient, emulator: Emulator, name: str) -> None:
-    """Who gives a picture's name meant the other endpoint, and must not pay for a video of a file name."""
+    """A picture's name as a prompt is refused: the caller meant the other endpoint."""
     with pytest.raises(InvalidRequest, match=r"prompt: is the name of a picture.*image to video"):
         await client.text_to_video(name)
     assert sum(emulator.ledger.requests.values()) == 0
