@@ -47,7 +47,7 @@ async def a_file(directory: Path, file: Callable[[], FileAnswer], content: bytes
 
 
 def complete(body: bytes) -> FileAnswer:
-    """All bytes of a told length."""
+    """All bytes of an announced length."""
     return in_turn(sized(body))
 
 
@@ -62,9 +62,9 @@ def typed(kind: str, status: int) -> FileAnswer:
 
 
 TEXT: Final[dict[str, Callable[[], FileAnswer]]] = {
-    f"{name}, {'with' if make is told else 'without'} a length": lambda body=body, make=make: in_turn(make(body))  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
+    f"{name}, {'with' if make is sized else 'without'} a length": lambda body=body, make=make: in_turn(make(body))  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
     for name, body in TEXTS.items()
-    for make in (told, chunked)
+    for make in (sized, chunked)
 }
 
 # ---------------------------------------------------------------------------------------------- a save ends

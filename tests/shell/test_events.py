@@ -76,7 +76,7 @@ async def test_one_generation(make_client: ClientMaker, tmp_path: Path) -> None:
     assert [each.at for each in emitted] == sorted(each.at for each in emitted)
 
 
-async def test_questions_are_told(make_client: ClientMaker) -> None:
+async def test_polls_are_emitted(make_client: ClientMaker) -> None:
     """Each poll of tasks is an event, with its tasks and how long it took."""
     emitted: list[events.Event] = []
     handle = await make_client(on_event=emitted.append).submit(CAT)
@@ -368,7 +368,7 @@ def test_what_would_hear_nothing_is_no_listener(listener: Any) -> None:
         KlingClient(api_key="k", on_event=listener)
 
 
-async def test_no_secret_is_told(make_client: ClientMaker, emulator: Emulator, tmp_path: Path) -> None:
+async def test_no_secret_is_emitted(make_client: ClientMaker, emulator: Emulator, tmp_path: Path) -> None:
     """Neither keys nor signed addresses are in events, which are plain values; not even where errors repeat them."""
     emitted: list[events.Event] = []
     client = make_client(on_event=emitted.append)

@@ -449,7 +449,7 @@ async def test_the_intent_of_an_id_that_was_made(make_client: ClientMaker) -> No
 async def test_unsettled_names_only_what_attach_finds(
     make_client: ClientMaker, emulator: Emulator, caplog: pytest.LogCaptureFixture, *, lost: bool
 ) -> None:
-    """A cancelled caller's create is unsettled once its task id is known, and never by an external id that cannot be found."""
+    """A cancelled caller's create is unsettled once its task id is known, and never by an id that cannot be found."""
     fault = Fault.error(5000, after_effect=True).delayed(10) if lost else Fault.delay(10)
     emulator.faults.add(fault, on="create")
     client = make_client()
