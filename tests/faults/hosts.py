@@ -265,5 +265,5 @@ async def bad_target(directory: Path, place: Callable[[Path], str], lacks: tuple
             try:
                 await play.client().generate(ImageToVideo(image=IMAGE), place(directory))
             except KlingError as error:
-                return play.sized(f"`{type(error).__name__}`; {len(play.stub.seen)} requests", str(error))
-        return play.sized("saved", saved=1)
+                return play.told(f"`{type(error).__name__}`; {len(play.stub.seen)} requests", str(error))
+        return play.told("saved", saved=1)
