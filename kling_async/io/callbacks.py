@@ -64,7 +64,7 @@ class Callbacks:
         try:
             return self._api.called_back(body)
         except UnknownStatus as error:
-            logger.debug("a callback tells nothing: %s", error, extra={"kling_event": "callback_unknown"})
+            logger.debug("a callback has an unknown status: %s", error, extra={"kling_event": "callback_unknown"})
             return None
 
     async def take(self, task: Task, body: bytes, *, signed: bool) -> bool:

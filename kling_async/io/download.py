@@ -1,4 +1,4 @@
-"""Downloads results to files: a file is complete or absent, and an interrupted download is resumed."""
+"""Downloads results: a file is complete or absent, and an interrupted download is resumed."""
 
 import asyncio
 import contextlib
@@ -110,7 +110,7 @@ class Downloads:
         for index, path in enumerate(paths):
             if source.problem(index) is not None:
                 continue  # save the others first
-            # The target's own file is reserved already; the names of the others are known only now.
+            # `reserve` locked the target's own file; the names of the others are known only now.
             with contextlib.nullcontext() if path == place.path else self._alone(place, path):
                 async with self._places:
                     paths[index] = await self._save_one(source, index, path, place, overwrite=overwrite)

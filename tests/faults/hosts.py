@@ -182,8 +182,9 @@ def redirected(status: int) -> FileAnswer:
 ADDRESSES: Final[dict[str, Callable[[], FileAnswer]]] = {
     **{f"{status} to a signed address": lambda s=status: redirected(s) for status in (301, 302, 303, 307, 308)},  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
     **{
-        f"{status}, then the file": lambda s=status: in_turn(answer(s), sized(VIDEO)) for status in (400, 401, 403, 410)
-    },  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
+        f"{status}, then the file": lambda s=status: in_turn(answer(s), sized(VIDEO))  # type: ignore[misc]  # as above
+        for status in (400, 401, 403, 410)
+    },
     "404 five times, then the file": lambda: in_turn(*[answer(404)] * 5, sized(VIDEO)),
 }
 REFUSING: Final[dict[str, Callable[[], FileAnswer]]] = {
