@@ -98,7 +98,7 @@ async def _begun(
         look += 1
         file = await downloads.fetching.known(source, anew=True)
         if look == MAX_LOOKUPS:
-            # Its hosts disagree about range support or ETags: rely on the length only.
+            # Its hosts serve different files or ETags: only the length is reliable.
             file = attrs.evolve(file, in_parts=False, etag=None, modified=None)
 
 

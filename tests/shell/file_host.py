@@ -1,4 +1,4 @@
-"""Hosts of a finished task's file that answer what a test says, and the service that knows where the file is."""
+"""Hosts of a finished task's file with scripted answers, and the service that has the address of the file."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ def whole(directory: Path) -> list[str]:
 
 
 FileAnswer = Answer | Callable[[int], bytes]
-"""Raw bytes, or what makes them from the beginning of the range that was asked for."""
+"""Raw bytes, or a function that makes them from the beginning of the requested range."""
 
 
 def service(url: str, *files: FileAnswer, again: str | None = None) -> "Respond":
@@ -144,7 +144,7 @@ class FileHost:
             return b"".join([chunk async for chunk in stream])
 
     def refresh(self, task: Task) -> Callable[[], "asyncio.Future[Task]"]:
-        """What asks the service anew."""
+        """Queries the task again."""
 
         def refresh() -> "asyncio.Future[Task]":
             self.asked_anew += 1

@@ -1,4 +1,4 @@
-"""A server of raw bytes that keeps its connections, and may send more on them than it was asked for."""
+"""A server of raw bytes that keeps its connections, and may send unsolicited bytes on them."""
 
 import asyncio
 import contextlib

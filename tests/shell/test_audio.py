@@ -53,7 +53,7 @@ def seen(path: Path) -> tuple[int, int]:
 
 
 async def test_sound_from_words(client: KlingClient, emulator: Emulator, tmp_path: Path) -> None:
-    """The sound is as long as was asked for, comes as the MP3 or the WAV by its name, and costs what was expected."""
+    """The sound has the requested length, is MP3 or WAV by the file name, and costs what was estimated."""
     handle = await client.text_to_audio("rain on a tin roof", duration=5.5)
     [entry] = emulator.ledger.entries
     own = {"external_task_id": handle.external_task_id}

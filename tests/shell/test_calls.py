@@ -197,7 +197,7 @@ async def test_a_clock_that_is_set_right_later_is_followed(make_client: ClientMa
 
 
 async def test_without_a_date_the_error_says_so(make_client: ClientMaker) -> None:
-    """Where answers carry no Date, a token that stays refused is said to be nothing to compare with."""
+    """Where answers carry no Date, the error about a refused token has no clock to compare with."""
     async with serve(lambda _: refusal(401, 1003)) as stub:
         with pytest.raises(TokenTimeError, match="carries no Date"):
             await make_client(base_url=stub.base_url).get_task("image2video:1")
@@ -279,7 +279,7 @@ async def test_a_redirect_is_not_followed(make_client: ClientMaker) -> None:
 
 
 async def test_nobody_listens(make_client: ClientMaker, image: Path) -> None:
-    """A create that never reached the service is retried, then says to check network and address; nothing in doubt."""
+    """A create that never reached the service is retried; the error advises what to check, and nothing is in doubt."""
     async with serve(lambda _: b"") as stub:
         gone = stub.base_url
     with pytest.raises(ConnectionFailed, match="check the network and base_url"):
@@ -388,7 +388,7 @@ async def test_an_id_of_a_task_just_made_is_a_conflict(make_client: ClientMaker,
 
 
 async def test_an_id_of_an_old_task_is_a_conflict(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """A user's own id that an older task has: the conflict names that task, nothing is adopted unless asked for."""
+    """A user's own id that an older task has: the conflict names that task, nothing is adopted unless requested."""
     client = make_client()
     first = await client.image_to_video(image, external_task_id="job-1")
     await asyncio.sleep(60)
@@ -525,7 +525,7 @@ async def test_the_date_header_is_read(make_client: ClientMaker) -> None:
 
 
 async def test_a_timeout_keeps_the_services_words(make_client: ClientMaker, image: Path) -> None:
-    """TaskTimeout and CreateInDoubt carry what the service said last: code, request id and message."""
+    """TaskTimeout and CreateInDoubt carry the last answer of the service: code, request id and message."""
     down = refusal(500, 5000, "Internal database down")
     async with serve(Service([task_answer()], [down])) as stub:
         handle = await make_client(base_url=stub.base_url, polling=Polling(deadline=60)).image_to_video(image)

@@ -182,7 +182,7 @@ async def test_a_lost_answer_does_not_hold_up_the_others(
 
 
 async def test_a_lent_session_that_raises_for_status(make_client: ClientMaker, image: Path) -> None:
-    """A lent session's `raise_for_status` does not hide what the service says."""
+    """A lent session's `raise_for_status` does not hide the service's answer."""
     async with serve(lambda _: refusal(429, 1102)) as stub, aiohttp.ClientSession(raise_for_status=True) as session:
         with pytest.raises(InsufficientBalance):
             await make_client(base_url=stub.base_url, session=session).image_to_video(image)
@@ -190,7 +190,7 @@ async def test_a_lent_session_that_raises_for_status(make_client: ClientMaker, i
 
 
 async def test_a_lent_session_that_is_closed(make_client: ClientMaker, image: Path) -> None:
-    """A lent session that is closed is said at once; nothing is in doubt, since nothing was sent."""
+    """A closed lent session is an error at once; nothing is in doubt, since nothing was sent."""
     loop = asyncio.get_running_loop()
     async with serve(lambda _: answer(200, b"")) as stub, aiohttp.ClientSession() as session:
         client = make_client(base_url=stub.base_url, session=session)
@@ -227,7 +227,7 @@ def test_a_handle_on_another_loop_is_a_clear_error() -> None:
 async def test_more_places_that_are_said_at_once(
     client: KlingClient, image: Path, tmp_path: Path, occupied: str
 ) -> None:
-    """Names that are too long, links to nothing and parts that are in the way are said before waiting."""
+    """Names that are too long, links to nothing and parts that are in the way are errors before waiting."""
     (tmp_path / "dangling.mp4").symlink_to(tmp_path / "nowhere")
     (tmp_path / "blocked.mp4.part").mkdir()
     handle = await client.image_to_video(image)
@@ -237,7 +237,7 @@ async def test_more_places_that_are_said_at_once(
 
 
 async def test_a_taken_name_in_a_directory_is_said_at_once(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """In a directory the name of a submitted task is known, so that a file of that name is said before waiting."""
+    """In a directory the name of a submitted task is known, so an existing file is an error before waiting."""
     handle = await client.image_to_video(image)
     (tmp_path / f"{handle.task_id}.mp4").write_text("precious")
     with pytest.raises(FileExistsError):

@@ -86,7 +86,7 @@ def test_a_proxy_that_cannot_be_read_is_told_at_once(monkeypatch: pytest.MonkeyP
 
 
 def test_a_proxy_that_is_not_spoken_warns(caplog: pytest.LogCaptureFixture) -> None:
-    """SOCKS is left out, and the log says so."""
+    """SOCKS is left out, and logged."""
     assert proxies_from({"ALL_PROXY": "socks5://u:secret@127.0.0.1:1"}).by_scheme == {}
     assert "ALL_PROXY is not used" in caplog.text
     assert "secret" not in caplog.text

@@ -93,7 +93,7 @@ async def test_an_id_of_an_older_task_is_a_conflict(kling: KlingClient, emulator
 
 
 async def test_a_wrong_host_is_named_and_nothing_is_paid(kling: KlingClient, emulator: Emulator) -> None:
-    """A page in place of an answer is never read; the client stops, and says where it has asked."""
+    """A page in place of an answer is never read; the client stops, and the error contains the address."""
     emulator.account.legacy_only = True
     with pytest.raises(KlingError) as caught:
         await kling.submit(clip())
@@ -241,7 +241,7 @@ async def test_a_key_is_paid_once_whatever_happens_to_its_processes(
 async def test_a_journal_of_an_api_key_does_not_stop_a_pair_of_keys(
     make_client: ClientMaker, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """What a client cannot ask for is left to another one; the rest is recovered."""
+    """Work whose tasks a client cannot query is left to another one; the rest is recovered."""
     first = make_client(api_key=emulator.api_key, journal=tmp_path / "work.sqlite")
     await first.submit(clip(), key="current")
     await first.text_to_video("a cat")

@@ -76,7 +76,7 @@ async def test_a_host_without_the_current_generation_is_refused(host: str) -> No
 
 
 async def test_a_pair_of_keys_is_refused(client: KlingClient, emulator: Emulator) -> None:
-    """Wherever the current generation would be asked for something, before anything is sent."""
+    """Wherever the current generation would be used, before anything is sent."""
     await refuses(client, "takes an API key only")
     assert not emulator.ledger.requests
 
@@ -97,6 +97,6 @@ async def refuses(kling: KlingClient, words: str) -> None:
 
 @pytest.mark.parametrize("reference", ["tasks:", "tasks:external:", "tasks:1,2", "tasks:external:a,b"])
 async def test_a_reference_names_one_task(kling: KlingClient, reference: str) -> None:
-    """A comma would ask for two tasks, and nothing for none."""
+    """A comma would query two tasks, and an empty id none."""
     with pytest.raises(InvalidReference):
         kling.attach(reference)

@@ -30,7 +30,7 @@ async def submitted(kling: KlingClient, count: int, **options: Any) -> list[Task
 
 
 async def test_twenty_tasks_share_each_question(kling: KlingClient, emulator: Emulator) -> None:
-    """All that wait are asked for with the one that is due: what one task would cost is enough for all."""
+    """All waiting tasks are queried with the one that is due, at the cost of one query."""
     handles = await submitted(kling, 20)
     lags = await seen(handles, emulator)
     assert polls(emulator) <= 2 * 20
@@ -122,7 +122,7 @@ async def test_both_generations_share_questions_once_the_account_has_shown_it(
     ],
 )
 async def test_a_trial_that_fails_delays_nobody(kling: KlingClient, emulator: Emulator, fault: Fault) -> None:
-    """However the service takes ids of both generations, all others are asked for as if there had been no trial."""
+    """However the service takes ids of both generations, all others are queried as if there had been no trial."""
     asked = questions(emulator)
     handles = await of_both(kling)
     legacy = str(handles[-1].task_id)
@@ -199,7 +199,7 @@ async def test_a_broken_answer_ends_no_task(kling: KlingClient, emulator: Emulat
 
 
 async def test_the_list_of_a_time(kling: KlingClient) -> None:
-    """It goes on by cursor, and can be asked for tasks of a status; each task comes once."""
+    """It goes on by cursor, and can be filtered by status; each task comes once."""
     early = datetime.fromtimestamp(wall()() - 5, UTC)
     first = await submitted(kling, 7)
     await asyncio.gather(*(handle.wait() for handle in first))
@@ -221,7 +221,7 @@ async def test_the_list_of_a_time(kling: KlingClient) -> None:
 async def test_what_a_process_left_is_found_without_a_journal(
     kling: KlingClient, make_client: ClientMaker, emulator: Emulator
 ) -> None:
-    """By the ids that are made for tasks that have none, or by another beginning; nothing is asked of the handles."""
+    """By the ids that are made for tasks that have none, or by another beginning; the handles are not queried."""
     early = datetime.fromtimestamp(wall()() - 5, UTC)
     ours = await submitted(kling, 2)
     mine = await kling.submit(current.TextToVideo("a cat", model=TURBO, external_task_id="job-1"))

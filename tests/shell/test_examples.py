@@ -1,4 +1,4 @@
-"""Every example does what its first lines say."""
+"""Every example does what its docstring describes."""
 
 import importlib.util
 import runpy
@@ -37,7 +37,7 @@ def is_video(path: Path) -> bool:
 
 
 async def test_one_clip(tmp_path: Path, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """`one_clip.py` says what it costs and saves the video; a second run pays nothing and says why."""
+    """`one_clip.py` prints the cost and saves the video; a second run pays nothing and prints why."""
     words = (str(IMAGES / "cat.png"), str(tmp_path / "cat.mp4"))
     await load("one_clip").main(*words)
     assert capsys.readouterr().out == f"costs about 0.350 USD\nsaved: {words[1]}\n"
@@ -109,7 +109,7 @@ async def test_traces(tmp_path: Path, emulator: Emulator, capsys: pytest.Capture
 
 @pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("[a-z]*.py")))
 async def test_usage(example: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that is given other words than it takes says what it takes, and ends."""
+    """A program called with wrong arguments prints its usage, and exits."""
     takes_many = example == "many_clips.py"
     for words in ([], ["one"] if takes_many else ["one", "two", "three", "four", "five"]):
         monkeypatch.setattr(sys, "argv", [example, *words])

@@ -1,4 +1,4 @@
-"""Addresses of files: asked for as they came, renewed where they expired, and nothing of ours goes there."""
+"""Addresses of files: requested unchanged, renewed when they expire, and no credentials are sent to them."""
 
 import asyncio
 import base64
@@ -61,7 +61,7 @@ async def test_what_a_request_line_cannot_hold(tmp_path: Path) -> None:
 
 
 async def test_an_address_without_a_scheme_has_that_of_the_service(tmp_path: Path) -> None:
-    """`//host/x` is asked for as the service is."""
+    """`//host/x` is requested with the scheme of the service."""
     host = FileHost(sized(MOVIE))
     await save(host, tmp_path / "x.mp4", lambda host: finished(video(host.base.removeprefix("http:") + "/x")))
     assert host.seen[0].path == "/x"
@@ -91,7 +91,7 @@ async def test_redirects_without_end(tmp_path: Path) -> None:
 
 
 async def test_a_resumed_download_is_redirected_again(tmp_path: Path) -> None:
-    """Each connection begins at the service's address, and asks for the rest where that leads."""
+    """Each connection begins at the service's address, and requests the rest where that redirects to."""
 
     def respond(seen: Seen) -> Answer:
         if seen.path == "/f":
@@ -170,7 +170,7 @@ def ended(seconds_ago: float | None) -> Callable[[FileHost], Task]:
 
 @pytest.mark.parametrize("ago", [5.0, 59.0, None, -30.0])
 async def test_a_file_that_has_not_arrived_yet_is_waited_for(tmp_path: Path, ago: float | None) -> None:
-    """404 in the first minute after a task's end is patience: the task is asked for anew, until the budget is over."""
+    """404 in the first minute after a task's end is waited out: the task is queried again within the budget."""
     host = FileHost(*[answer(404)] * 5, sized(MOVIE))
     assert (await save(host, tmp_path / "x.mp4", ended(ago))).read_bytes() == MOVIE
     assert host.asked_anew == 5
@@ -191,7 +191,7 @@ async def test_a_file_that_is_gone_is_not_waited_for(tmp_path: Path) -> None:
 
 
 async def test_a_task_whose_videos_are_not_listed_yet(tmp_path: Path) -> None:
-    """`succeed` without videos is asked for anew over the budget; so is a watermark that was asked for."""
+    """`succeed` without videos is queried again within the budget; so is a missing requested watermark."""
     host = FileHost(sized(MOVIE))
     async with host.downloads() as downloads:
         good = finished(video(f"{host.base}/f", f"{host.base}/w"), watermark=True)

@@ -66,7 +66,7 @@ async def test_one_task_alone_is_asked_for_singly(make_client: ClientMaker, imag
 async def test_a_beat_keeps_its_meaning(
     make_client: ClientMaker, image: Path, emulator: Emulator, polling: Polling | None
 ) -> None:
-    """However pages fall, no task waits longer for a look than its own schedule says."""
+    """However pages fall, no task waits longer for a poll than its own schedule allows."""
     client = make_client(concurrency=20, polling=polling)
     handles = []
     for _ in range(12):
@@ -126,7 +126,7 @@ async def test_what_a_page_does_not_hold_is_asked_for_at_once(
 async def test_a_list_that_always_fails_only_costs_the_trials(
     make_client: ClientMaker, image: Path, emulator: Emulator, fault: Fault
 ) -> None:
-    """All tasks are seen by single questions; the list is asked ever more rarely."""
+    """All tasks are found by single queries; the list is requested ever more rarely."""
     emulator.faults.add(fault, on="list")
     handles = await submitted(make_client(concurrency=20, polling=BEAT), image, 20)
     await asyncio.gather(*(handle.wait() for handle in handles))
@@ -211,7 +211,7 @@ async def test_a_listener_may_end_what_the_same_page_tells_next(
 
 
 async def test_the_client_learns_and_hands_on(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """After forty tasks of a kind it knows how long they take; a second client that is told is near from the start."""
+    """Durations are learned from forty tasks; a second client with them is accurate from the start."""
     client = make_client(concurrency=20)
     published = client.durations.of("image2video/kling-v2-6/std/5", 85.0).look_schedule().median
     for _ in range(2):
@@ -301,7 +301,7 @@ async def test_pages_that_hang_do_not_outlive_a_deadline(
 async def test_cancelling_all_tasks_of_the_loop_does_not_end_the_following(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """A stranger who cancels every task there is does not cancel what is being made: it is asked for again."""
+    """A stranger who cancels every task there is does not cancel a running query: it is repeated."""
     emulator.faults.add(Fault.delay(5), on=("query", "list"))
     handles = await submitted(make_client(concurrency=20, polling=BEAT), image, 12)
     await asyncio.sleep(12)

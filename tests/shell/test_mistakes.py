@@ -270,7 +270,7 @@ async def test_a_word_that_is_none_is_refused(client: KlingClient, image: Path, 
     "wrong", [{"endpoint": []}, {"endpoint": None}, {"page_size": 5.0}, {"page_size": []}, {"page_size": 0}]
 )
 async def test_a_list_that_cannot_be_asked_for(client: KlingClient, wrong: dict[str, Any]) -> None:
-    """The parameters of the list are checked before it is asked for."""
+    """The parameters of the list are checked before it is fetched."""
     with pytest.raises(InvalidRequest, match="must be"):
         await anext(client.tasks(**{"endpoint": "image2video", **wrong}))
 

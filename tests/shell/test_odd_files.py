@@ -158,7 +158,7 @@ async def test_a_part_that_is_text_begins_anew(tmp_path: Path) -> None:
 
 
 async def test_an_empty_file_is_none(tmp_path: Path) -> None:
-    """A host that sends nothing is asked again, and given up after the budget; nothing stays."""
+    """A host that sends nothing is retried, and given up after the budget; nothing stays."""
     host = FileHost(sized(b""), chunked(b""), answer(204), sized(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     with pytest.raises(DownloadError, match="sent nothing"):
@@ -217,7 +217,7 @@ async def test_a_second_look_resumes_too(tmp_path: Path) -> None:
 
 
 async def test_a_stream_that_comes_shorter_again_has_not_ended() -> None:
-    """What ends before the place where the consumer is says nothing about the end."""
+    """A body that ends before the consumer's position does not show where the file ends."""
     odd = ODD["noise"]
     with pytest.raises(DownloadError, match="ended before"):
         await FileHost(chunked(odd[:3000]), chunked(odd[:2000])).stream()
@@ -241,7 +241,7 @@ async def test_the_rest_is_asked_for_first(tmp_path: Path, caplog: pytest.LogCap
 
 
 async def test_a_length_that_is_too_large_is_corrected(tmp_path: Path) -> None:
-    """A host that announced more than there is says so when it is asked for the rest."""
+    """A host that announced too much reports it when the rest is requested."""
     more = sized(MOVIE, cut=len(MOVIE), ETag='"a"', Content_Length=str(len(MOVIE) + 1000))
     host = FileHost(more, answer(416, b"", Content_Range=f"bytes */{len(MOVIE)}"))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
@@ -253,7 +253,7 @@ async def test_a_length_that_is_too_large_is_corrected(tmp_path: Path) -> None:
 async def test_a_length_that_is_too_small_is_corrected(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, more: bytes | Callable[[Seen], bytes], first: tuple[bytes, ...]
 ) -> None:
-    """All that was announced came, and ends within a box: the host is asked for more until it says how much it has."""
+    """All that was announced came, and ends within a box: more is requested until the host reports how much it has."""
     short = sized(MOVIE[:-1000], ETag='"a"')
     host = FileHost(short, *first, more, sized(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
@@ -263,7 +263,7 @@ async def test_a_length_that_is_too_small_is_corrected(
 
 
 async def test_what_is_fetched_anew_is_judged_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """That a host named another length once says nothing of the body that comes then, which may break off, too."""
+    """A correction of the announced length does not apply to the next body, which may break off, too."""
     short, cut = sized(MOVIE[:-1000], ETag='"a"'), chunked(MOVIE[:-2000], ETag='"a"')
     host = FileHost(short, rest(MOVIE), cut, rest(MOVIE), sized(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
@@ -321,7 +321,7 @@ async def test_a_packed_file_is_unpacked(
     make: Make,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What came packed although it was asked not to is unpacked, in one go and without a warning."""
+    """A body that is compressed against the request is decompressed, in one go and without a warning."""
     packed = zlib.compress(VIDEO) if encoding == "deflate" else gzip.compress(VIDEO)
     host = FileHost(make(packed, Content_Encoding=encoding, ETag='"packed"'))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == VIDEO
@@ -359,7 +359,7 @@ async def test_a_packed_page_is_refused(tmp_path: Path) -> None:
 
 
 async def test_an_encoding_that_nobody_can_undo(tmp_path: Path) -> None:
-    """What cannot be unpacked is said, with its name."""
+    """The error about an unknown encoding contains its name."""
     with pytest.raises(DownloadError, match=r"packs the video \(br\)"):
         await FileHost(sized(MOVIE, Content_Encoding="br")).save(tmp_path / "x.mp4")
 

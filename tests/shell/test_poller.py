@@ -189,7 +189,7 @@ async def test_one_page_answers_for_many() -> None:
     ids=["in passing", "unexpected", "hangs"],
 )
 async def test_a_page_that_fails(failure: Exception | None, at: float, caplog: pytest.LogCaptureFixture) -> None:
-    """In passing: all are asked for after the retry's delay. Unexpected, or late by ten seconds: at once."""
+    """In passing: all are queried after the retry's delay. Unexpected, or late by ten seconds: at once."""
     caplog.set_level(logging.DEBUG, "kling_async")
     story = Story()
     story.service.page_fails = failure
@@ -271,7 +271,7 @@ async def test_a_question_that_a_stranger_cancels_is_asked_again(count: int) -> 
 
 
 async def test_closing_ends_all_waits_and_leaves_nothing() -> None:
-    """Questions under way are cancelled, waiters get the reference, and no timer asks again."""
+    """Running queries are cancelled, waiters get the reference, and no timer polls again."""
     story = Story()
     watches = [story.follow("1"), story.follow("2", attached=True)]
     await asyncio.sleep(0.1)

@@ -50,7 +50,7 @@ async def sent(base_url: str, proxies: dict[str, str], session: aiohttp.ClientSe
 
 
 async def test_the_client_asks_through_the_proxy(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that only the proxy knows is reached by HTTP_PROXY."""
+    """A name that only the proxy can resolve is reached by HTTP_PROXY."""
     async with serve(lambda _: task_answer()) as stub, proxy(port_of(stub)) as via:
         monkeypatch.setenv("HTTP_PROXY", via.url)
         task = await make_client(base_url=API).get_task("image2video:1")
@@ -60,7 +60,7 @@ async def test_the_client_asks_through_the_proxy(make_client: ClientMaker, monke
 
 
 async def test_this_machine_is_asked_directly(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the variables say."""
+    """Whatever the variables contain."""
     async with serve(lambda _: task_answer()) as stub, proxy(port_of(stub)) as via:
         monkeypatch.setenv("HTTP_PROXY", via.url)
         await make_client(base_url=stub.base_url).get_task("image2video:1")
@@ -70,7 +70,7 @@ async def test_this_machine_is_asked_directly(make_client: ClientMaker, monkeypa
 async def test_files_come_through_the_proxy(
     make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A result's host is asked through the proxy as well, and gets no credentials."""
+    """A result's host is reached through the proxy as well, and gets no credentials."""
 
     def respond(seen: Seen) -> bytes:
         if seen.path.startswith("/v1/"):

@@ -86,7 +86,7 @@ LOST: dict[str, Answer] = {
     "garbage": b"garbage\r\n\r\n",
     **FOREIGN,
 }
-"""What leaves open whether there is a task."""
+"""Failures after which a task may exist."""
 
 
 @pytest.mark.parametrize("effect", [True, False])
@@ -152,7 +152,7 @@ async def test_what_surely_made_nothing_is_sent_again(
 
 @pytest.mark.parametrize("code", [1200, 1201, 1102, 1301, 1103])
 async def test_a_refusal_is_raised_at_once(make_client: ClientMaker, code: int) -> None:
-    """The service's no is the service's no; without look-ups, nothing is asked."""
+    """A refusal of the service is final; without look-ups, nothing is queried."""
     async with running(creates=[refusal(400, code, "not like this")], effect=False) as service:
         with pytest.raises(kling_async.ApiError, match="not like this") as caught:
             await make_client(base_url=service.base_url).submit(RawTask(PATH, {"external_task_id": "job-1"}))
@@ -222,7 +222,7 @@ async def test_an_unexpected_answer_shows_no_secret(make_client: ClientMaker) ->
 
 
 async def test_a_whole_life(make_client: ClientMaker) -> None:
-    """Made by POST, asked for by its id, awaited for results as they came, attached and listed in other clients."""
+    """Made by POST, queried by its id, awaited for its unchanged results, attached and listed in other clients."""
     results = {"shots": [{"number": 1, "text": "a"}], "videos": [{"id": "v", "url": "https://h/v.mp4", "odd": 5}]}
     async with running(results=results) as service:
         client = make_client(base_url=service.base_url)
@@ -250,7 +250,7 @@ async def test_an_external_id_of_any_letters(make_client: ClientMaker) -> None:
 
 
 async def test_many_of_a_path_that_has_no_list(make_client: ClientMaker) -> None:
-    """Where pages of the list are refused, each task is asked for singly."""
+    """Where pages of the list are refused, each task is queried by itself."""
     async with running(lists=False) as service:
         client = make_client(base_url=service.base_url, concurrency=40)
         handles = await asyncio.gather(*(client.submit(RawTask(PATH, {"n": number})) for number in range(40)))

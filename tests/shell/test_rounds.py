@@ -1,4 +1,4 @@
-"""What comes in many pieces at once leaves the event loop to others: a round of it takes so much and no more."""
+"""Downloads in many chunks leave the event loop to other tasks: each round reads a limited number of bytes."""
 
 import asyncio
 import gc

@@ -190,7 +190,7 @@ async def test_a_slow_consumer_is_not_the_host() -> None:
 
 
 async def test_a_body_without_a_length_is_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that does not say how much comes may send 2 GiB at most; one that says so may send more."""
+    """A host may send 2 GiB at most without announcing the length, and more with it."""
     assert transfer.MOST_BYTES == 2 * 2**30
     monkeypatch.setattr(transfer, "MOST_BYTES", 100_000)
     with pytest.raises(DownloadError, match="too many"):
@@ -201,7 +201,7 @@ async def test_a_body_without_a_length_is_capped(tmp_path: Path, monkeypatch: py
 
 
 async def test_a_date_vouches_for_the_rest(tmp_path: Path) -> None:
-    """Without a strong ETag the rest is asked for by `Last-Modified`, if that is older than the answer."""
+    """Without a strong ETag the rest is requested by `Last-Modified`, if that is older than the answer."""
     dated: dict[str, Any] = {"ETag": 'W/"a"', "Last_Modified": MONDAY, "Date": LATER}
     host = FileHost(sized(MOVIE, cut=3000, **dated), rest(MOVIE, 'W/"a"', Last_Modified=MONDAY))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE

@@ -25,7 +25,7 @@ from tests.shell.stub import Answer, Seen, answer, serve, task_answer
 
 
 async def test_save_makes_a_playable_file(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """`save` waits, streams to disk and leaves the file alone there: H.264, yuv420p, of the asked length."""
+    """`save` waits, streams to disk and leaves the file alone there: H.264, yuv420p, of the requested length."""
     handle = await client.image_to_video(image, mode="pro", duration=10)
     path = await handle.save(tmp_path / "cat.mp4")
     assert whole(tmp_path) == ["cat.mp4"]
@@ -51,7 +51,7 @@ async def test_directories(client: KlingClient, image: Path, tmp_path: Path, pla
 
 
 async def test_an_existing_file_is_left_alone(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """Without `overwrite` a file is never replaced, and that is said before waiting."""
+    """Without `overwrite` a file is never replaced, and the error comes before waiting."""
     target = tmp_path / "cat.mp4"
     target.write_text("precious")
     handle = await client.image_to_video(image)

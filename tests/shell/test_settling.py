@@ -193,7 +193,7 @@ async def test_a_refusal_in_the_background_is_settled(
 
 @pytest.fixture
 def not_found_by_external_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The endpoint's tasks cannot be asked for by their external id."""
+    """The endpoint's tasks cannot be queried by their external id."""
     endpoint = attrs.evolve(ENDPOINT, finds_by_external_id=False)
     monkeypatch.setattr("kling_async.io.refusals.endpoint_of", lambda _: endpoint)
 

@@ -50,7 +50,7 @@ async def taken(lines: Slots, *counts: int) -> list[Slot]:
 
 
 async def waiting(lines: Slots, *counts: int) -> "list[asyncio.Task[Slot]]":
-    """Requests that have asked for slots in this order."""
+    """Requests that wait for slots in this order."""
     takers = [asyncio.ensure_future(lines.take(LINE, count)) for count in counts]
     await settle()
     return takers
@@ -211,7 +211,7 @@ async def test_those_behind_a_failed_one_move_up() -> None:
     ("count", "wanted"), [(1, "no slot of image/kling-v2 came"), (3, "no 3 slots of image/kling-v2 came")]
 )
 async def test_a_timeout_names_the_line_and_what_is_held(count: int, wanted: str) -> None:
-    """The message says what was waited for, for how long, and how many slots this client holds."""
+    """The message contains the line, the seconds waited, and how many slots this client holds."""
     lines = await grown(4, queue_deadline=20)
     await taken(lines, 3, 1)
     with pytest.raises(QueueTimeout, match=wanted) as caught:
