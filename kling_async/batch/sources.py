@@ -53,7 +53,7 @@ def opened(path: str, default: str) -> Iterator[Iterator[RawRow]]:
 
 def _opened_at_once(path: str, flags: int) -> int:
     """Opens a file without blocking on a named pipe that has no writer."""
-    return os.open(path, flags | system.HERE.waits_for_nobody)
+    return os.open(path, flags | system.HERE.nonblocking)
 
 
 # ---------------------------------------------------------------------------------------------------------- files

@@ -1,1 +1,1 @@
-"""The shell: everything that awaits, reads, writes or tells the time; it decides nothing that the core can decide."""
+"""The shell: all I/O and all use of clocks. Decisions are made in `protocol`."""

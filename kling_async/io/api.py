@@ -1,4 +1,4 @@
-"""One call: authorise, send, read, retry."""
+"""Calls to the service: authorise, send, read, retry."""
 
 import asyncio
 import logging
@@ -31,17 +31,17 @@ logger = logging.getLogger("kling_async")
 _T = TypeVar("_T")
 
 CHECKS_AT_ONCE: Final = 16
-"""Requests checked in one turn of the loop, each for half a millisecond."""
+"""Requests checked per iteration of the event loop; each check takes half a millisecond."""
 
 
 class Api:
-    """The service's calls, each with its errors typed.
+    """Calls to the service, with typed errors.
 
     Args:
-        transport: sends.
+        transport: sends the requests.
         credentials: of the account.
         wall: this machine's time of day, in seconds since 1970.
-        retry: how calls that fail in passing are repeated.
+        retry: how calls are repeated after transient failures.
         uniform: random numbers for the delays.
     """
 
@@ -62,18 +62,18 @@ class Api:
         self._recognition = Recognition()
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
         self.own_secrets: frozenset[str] = frozenset()
-        """What no text may show besides credentials."""
+        """Secrets, besides credentials, that no text may show."""
 
     async def query(self, endpoint: Endpoint, task_id: str, *, by_external: bool = False) -> Task:
-        """Asks for one task, once.
+        """Queries one task, without retries.
 
         Args:
             endpoint: of the task.
             task_id: the second half of its reference.
-            by_external: whether that is known to be the caller's id.
+            by_external: whether `task_id` is known to be the external id.
 
         Raises:
-            KlingError: as `responses.task`, and for no answer.
+            KlingError: as `responses.task`, or there was no answer.
         """
         if endpoint.generation is Generation.CURRENT:
             request = requests.several([task_id])
@@ -85,13 +85,13 @@ class Api:
             )
         except KlingError as error:
             is_elsewhere = endpoint.is_raw and not endpoint.path.startswith(LEGACY_PREFIX) and error.http_status == 404
-            told = await self._as_current(endpoint, task_id) if is_elsewhere and not by_external else None
-            if told is None:
+            task = await self._as_current(endpoint, task_id) if is_elsewhere and not by_external else None
+            if task is None:
                 raise
-            return told
+            return task
 
     async def _as_current(self, endpoint: Endpoint, task_id: str) -> Task | None:
-        """A task that its own path does not tell: what is known of no path may be of the current generation."""
+        """Queries a raw task that its own path does not have as one of the current generation; None on failure."""
         try:
             request = requests.several([task_id])
             return await self.send(request, lambda response: several.one(response, endpoint.name, task_id))
@@ -99,14 +99,14 @@ class Api:
             return None
 
     async def query_all(self, endpoint: Endpoint, names: Sequence[str]) -> Mapping[str, Task | KlingError]:
-        """Asks for some tasks of the current generation, once, for those who wait for them.
+        """Queries several tasks of the current generation in one request, without retries.
 
         Args:
             endpoint: of the tasks.
             names: the second halves of their references.
 
         Returns:
-            Those that the answer has, by the same names.
+            The tasks and errors that the answer contains, by the same names.
 
         Raises:
             KlingError: as `query`.
@@ -115,10 +115,10 @@ class Api:
         return await self.send(request, lambda response: several.found(response, endpoint.name, names))
 
     async def get_task(self, endpoint: Endpoint, task_id: str, *, by_external: bool = False) -> Task:
-        """Asks for one task, as `query`; failures in passing are retried for `retry.budget` seconds.
+        """Queries one task, as `query`; transient failures are retried for `retry.budget` seconds.
 
         Raises:
-            TaskNotFound: the service does not know it.
+            TaskNotFound: the service has no such task.
             KlingError: as `query`.
         """
         reference = str(Reference(endpoint.name, task_id))
@@ -131,7 +131,7 @@ class Api:
             raise
 
     async def page(self, endpoint: Endpoint, request: HttpRequest) -> Page:
-        """Asks for one page of the list; failures in passing are retried.
+        """Fetches one page of the list; transient failures are retried.
 
         Raises:
             KlingError: as `query`.
@@ -142,7 +142,7 @@ class Api:
     async def listed(
         self, endpoint: Endpoint, request: HttpRequest, known: Callable[[str], TaskStatus | None]
     ) -> Listed:
-        """Asks for one page of the list, once, for those who wait for some of its tasks.
+        """Fetches one page of the list for the poller, without retries.
 
         Raises:
             KlingError: as `query`.
@@ -151,7 +151,7 @@ class Api:
         return await self.send(request, lambda response: read(response, endpoint.name, known))
 
     async def answer(self, request: HttpRequest) -> Any:
-        """Sends a call that makes no task, once, and gives the `data` of its answer.
+        """Sends a call that makes no task, without retries, and returns the `data` of its answer.
 
         Raises:
             ClientClosed: the client was closed meanwhile.
@@ -173,25 +173,25 @@ class Api:
         on_send: Callable[[], None] = lambda: None,
         on_repeat: Callable[[KlingError], None] = lambda _: None,
     ) -> Any:
-        """Sends a call that makes no task, and gives its value.
+        """Sends a call that makes no task, and returns its value.
 
-        One that charges is sent again only where it surely did nothing: it never left, or the service was too busy. Any
-        other is repeated for `retry.budget` seconds.
+        A call that charges is repeated only if it certainly had no effect: it was never sent, or the service was too
+        busy. Other calls are repeated for `retry.budget` seconds.
 
         Args:
-            endpoint: where.
+            endpoint: of the call.
             request: to send.
-            estimate: of what it costs.
+            estimate: of its cost.
             on_send: called right before the first byte of each send.
-            on_repeat: called where it charges, and is going to be sent again, with what the last send came to.
+            on_repeat: called with the error of the last send before a call that charges is repeated.
 
         Raises:
-            CallInDoubt: it charges, and its answer was lost.
+            CallInDoubt: the call charges, and its answer was lost.
             ClientClosed: the client was closed before it was sent.
             KlingError: as `query`.
         """
         sent_at: datetime | None = None
-        is_lost = False  # an answer to something that has an effect
+        is_lost = False  # the answer to a call that has an effect
 
         def began() -> None:
             nonlocal sent_at
@@ -226,10 +226,10 @@ class Api:
             raise
 
     async def problems_of(self, endpoint: Described, request: object) -> list[Problem]:
-        """Finds all problems of a request, its files included, by the service's clock."""
+        """Returns all problems of a request and its files, by the service's clock."""
         from kling_async.io.request_checks import problems_of  # noqa: PLC0415  (on first use: the rules take time)
 
-        async with self._checks:  # some in each turn of the loop: a thousand at once would hold up all else
+        async with self._checks:  # a few per loop iteration: a thousand at once would block the loop
             await asyncio.sleep(0)
         return await self.persistently(lambda: problems_of(endpoint, request, self.service_time()))
 
@@ -239,19 +239,19 @@ class Api:
 
     @property
     def clock_offset(self) -> ClockOffset:
-        """By how much the service's clock differs, as far as its answers tell."""
+        """The offset of the service's clock, as observed in its answers."""
         return self._tokens.clock_offset
 
     def service_time(self) -> float:
-        """The service's time of day, as far as the `Date` of its answers tells: seconds since 1970."""
+        """The service's time of day, by the `Date` header of its answers: seconds since 1970."""
         return self._wall() + self._tokens.clock_offset.seen
 
     def task_time(self) -> float:
-        """The time that a task has at most that is made now, as far as answers tell: seconds since 1970."""
+        """The latest `created_at` of a task that is made now, by the answers so far: seconds since 1970."""
         return self._wall() + self._tokens.clock_offset.of_tasks
 
     def task_clock_error(self) -> float:
-        """Seconds by which a task may be younger than its time says, by what answers have shown."""
+        """Seconds by which a task may be younger than its `created_at`, by the answers so far."""
         return self._tokens.clock_offset.task_error
 
     async def persistently(
@@ -261,12 +261,12 @@ class Api:
         may_repeat: Callable[[KlingError], bool] = lambda _: True,
         on_repeat: Callable[[KlingError], None] = lambda _: None,
     ) -> _T:
-        """Repeats what failed in passing; the last attempt begins `retry.budget` seconds after the first.
+        """Repeats an attempt after transient failures; the last one begins `retry.budget` seconds after the first.
 
         Args:
             attempt: to repeat.
-            may_repeat: whether it may be after an error that passes.
-            on_repeat: called with each error after which it will be.
+            may_repeat: whether a transient error may be retried.
+            on_repeat: called with each error that will be retried.
         """
         loop = asyncio.get_running_loop()
         attempts = self._retry.attempts(self._uniform, loop.time() + self._retry.budget)
@@ -284,7 +284,7 @@ class Api:
     async def send(
         self, request: HttpRequest, read: Callable[[HttpResponse], _T], began: Callable[[], None] = lambda: None
     ) -> _T:
-        """Sends with a token and reads the answer; a token that is refused for its times is renewed.
+        """Sends with a token and reads the answer; renews a token that is refused for its times.
 
         Args:
             request: to send.
@@ -292,7 +292,7 @@ class Api:
             began: called right before the first byte of each send.
 
         Raises:
-            KlingError: as `read`, and for no answer.
+            KlingError: as `read`, or there was no answer.
         """
         renewals = 0
         while True:
@@ -320,7 +320,7 @@ class Api:
             raise self._recognition.foreign(asyncio.get_running_loop().time(), error) from None
 
     async def _read(self, response: HttpResponse, read: Callable[[HttpResponse], _T], token: Token) -> _T:
-        """Reads an answer, a large one off the loop, without our secrets in its words."""
+        """Reads an answer without our secrets in its texts; a large one in a thread."""
         secrets = self._secrets(token)
         try:
             if len(response.body) <= LARGE_BYTES:
@@ -347,12 +347,12 @@ class Api:
         return read_without(secrets, lambda sent: responses.callback(sent.body, ""), HttpResponse(200, {}, body))
 
     def _remember(self, response: HttpResponse) -> None:
-        """Keeps what an answer of the service itself shows: that it is there, and its clock."""
+        """Records that the service itself answered, and the time of its clock."""
         self._recognition.answered()
         self._tokens.clock_offset.observe(responses.service_time(response), self._wall())
 
     def _warn_of_clock(self) -> None:
-        """Says once that this machine's clock is wrong."""
+        """Warns, once, that this machine's clock is wrong."""
         offset = self._tokens.clock_offset
         if offset.used and not self._clock_warned:
             self._clock_warned = True

@@ -1,4 +1,4 @@
-"""The budget of one client: reserved before anything is paid, settled by what it took."""
+"""The budget of one client: reserved before anything is paid, settled by the actual cost."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -22,30 +22,30 @@ _T = TypeVar("_T")
 
 
 class Account(Protocol):
-    """Where what a budget has given out is kept."""
+    """Stores the reservations and spending of a budget."""
 
     async def spending(self) -> Spending:
-        """What the present window has given out."""
+        """Returns what was reserved and spent in the current window."""
         ...
 
     async def reserve(self, amount: Decimal) -> Reservation:
         """Reserves an amount.
 
         Raises:
-            BudgetExceeded: it does not fit.
+            BudgetExceeded: the amount exceeds the budget.
         """
         ...
 
     def settle(self, reservation: Reservation, counted: Decimal) -> None:
-        """Counts an amount in place of a reservation."""
+        """Replaces a reservation by the amount that counts."""
         ...
 
 
 class InMemory:
-    """An `Account` in the budget itself.
+    """An `Account` in memory, in the budget object itself.
 
     Args:
-        budget: that keeps it.
+        budget: the budget.
         wall: the time of day, in seconds since 1970.
     """
 
@@ -74,7 +74,7 @@ class ClientBudget:
 
     Args:
         budget: what may be spent.
-        account: where what is given out is kept.
+        account: stores reservations and spending.
     """
 
     def __init__(self, budget: Budget, account: Account) -> None:
@@ -82,20 +82,20 @@ class ClientBudget:
         self.account = account
 
     def record(self, endpoint: Endpoint, request: Any) -> "Reserved":
-        """The place of a create.
+        """Returns the record of a create, with its price.
 
         Raises:
-            InvalidRequest: no price of it is known.
+            InvalidRequest: its price is unknown.
         """
         return Reserved(self, self.budget.price_of(endpoint.estimate(request)))
 
     async def paying(self, endpoint: CallEndpoint, request: Any, send: Callable[[], Awaitable[_T]]) -> _T:
-        """Sends a call that charges; where it may be billed, it counts.
+        """Sends a call that charges, and counts it where it may be billed.
 
         Raises:
-            InvalidRequest: no price of it is known.
-            BudgetExceeded: it does not fit; nothing was sent.
-            KlingError: as the sending.
+            InvalidRequest: its price is unknown.
+            BudgetExceeded: the price exceeds the budget; nothing was sent.
+            KlingError: as `send`.
         """
         reservation = await self.account.reserve(self.budget.price_of(endpoint.estimate(request)))
         try:
@@ -109,18 +109,18 @@ class ClientBudget:
         return value
 
     def settle(self, reservation: Reservation, result: Any, endpoint: Described | None, what: str) -> None:
-        """Counts what something took, in place of what was reserved for it."""
+        """Replaces a reservation by the actual cost of a result."""
         counted = self.budget.terms.counted(reservation.amount, result, endpoint)
         self.account.settle(reservation, counted)
         warn_if_over(Settled(self.budget.terms, reservation.amount, counted), what)
 
 
 class Reserved:
-    """A create that is paid from a budget without a journal.
+    """The `Record` of a create that is paid from a budget, without a journal.
 
     Args:
-        budget: that it is paid from.
-        amount: what it is going to cost.
+        budget: that pays for it.
+        amount: its price.
     """
 
     def __init__(self, budget: ClientBudget, amount: Decimal) -> None:
@@ -130,49 +130,49 @@ class Reserved:
         self.external_task_id = new_external_task_id()
 
     async def intend(self, trace: str | None) -> None:  # noqa: ARG002  (as `Record`)
-        """Reserves.
+        """Reserves the amount.
 
         Args:
-            trace: is not kept.
+            trace: ignored.
 
         Raises:
-            BudgetExceeded: it does not fit.
+            BudgetExceeded: the amount exceeds the budget.
         """
         self._reservation = await self._budget.account.reserve(self._amount)
 
     def must_hold(self) -> None:
-        """Nobody else has it."""
+        """Never raises: without a journal, no other client can hold the create."""
 
     async def others(self, *_: object, **__: object) -> Others:
-        """Nothing is known of others."""
+        """Returns `NO_OTHERS`: without a journal, other clients are unknown."""
         return NO_OTHERS
 
     def accepted(self, task: Task, watch: TaskWatch) -> None:  # noqa: ARG002  (as `Record`)
-        """Hears of the task's end."""
+        """Registers for the end of the task, to settle the reservation."""
         if watch.end is not None:
             self.ended(watch.end)
         else:
             watch.accounts.append(self)
 
     def failed(self, error: BaseException, *, undecided: bool) -> None:
-        """Gives back what was reserved, unless there may be a task."""
+        """Releases the reservation, unless a task may exist."""
         in_doubt = undecided or isinstance(error, CreateInDoubt)
         if self._reservation is not None and not in_doubt:
             billed = isinstance(error, UnexpectedAnswer)
             self._budget.account.settle(self._reservation, self._amount if billed else NOTHING)
 
     def changed(self, _task: Task, /) -> None:
-        """A status on the way costs nothing."""
+        """Does nothing: only the end of a task has a cost."""
 
     def ended(self, end: Task | KlingError) -> None:
-        """The task has ended, or is followed no longer: then what is reserved stays so."""
+        """Settles the reservation; it stays as it is if the task is no longer followed before it has ended."""
         task = end.task if isinstance(end, TaskFailed) else end
         if isinstance(task, Task) and self._reservation is not None:
             self._budget.settle(self._reservation, task, endpoint_named(task.endpoint), task.reference)
 
 
 def warn_if_over(settled: Settled | None, what: str) -> None:
-    """Warns where something took more than was reserved for it."""
+    """Warns if the actual cost is higher than the reservation."""
     if settled is not None and settled.counted > settled.reserved:
         logger.warning(
             "%s took %s %s, more than the %s that were reserved from the budget %r",

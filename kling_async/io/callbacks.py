@@ -1,4 +1,4 @@
-"""What comes to a client by callbacks: news of the tasks that it follows, or that its journal has."""
+"""Callbacks that reach a client: about tasks that it follows, or that are in its journal."""
 
 import asyncio
 import logging
@@ -13,14 +13,14 @@ from kling_async.protocol.tasks import Task
 logger = logging.getLogger("kling_async")
 
 KEEP_SECONDS: Final = 2.0
-"""Seconds that a callback waits for the journal until it is answered that it was not taken."""
+"""Seconds that a callback waits for the journal before it counts as not taken."""
 
 
 class Keep(Protocol):
-    """Takes what is told of a task that nobody follows here."""
+    """Stores a callback about a task that this client does not follow."""
 
     async def __call__(self, task: Task, body: bytes, *, signed: bool) -> None:
-        """Keeps it in the journal, if it is about work that is there.
+        """Stores the callback in the journal, if the journal has the work of this task.
 
         Raises:
             JournalError: it could not be written.
@@ -32,10 +32,10 @@ class Callbacks:
     """The callbacks of one client.
 
     Args:
-        token: that the address of its tasks holds in place of `{token}`; None where it has none.
-        api: reads them.
+        token: replaces `{token}` in the callback address; None if the address has none.
+        api: reads the callbacks.
         poller: follows the tasks.
-        enter: begins with the first use; raises where the client is closed.
+        enter: starts the client on first use; raises if it is closed.
     """
 
     def __init__(self, token: str | None, api: Api, poller: Poller, enter: Callable[[], None]) -> None:
@@ -44,19 +44,19 @@ class Callbacks:
         self._poller = poller
         self._enter = enter
         self.keep: Keep | None = None
-        """Takes what is told of a task that nobody follows here: it may be in the journal."""
+        """Stores a callback about a task that this client does not follow, which may be in the journal."""
         if token is not None:
             self.hide(token)
 
     def hide(self, token: str) -> None:
-        """Keeps a token out of all texts: the service may repeat the address that it was given."""
+        """Redacts a token in all texts: the service may repeat the callback address in its answers."""
         self._api.own_secrets |= {token}
 
     def read(self, body: bytes) -> Task | None:
-        """Reads a callback; None where its status is one that this version does not know.
+        """Reads a callback; returns None if this version does not know its status.
 
         Raises:
-            BadResponse: it is none.
+            BadResponse: the body is not a callback.
             ClientClosed: the client is closed.
             WrongEventLoop: the client belongs to another loop.
         """
@@ -64,22 +64,22 @@ class Callbacks:
         try:
             return self._api.called_back(body)
         except UnknownStatus as error:
-            logger.debug("a callback tells nothing: %s", error, extra={"kling_event": "callback_unknown"})
+            logger.debug("a callback has an unknown status: %s", error, extra={"kling_event": "callback_unknown"})
             return None
 
     async def take(self, task: Task, body: bytes, *, signed: bool) -> bool:
-        """Takes what a callback says: all who wait for the task have heard it when this returns.
+        """Applies a callback; all waiters of the task are notified before this returns.
 
-        An unsigned one proves nothing: its task is asked for, in the background. One about a task that is not followed
-        here goes to the journal: to the client there that follows it, or if there is none the end is kept.
+        An unsigned callback proves nothing: its task is queried in the background. A callback about a task that is not
+        followed here goes to the journal, which forwards it to the client that follows the task, or else stores it.
 
         Args:
-            task: as `read` gave it.
+            task: as returned by `read`.
             body: that it was read from.
-            signed: whether it is the service's own word.
+            signed: whether the callback has a valid signature of the service.
 
         Returns:
-            Whether there is nothing left to do about it; else the journal could not be written, and it may come again.
+            Whether the callback is done with; False if the journal could not be written, so that it has to be repeated.
         """
         if self._poller.called_back(task, signed=signed) or self.keep is None:
             return True
@@ -93,10 +93,10 @@ class Callbacks:
         return True
 
     def forwarded(self, body: bytes, *, signed: bool) -> None:
-        """Takes what another client of the journal was told of a task of this one."""
+        """Applies a callback about one of this client's tasks that another client of the journal received."""
         try:
             task = self.read(body)
-        except BadResponse:  # it was a task to a version that read more
+        except BadResponse:  # only another version of this package could read it
             return
         if task is not None:
             self._poller.called_back(task, signed=signed)

@@ -1,4 +1,4 @@
-"""Calls that make no task: refused, sent, and what their values can do afterwards."""
+"""Calls that make no task: checks, sending, and what their values can do afterwards."""
 
 import asyncio
 import functools
@@ -32,11 +32,11 @@ class Calls:
     """The calls of one client.
 
     Args:
-        api: sends.
-        downloads: of the client, made when the first file is saved.
+        api: sends the calls.
+        downloads: of the client, created when the first file is saved.
         enter: checks that the client can be used.
         budget: of the client.
-        check_current: refuses the current generation where the client cannot ask for it.
+        check_current: raises if the client cannot use the current generation.
         events: of the client.
     """
 
@@ -58,7 +58,7 @@ class Calls:
         self._events = events
 
     async def value_of(self, request: Call[T]) -> T:
-        """Sends a call, and gives its value.
+        """Sends a call, and returns its value.
 
         Raises:
             KlingError: as `KlingClient.submit`.
@@ -82,7 +82,7 @@ class Calls:
     async def _paid(
         self, endpoint: CallEndpoint, call: Any, send: Callable[..., Awaitable[Any]], work_events: WorkEvents
     ) -> Any:
-        """The value of a call that charges, with what happens told."""
+        """Sends a call that charges, emits its events, and returns its value."""
         sends = 0
 
         def on_send() -> None:
@@ -100,11 +100,11 @@ class Calls:
         return value
 
     def listed(self, request: Call[list[T]]) -> PagedList[T]:
-        """A list that comes page by page.
+        """Returns a list that is fetched page by page.
 
         Raises:
-            InvalidRequest: the documentation forbids it.
-            ConfigurationError: it is of the current generation, and wants an API key.
+            InvalidRequest: the documentation forbids the request.
+            ConfigurationError: the list is of the current generation, which needs an API key.
         """
         endpoint, record = refusals.list_endpoint_that_takes(request), cast("Any", request)
         if endpoint.generation is Generation.CURRENT:
@@ -117,7 +117,7 @@ class Calls:
     async def _save_audio(
         self, work_events: WorkEvents, audio: "Audio", path: "str | PurePath", *, overwrite: bool
     ) -> Path:
-        """Saves the sound of a call; there is no task that could be asked where it is now."""
+        """Saves the sound of a call; its address cannot be refreshed, since there is no task to query."""
         self._enter()
         task = Task(task_id=audio.id, status=TaskStatus.SUCCEED, endpoint="", audios=(audio,))
 

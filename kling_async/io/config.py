@@ -1,4 +1,4 @@
-"""Configuration of a client: its arguments, and what else comes from the environment."""
+"""Configuration of a client, from arguments and environment variables."""
 
 import functools
 import inspect
@@ -27,7 +27,7 @@ LEGACY_HOST: Final = "api.klingai.com"
 """A host that answers the paths of the current generation with a page (seen live in 2026-09)."""
 
 FILES_BESIDE: Final = 32
-"""Files that a process has open in addition to its connections: its own, pictures, files being written."""
+"""Files that a process has open besides its connections: its own, pictures, and files being written."""
 
 
 def credentials_from(
@@ -39,7 +39,7 @@ def credentials_from(
     """Finds the credentials; arguments win over the environment, an API key wins over a pair.
 
     Raises:
-        ConfigurationError: there are none, or half a pair, or characters that no key contains.
+        ConfigurationError: there are no credentials, only half a pair, or characters that no key contains.
     """
     if api_key is None and access_key is None and secret_key is None:
         api_key = _variable("KLING_API_KEY", environment)
@@ -93,10 +93,10 @@ def base_url_from(base_url: str | None, environment: Mapping[str, str] = os.envi
 
 
 def refuse_current(credentials: ApiKey | KeyPair, base_url: str) -> None:
-    """Refuses what the current generation cannot be asked for with: the service would only say no.
+    """Refuses credentials and hosts that the current generation does not accept.
 
     Raises:
-        ConfigurationError: its paths take no pair of keys, or the host does not serve them.
+        ConfigurationError: the credentials are a pair of keys, or the host does not serve the paths.
     """
     if isinstance(credentials, KeyPair):
         raise ConfigurationError(
@@ -111,10 +111,10 @@ def refuse_current(credentials: ApiKey | KeyPair, base_url: str) -> None:
 
 
 def callback_url_from(address: str | None, credentials: ApiKey | KeyPair) -> tuple[str | None, str | None]:
-    """The address for callbacks, and the token that stands in it in place of `{token}`, if it has one.
+    """Returns the callback address, and the token that replaces `{token}` in it, if any.
 
     Raises:
-        ConfigurationError: the service cannot post to it, or a stranger could read what it posts.
+        ConfigurationError: the service cannot post to the address, or the callbacks would travel unencrypted.
     """
     if address is None:
         return None, None
@@ -146,7 +146,7 @@ def checked(name: str, value: object, what: str, *, fits: bool) -> None:
         fits: whether the value is one.
 
     Raises:
-        ConfigurationError: it is not.
+        ConfigurationError: it does not fit.
     """
     if not fits:
         raise ConfigurationError(f"{name} must be {what}, got {repr(value)[:60]}")
@@ -166,10 +166,10 @@ def check_arguments(
     session: object,
     clock: object,
 ) -> None:
-    """Refuses arguments of a client that it could not work with; they are named and described as `KlingClient`'s.
+    """Checks arguments of `KlingClient`, which describes them.
 
     Raises:
-        ConfigurationError: there is one.
+        ConfigurationError: an argument is unsuitable.
     """
     for name, value in (("concurrency", concurrency), ("downloads", downloads)):
         fits = isinstance(value, int) and not isinstance(value, bool) and value >= 1
@@ -195,11 +195,11 @@ def is_seconds(value: object) -> bool:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether a value can be called to the end at once; a class would only make an object each time."""
+    """Whether a value is a synchronous callable, and not a class."""
     while isinstance(value, functools.partial):
         value = value.func
     later = inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction
-    ways = value, getattr(value, "__call__", None)  # noqa: B004  (of an object: what is called is a function, too)
+    ways = value, getattr(value, "__call__", None)  # noqa: B004  (the `__call__` of an object may be a coroutine function, too)
     return callable(value) and not inspect.isclass(value) and not any(is_one(way) for is_one in later for way in ways)
 
 
@@ -227,10 +227,10 @@ def proxies_from(environment: Mapping[str, str] = os.environ) -> Proxies:
 
 
 def warn_of_file_limit(connections: int) -> None:
-    """Warns if the process may not open as many files and connections as the client may need.
+    """Warns if the client may need more files and connections than the process may open.
 
     Args:
-        connections: the most that are open at once.
+        connections: the maximum number open at once.
     """
     limit, _ = system.HERE.most_files()
     if limit is not None and connections + FILES_BESIDE > limit:
@@ -244,7 +244,7 @@ def warn_of_file_limit(connections: int) -> None:
 
 
 def _variable(name: str, environment: Mapping[str, str]) -> str | None:
-    """A variable's value, stripped; None where it is empty."""
+    """The stripped value of a variable; None if it is empty."""
     return _stripped(name, environment.get(name, "")) or None
 
 

@@ -1,4 +1,4 @@
-"""A create, brought to certainty: sent, looked up and searched for as its machine says."""
+"""Drives a create to a definite outcome: sends, looks up and searches as its state machine decides."""
 
 import asyncio
 import logging
@@ -21,17 +21,17 @@ from kling_async.protocol.wire.requests import HttpRequest
 logger = logging.getLogger("kling_async")
 
 FindOthers = Callable[[Sequence[Task]], Awaitable[Others]]
-"""Says what is known of others who may have made some tasks."""
+"""Returns what is known about other clients that may have made some tasks."""
 
 SEARCHED_PAGES: Final = 10
-"""Pages of 500 tasks that are looked at for a task without its id."""
+"""Maximum number of pages, of 500 tasks each, searched for a task whose id is unknown."""
 
 
 class Creates:
     """The creates of one client.
 
     Args:
-        api: sends.
+        api: sends the requests.
     """
 
     def __init__(self, api: Api) -> None:
@@ -48,19 +48,19 @@ class Creates:
         find_others: FindOthers,
         must_hold: Callable[[], None] = lambda: None,
     ) -> Task:
-        """Drives the create machine to its end.
+        """Drives the state machine of a create to its end.
 
         Args:
-            endpoint: where.
-            request: the create request, sent as often as the machine says.
-            create: the machine; it decides everything.
-            slot: held; given back and waited for again when the account turns out to be full.
-            work_events: its events.
-            find_others: says what is known of others that may have made some tasks.
-            must_hold: called directly before a first byte; raises where somebody else may send it.
+            endpoint: of the create.
+            request: the create request, sent as often as the machine decides.
+            create: the state machine.
+            slot: held by the create; released and waited for again if the account is full.
+            work_events: of the create.
+            find_others: returns what is known about other clients that may have made some tasks.
+            must_hold: called right before each first byte; raises if another client may send the create.
 
         Raises:
-            KlingError: the machine's verdict.
+            KlingError: the outcome that the machine decided.
         """
         loop = asyncio.get_running_loop()
         while True:
@@ -91,7 +91,7 @@ class Creates:
                     work_events.looked_up()
 
     async def _search_for(self, endpoint: Endpoint, create: Create, find_others: FindOthers) -> None:
-        """Looks at all tasks, and whose they are, as far as that is known."""
+        """Lists the tasks of the account, finds out which clients made them, and passes both to the machine."""
         found, others = await self._search(endpoint, create.search_since), NO_OTHERS
         if not isinstance(found, KlingError):
             try:
@@ -101,7 +101,7 @@ class Creates:
         create.searched(asyncio.get_running_loop().time(), found, others)
 
     async def _search(self, endpoint: Endpoint, since: datetime) -> list[Task] | KlingError:
-        """All tasks since a time that are paid as this endpoint's are; an error where one may be missing."""
+        """Lists all tasks since a time from this endpoint's pool; returns an error if the list may be incomplete."""
         found: list[Task] = []
         cursor = None
         filters = {"product_type": [endpoint.pool.value]}

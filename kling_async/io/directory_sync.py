@@ -1,4 +1,4 @@
-"""Files and new names that survive a power cut. Blocking; called in threads."""
+"""Syncs files and directories, so that they survive a power cut. Blocking; called in threads."""
 
 import contextlib
 import threading
@@ -8,9 +8,9 @@ from kling_async.io import system
 
 
 class DirectorySync:
-    """Syncs directories, one at a time, and once for all that wait.
+    """Syncs directories one at a time; one sync serves all waiters.
 
-    Syncs at the same moment fight for the directory and the journal, which costs more than all else in a small save.
+    Concurrent syncs contend for the directory and the file system's journal, which dominates the cost of a small save.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class DirectorySync:
         self._waiting: dict[Path, set[object]] = {}
 
     def sync_file(self, descriptor: int) -> None:
-        """Syncs what a file holds."""
+        """Syncs the contents of a file."""
         system.HERE.sync(descriptor)
 
     def sync(self, directory: Path) -> None:
@@ -32,12 +32,12 @@ class DirectorySync:
                 if ticket not in self._waiting.get(directory, ()):
                     return
                 del self._waiting[directory]
-            with contextlib.suppress(OSError):  # not every file system can
+            with contextlib.suppress(OSError):  # some file systems do not support it
                 system.HERE.sync_directory(directory)
 
 
 class NoSync(DirectorySync):
-    """Syncs nothing: for files of tests, which no power cut can take away too early."""
+    """Syncs nothing; for tests, whose files need not survive a power cut."""
 
     def sync_file(self, descriptor: int) -> None:
         """Does nothing."""

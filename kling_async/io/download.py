@@ -1,4 +1,4 @@
-"""From an address to a file: whole or absent, resumed where it stopped, never blocking the loop."""
+"""Downloads results: a file is complete or absent, and an interrupted download is resumed."""
 
 import asyncio
 import contextlib
@@ -40,9 +40,9 @@ class Downloads:
     """The downloads of one client.
 
     Args:
-        transport: sends.
-        limit: files saved at once.
-        retry: how a broken download is gone on with.
+        transport: sends the requests.
+        limit: number of files saved at once.
+        retry: how a broken download is resumed.
         uniform: random numbers for the delays.
         now: the service's time of day, seconds since 1970.
         durable: whether files survive a power cut.
@@ -75,22 +75,22 @@ class Downloads:
         several: bool | None = None,
         name: str | None = None,
     ) -> AsyncIterator[Target]:
-        """Proves the place to save to, and keeps it from a second save, before anything is paid or waited for.
+        """Checks that the target is writable, and locks out a second save, before anything is paid or awaited.
 
         Args:
             path: a file or a directory.
-            task_id: whose file it is in a directory, where that is known already.
-            watermark: whether it is the watermarked one.
-            overwrite: whether it may exist.
-            kind: what is to be saved; None where only the finished task will tell.
-            several: whether it must be a directory, for several files, or must be a file; None for either.
-            name: what the files are called after in a directory; None for their task.
+            task_id: names the file in a directory; None if not known yet.
+            watermark: whether the watermarked variant is saved.
+            overwrite: whether an existing file may be replaced.
+            kind: what is saved; None if only the finished task determines it.
+            several: True if the target must be a directory, False if it must be a file; None for either.
+            name: stem of the file names in a directory; None for the id of the task.
 
         Raises:
-            DownloadError: nothing of this kind can be saved.
-            TargetError: it cannot be used.
-            TargetExists: there is a file.
-            SaveInProgress: another save writes there.
+            DownloadError: results of this kind are not files.
+            TargetError: the target cannot be used.
+            TargetExists: the file exists.
+            SaveInProgress: another save writes to the file.
         """
         if kind is not None and not kind.is_file:
             raise DownloadError(f"the result ({kind.value}) is no file: submit, and await the task, which has its id")
@@ -104,13 +104,13 @@ class Downloads:
     async def save(
         self, task: Task, place: Target, refresh: Refresh, *, watermark: bool, overwrite: bool
     ) -> list[Path]:
-        """Saves all files of a finished task that the place takes; tells where they are."""
+        """Saves all files of a finished task that fit the target; returns their paths."""
         source = await self.fetching.source(task, refresh, watermark=watermark, place=place)
         paths = [source.path(place, index) for index in range(source.count())]
         for index, path in enumerate(paths):
             if source.problem(index) is not None:
-                continue  # the others are worth having
-            # The place's own file is reserved; the others' names are known only now.
+                continue  # save the others first
+            # `reserve` locked the target's own file; the names of the others are known only now.
             with contextlib.nullcontext() if path == place.path else self._alone(place, path):
                 async with self._places:
                     paths[index] = await self._save_one(source, index, path, place, overwrite=overwrite)
@@ -120,12 +120,12 @@ class Downloads:
         return paths
 
     async def save_again(self, task: Task, place: Target, refresh: Refresh, *, watermark: bool) -> list[Path]:
-        """As `save`, where one broke off that may have come to its end: a file that is there stays if it is the same.
+        """Repeats a save that broke off and may have finished: an existing file with the same contents is kept.
 
-        Whether it is, only its bytes tell: so all files are fetched anew, into a folder beside.
+        Only the contents show whether it is the same file: all files are fetched again, into a temporary folder.
 
         Raises:
-            TargetExists: there is another file.
+            TargetExists: an existing file has other contents.
         """
         folder = place.path if place.is_directory else place.path.parent
         beside = folder / f".{hashlib.sha256(task.reference.encode()).hexdigest()[:16]}.again"
@@ -141,12 +141,12 @@ class Downloads:
         except OSError as error:
             raise TargetError(f"{shown(place.path)} cannot be written: {error.strerror}") from error
         finally:
-            with contextlib.suppress(OSError):  # what has come of a file stays there
+            with contextlib.suppress(OSError):  # not empty: it keeps partial files
                 await in_thread(beside.rmdir)
         return paths
 
     async def stream(self, task: Task, refresh: Refresh, *, watermark: bool) -> AsyncGenerator[bytes, None]:
-        """The bytes of a finished task's first file."""
+        """Yields the bytes of a finished task's first file."""
         source = await self.fetching.source(task, refresh, watermark=watermark)
         source.count()
         async with contextlib.aclosing(self.streamed(source)) as chunks:
@@ -154,7 +154,7 @@ class Downloads:
                 yield chunk
 
     async def streamed(self, source: Source) -> AsyncGenerator[bytes, None]:
-        """The bytes of the first file, to its end, however its host tells it."""
+        """Yields the bytes of the first file to its end, even if its host does not announce the length."""
         sink = StreamSink(source.label(0), source.kind(0))
         try:
             before = -1
@@ -170,7 +170,7 @@ class Downloads:
                 if end is not End.CUT:
                     warn_of(end, source, sink.kind, "the stream")
                     return
-                # The rest first, where it can be asked for; then all of it, for what was given must come again.
+                # Request the rest first, if possible; then the whole file, which must repeat the bytes already yielded.
                 anew = anew or more or before >= 0 or not transfer.range_headers(sink.part, sink.size)
                 before = sink.size
             raise DownloadError(f"the stream ended before the {sink.kind.value} did; save it instead")
@@ -207,20 +207,20 @@ class Downloads:
 
     async def _fill(self, source: Source, index: int, sink: FileSink, *, overwrite: bool) -> End:
         before: bytes | None = None
-        looks, shorts, anew, asked, asked_for_the_rest = 0, 0, False, False, False
+        looks, shorts, anew, checked_for_more, rest_requested = 0, 0, False, False, False
         while True:
             try:
                 async with contextlib.aclosing(self.fetching.chunks(source, index, sink, anew=anew)) as chunks:
                     async for _ in chunks:
                         pass
-                ended = await sink.finish(overwrite=overwrite, before=before, asked=asked)
+                ended = await sink.finish(overwrite=overwrite, before=before, checked_for_more=checked_for_more)
                 if ended.end is End.SHORT:
                     shorts += 1
                     anew = await self.fetching.is_more(source, index, sink)
-                    asked = not anew or shorts == LOOKS  # what comes anew is another file, of which nothing was asked
+                    checked_for_more = not anew or shorts == LOOKS  # the check does not hold for a file fetched anew
                     continue
             except asyncio.CancelledError:
-                with contextlib.suppress(OSError):  # who was cancelled is; the next save hears of the disk
+                with contextlib.suppress(OSError):  # the cancellation matters more; the next save meets the same error
                     await sink.flush()
                 raise
             except BaseException:
@@ -228,9 +228,9 @@ class Downloads:
                 raise
             if ended.end is not End.CUT:
                 return ended.end
-            # Nobody had said how much comes, and by its boxes the file goes on: the rest first, then all of it again.
-            if not asked_for_the_rest and transfer.range_headers(sink.part, sink.size):
-                asked_for_the_rest, anew = True, False
+            # The length was not announced, and the file looks cut off: request the rest first, then the whole file.
+            if not rest_requested and transfer.range_headers(sink.part, sink.size):
+                rest_requested, anew = True, False
                 continue
             looks += 1
             if looks == LOOKS:
@@ -242,7 +242,7 @@ class Downloads:
 
     @contextlib.contextmanager
     def _alone(self, place: Target, path: Path) -> Iterator[None]:
-        """Keeps a second save of this process from the same file of a place."""
+        """Prevents a second save of this process from writing the same file."""
         key = (*place.directory, path.name)
         if key in self._targets:
             raise SaveInProgress(f"another save writes to {shown(path)} already")
@@ -254,7 +254,7 @@ class Downloads:
 
 
 def _put(path: Path, target: Path) -> Path:
-    """Gives a file its name, unless the same file has it; blocking."""
+    """Publishes a file under its name, unless the same file is there already; blocking."""
     try:
         system.HERE.publish(path, target)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""Events of a piece of work that somebody hears: what happens, as values."""
+"""Emits the events of a piece of work, for clients with a listener."""
 
 import asyncio
 import logging
@@ -15,11 +15,11 @@ from kling_async.protocol.event_of import Ids
 from kling_async.protocol.tasks import Task
 
 _QUIET: Final = frozenset({CreateState.FULL, CreateState.CLAIMED})
-"""Where a create is after a failed send that is no news for the log: it waits its turn, or it is looked up at once."""
+"""States after a failed send that are not worth a warning: the create waits for a slot, or is looked up at once."""
 
 
 class Emitter(Protocol):
-    """The events of a client to which somebody listens."""
+    """The events of a client that has a listener."""
 
     def now(self) -> float:
         """The time of day, in seconds since 1970."""
@@ -33,27 +33,27 @@ class Emitter(Protocol):
         error: BaseException | None = None,
         reference: str | None = None,
     ) -> None:
-        """Tells it."""
+        """Emits an event."""
         ...
 
     def count(self, reference: str) -> bool:
-        """Notes that the cost of a task is told now; False where it was already."""
+        """Marks the cost of a task as emitted; returns False if it was before."""
         ...
 
     def trace_of(self, work: int) -> str | None:
-        """What the tracing of a piece of work wants to be kept with it."""
+        """Returns the trace to store with a piece of work."""
         ...
 
     def emitting(self, ids: Ids) -> WorkEvents:
-        """The events of a piece of work."""
+        """Returns the events of a piece of work."""
         ...
 
 
 class EmittingWorkEvents(WorkEvents):
-    """As `WorkEvents`, and told.
+    """`WorkEvents` that are emitted.
 
     Args:
-        emitter: the events of the client.
+        emitter: of the client.
         ids: of the work.
     """
 
@@ -65,13 +65,13 @@ class EmittingWorkEvents(WorkEvents):
         super().__init__(emitter, ids)
         self._emitter = emitter
         self._since: float | None = None
-        """When it came to where it is, by the loop's clock; None before anything has happened."""
+        """When the current stage began, by the loop's clock; None before the first event."""
         self._sends = 0
         self._found = False
         self._ended = False
 
     def _passed(self) -> float:
-        """Seconds since it came to where it was, 0.0 if it begins; it comes to where it is."""
+        """Begins the next stage; returns the seconds spent in the previous one, 0.0 if there was none."""
         before, self._since = self._since, asyncio.get_running_loop().time()
         return 0.0 if before is None else self._since - before
 
@@ -120,7 +120,7 @@ class EmittingWorkEvents(WorkEvents):
     def accepted(self, task: Task) -> None:
         """As `WorkEvents.accepted`."""
         passed = self._passed()
-        self._named(task)
+        self._learn_ids(task)
         found = self._found or not self._sends
         seconds = passed if self._sends else 0.0
         self._emitter.emit(events.Accepted(at=self._emitter.now(), seconds=seconds, found=found, **self.ids))
@@ -132,7 +132,7 @@ class EmittingWorkEvents(WorkEvents):
 
     def changed(self, task: Task, /) -> None:
         """As `WorkEvents.changed`."""
-        self._named(task)
+        self._learn_ids(task)
         self._emitter.emit(events.Changed(at=self._emitter.now(), status=task.status.value, **self.ids))
 
     def ended(self, end: Task | KlingError) -> None:
@@ -145,11 +145,11 @@ class EmittingWorkEvents(WorkEvents):
         """As `WorkEvents.paid`."""
         task = event_of.task_of(end)
         if task is not None:
-            self._named(task)
+            self._learn_ids(task)
             self._count(task.cost, task.reference)
 
     def repeated(self, error: KlingError) -> None:
-        """As `WorkEvents.repeated`; the log has the error already."""
+        """As `WorkEvents.repeated`; the error was logged before."""
         event = event_of.failed_send(CreateState.UNSENT, error, self._emitter.now(), self.ids)
         if event is not None:
             self._emitter.emit(event)
@@ -166,7 +166,7 @@ class EmittingWorkEvents(WorkEvents):
             return
         self._emitter.emit(event)
 
-    def _named(self, task: Task) -> None:
+    def _learn_ids(self, task: Task) -> None:
         self.ids["task_id"] = task.task_id
         if self.ids["external_task_id"] is None:
             self.ids["external_task_id"] = task.external_task_id

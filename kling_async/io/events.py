@@ -1,4 +1,4 @@
-"""Where a client tells what happens: to whom it was given, and to the log. No event is made that nobody hears."""
+"""Emits the events of a client to its listener and to the log; without either, no event is created."""
 
 import asyncio
 import collections
@@ -16,7 +16,7 @@ from kling_async.io.work_events import Kept, WorkEvents
 from kling_async.protocol.errors import KlingError
 from kling_async.protocol.tasks import Task
 
-if TYPE_CHECKING:  # they take time to import, and are needed where somebody listens
+if TYPE_CHECKING:  # slow to import, and needed only if there is a listener
     from kling_async.protocol import events
     from kling_async.protocol.event_of import Ids
 
@@ -25,19 +25,19 @@ logger = logging.getLogger("kling_async")
 OnEvent = Callable[["events.Event"], object]
 
 SLOW_SECONDS: Final = 0.5
-"""Seconds that `on_event` may take for one event until that is said: it should take a thousandth of that."""
+"""Seconds per event after which a slow `on_event` is logged; it should take a thousandth of that."""
 TRACE_LETTERS: Final = 512
-"""Letters that a trace may have which goes into the journal."""
+"""Maximum length of a trace that is stored in the journal, in characters."""
 
 _NUMBERS: Final = itertools.count(1)
-"""Of all pieces of work of this process, so that a listener may hear of several clients."""
+"""Numbers all pieces of work of this process, so that clients can share a listener."""
 
 
 class Events:
     """The events of one client.
 
     Args:
-        on_event: hears each; None for the log alone.
+        on_event: the listener, called with each event; None for the log alone.
         wall: this machine's time of day, in seconds since 1970.
     """
 
@@ -45,14 +45,14 @@ class Events:
         self._on_event = on_event
         self.now = wall
         self._paid: set[str] = set()
-        """References of tasks whose cost was told: none is told twice."""
+        """References of tasks whose cost was emitted; each is emitted once."""
         self._waiting: collections.deque[events.Event] = collections.deque()
         self._is_emitting = False
         self._complained: set[str] = set()
 
     @property
     def has_listener(self) -> bool:
-        """Whether anybody listens, be it the log."""
+        """Whether events are emitted, to a listener or to the log."""
         return self._on_event is not None or logger.isEnabledFor(logging.DEBUG)
 
     # -------------------------------------------------------------------------------- pieces of work
@@ -66,7 +66,7 @@ class Events:
         external_task_id: str | None = None,
         task_id: str | None = None,
     ) -> WorkEvents:
-        """The events of another piece of work."""
+        """Returns the events of a new piece of work."""
         ids: Ids = {
             "work": next(_NUMBERS),
             "endpoint": endpoint,
@@ -78,13 +78,13 @@ class Events:
         return self.emitting(ids) if self.has_listener else WorkEvents(self, ids)
 
     def emitting(self, ids: "Ids") -> WorkEvents:
-        """The events of a piece of work, told to the log at least."""
-        from kling_async.io.emitting_work_events import EmittingWorkEvents  # noqa: PLC0415  (not where nobody listens)
+        """Returns the events of a piece of work, emitted at least to the log."""
+        from kling_async.io.emitting_work_events import EmittingWorkEvents  # noqa: PLC0415  (only with a listener)
 
         return EmittingWorkEvents(self, ids)
 
     def attached(self, watch: TaskWatch, kept: Kept | None = None) -> None:
-        """A task is followed that was made elsewhere; `kept` is what the journal knows of its work."""
+        """Emits that an existing task is followed; `kept` is the journal's entry of its work."""
         reference = watch.reference
         work_events = self.of(reference.endpoint, key=kept.key if kept is not None else None, task_id=reference.id)
         if kept is not None:
@@ -93,20 +93,20 @@ class Events:
         self.follow(watch, work_events)
 
     def follow(self, watch: TaskWatch, work_events: WorkEvents) -> None:
-        """Tells what becomes of the task of a piece of work."""
+        """Emits the further events of the task of a piece of work."""
         if not work_events.has_listener:
             return
         if watch.events is None:
             watch.events = work_events
-        counting = _Counting(watch, work_events)
+        emitter = _EndEmitter(watch, work_events)
         if watch.end is not None:
-            counting.ended(watch.end)
+            emitter.ended(watch.end)
         elif self._on_event is not None:
-            # Of those who have to know what it cost: where a callback does not tell that, it is asked for.
-            watch.accounts.append(counting)
+            # As an account: if a callback does not contain the cost, it is queried.
+            watch.accounts.append(emitter)
             watch.listeners.append(work_events)
         else:
-            watch.listeners += [work_events, counting]
+            watch.listeners += [work_events, emitter]
 
     def polled(
         self,
@@ -116,16 +116,16 @@ class Events:
         error: BaseException | None = None,
         page: int | None = None,
     ) -> None:
-        """A question about tasks is over, which began at this time of the loop."""
+        """Emits that a poll of tasks has ended; `begun` is its start by the loop's clock."""
         if self.has_listener:
-            from kling_async.protocol import event_of  # noqa: PLC0415  (not where nobody listens)
+            from kling_async.protocol import event_of  # noqa: PLC0415  (only with a listener)
 
             seconds = asyncio.get_running_loop().time() - begun
             names = [str(reference) for reference in references]
             self.emit(event_of.polled(endpoint, names, self.now(), seconds, error=error, page=page), error=error)
 
     def count(self, reference: str) -> bool:
-        """Notes that the cost of a task is told now; False where it was already."""
+        """Marks the cost of a task as emitted; returns False if it was before."""
         if reference in self._paid:
             return False
         self._paid.add(reference)
@@ -134,12 +134,12 @@ class Events:
     # ----------------------------------------------------------------------------------- the listener
 
     def trace_of(self, work: int) -> str | None:
-        """What the tracing of a piece of work wants to be kept with it: `trace_of` of the listener, if it has that."""
-        ask = getattr(self._on_event, "trace_of", None)
-        if ask is None:
+        """Returns the trace to store with a piece of work, from `trace_of` of the listener if it has one."""
+        trace_of = getattr(self._on_event, "trace_of", None)
+        if trace_of is None:
             return None
         try:
-            trace = ask(work)
+            trace = trace_of(work)
         except BaseException as error:  # noqa: BLE001  (as `_hand_over`)
             self._raised("trace_of of on_event raised; what is resumed elsewhere has no link to here", error)
             return None
@@ -153,20 +153,20 @@ class Events:
         error: BaseException | None = None,
         reference: str | None = None,
     ) -> None:
-        """Tells it, to the log first.
+        """Emits an event, to the log first.
 
         Args:
-            event: that has happened.
-            level: of the log.
-            error: that it tells of, for those who explain it to people.
-            reference: by which its task can be found, where the event itself does not know that.
+            event: to emit.
+            level: of the log record.
+            error: that the event is about, appended to the log message.
+            reference: of its task, if the event itself does not contain it.
         """
         if logger.isEnabledFor(level):
             _log(event, level, error, reference)
         if self._on_event is None:
             return
         self._waiting.append(event)
-        if self._is_emitting:  # what the listener itself has caused comes behind what it is told of
+        if self._is_emitting:  # an event that the listener itself causes is emitted after the current one
             return
         self._is_emitting = True
         try:
@@ -180,8 +180,8 @@ class Events:
         begun = clock()
         try:
             result = on_event(event)
-        except BaseException as error:  # noqa: BLE001  (whatever it is, nothing is lost by it)
-            self._raised("on_event raised; what it is told of goes on, and it is told on", error)
+        except BaseException as error:  # noqa: BLE001  (a failing listener must not disturb the work)
+            self._raised("on_event raised; the work goes on, and further events are emitted", error)
         else:
             if inspect.iscoroutine(result):
                 result.close()
@@ -193,9 +193,9 @@ class Events:
             )
 
     def _raised(self, text: str, error: BaseException) -> None:
-        """Takes what the listener has raised; what ends the program does that by itself, a moment later.
+        """Logs an error of the listener; KeyboardInterrupt and SystemExit are raised from the loop instead.
 
-        Here it would end whatever happens to tell: a create that is paid, or a question for which others wait.
+        Raised here, they would end the code that emits: a paid create, or a query that serves other waiters.
         """
         if isinstance(error, KeyboardInterrupt | SystemExit):
             asyncio.get_running_loop().call_soon(_raise, error)
@@ -203,7 +203,7 @@ class Events:
             self._complain(text, error)
 
     def _complain(self, text: str, error: BaseException | None = None) -> None:
-        """Says something about the listener, once."""
+        """Logs an error about the listener, once."""
         if text not in self._complained:
             self._complained.add(text)
             logger.error(text, exc_info=error, extra={"kling_event": "on_event_failed"})
@@ -214,12 +214,12 @@ def _raise(error: BaseException) -> None:
 
 
 async def emit_saved(work_events: WorkEvents, paths: Sequence[Path], begun: float) -> None:
-    """Tells that files are whole, also where this is cancelled while their size is read.
+    """Emits that files are complete, even if this is cancelled while their sizes are read.
 
     Args:
-        work_events: the events of their work.
-        paths: where they are.
-        begun: when the end of their task was known, by the loop's clock.
+        work_events: of their work.
+        paths: of the files.
+        begun: when the end of their task became known, by the loop's clock.
     """
     if not work_events.has_listener:
         return
@@ -231,7 +231,7 @@ async def emit_saved(work_events: WorkEvents, paths: Sequence[Path], begun: floa
 
 
 def _size_of(paths: Sequence[Path]) -> int:
-    """Bytes of all files that are there."""
+    """Total bytes of the files that exist."""
     size = 0
     for path in paths:
         with contextlib.suppress(OSError):
@@ -239,12 +239,12 @@ def _size_of(paths: Sequence[Path]) -> int:
     return size
 
 
-class _Counting:
-    """Hears what a task has cost, of those who have to know; as a `Listener`.
+class _EndEmitter:
+    """Emits the end and the cost of a task; as a `Listener`.
 
     Args:
         watch: of the task.
-        work_events: the events of its work.
+        work_events: of its work.
     """
 
     __slots__ = ("_watch", "_work_events")
@@ -254,10 +254,10 @@ class _Counting:
         self._work_events = work_events
 
     def changed(self, _task: Task, /) -> None:
-        """A status on the way costs nothing."""
+        """Does nothing: only the end of a task has a cost."""
 
     def ended(self, end: Task | KlingError) -> None:
-        """The end comes before what it has cost, which is told by the client that follows the task."""
+        """Emits the end, then the cost unless another client follows the task and emits it."""
         self._work_events.ended(end)
         if not self._watch.held:
             self._work_events.paid(end)

@@ -1,4 +1,4 @@
-"""Files of tasks as they come: over as many connections as it takes, each going on where the last one broke off."""
+"""Fetches files of tasks over as many connections as necessary; each resumes where the last one broke off."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
-from kling_async.io.incoming import Passing, refuse_text, taken
+from kling_async.io.incoming import TransientError, refuse_text, taken
 from kling_async.io.result_addresses import Refresh, Source
 from kling_async.io.sinks import FileChanged, Sink
 from kling_async.io.target import Target
@@ -23,22 +23,22 @@ from kling_async.protocol.transfer import Answer, Body, End, Part, Patience
 logger = logging.getLogger("kling_async")
 
 NEW_SECONDS: Final = 60.0
-"""Seconds from a task's end in which its file may not have reached all of the file hosts."""
+"""Seconds after a task's end during which its file may not have reached all file hosts."""
 LOOKS: Final = 3
-"""Times that a file is fetched at most whose host does not say how long it is, and which looks cut off."""
+"""How often at most a file is fetched that looks cut off and has no announced length."""
 
 FIRST_BYTE: Final = {"Range": "bytes=0-0"}
 BEGINNING: Final = {"Range": f"bytes=0-{contents.HEAD_BYTES - 1}"}
 KNOWN_FILES: Final = 1024
-"""Files of which is kept what their hosts said of them, for the next range that a browser asks for."""
+"""Size of the cache of file metadata, which serves a browser's next range requests."""
 
 
 class Fetching:
     """Fetches files of tasks.
 
     Args:
-        transport: sends.
-        retry: how a broken download is gone on with.
+        transport: sends the requests.
+        retry: how a broken download is resumed.
         uniform: random numbers for the delays.
         now: the service's time of day, seconds since 1970.
     """
@@ -51,7 +51,7 @@ class Fetching:
         self._known: dict[str, KnownFile] = {}
 
     async def source(self, task: Task, refresh: Refresh, *, watermark: bool, place: Target | None = None) -> Source:
-        """Where the files are; a task may be said to have succeeded before they are there."""
+        """Returns where the files are; waits for them, since a task may succeed before its results are listed."""
         loop = asyncio.get_running_loop()
         began = loop.time()
 
@@ -65,21 +65,21 @@ class Fetching:
         attempts = self._retry.attempts(self._uniform, began + self._retry.budget)
         while not source.is_complete() and (delay := attempts.failed(loop.time())) is not None:
             await self._transport.pause(delay)
-            await source.ask_anew()
-        if source.lacks_mark:  # a callback may leave out what an answer tells
-            await source.ask_anew()
+            await source.query_again()
+        if source.lacks_watermark:  # a callback may omit what an answer contains
+            await source.query_again()
         return source
 
     async def known(self, source: Source, *, anew: bool = False) -> KnownFile:
-        """What its host says of a task's first file; asked once for each file, as far as it has a length.
+        """Returns the metadata of a task's first file, from its host; cached if it has a length.
 
         Raises:
-            DownloadError: the host does not say it.
+            DownloadError: the host does not provide it.
         """
         label = source.label(0)
         known = None if anew else self._known.get(label)
         if known is None:
-            known = await self._asked(source)
+            known = await self._look_up(source)
             self._known.pop(label, None)
             if known.length is not None:
                 self._known[label] = known
@@ -87,32 +87,32 @@ class Fetching:
                 del self._known[next(iter(self._known))]
         return known
 
-    async def _asked(self, source: Source) -> KnownFile:
+    async def _look_up(self, source: Source) -> KnownFile:
         loop = asyncio.get_running_loop()
         attempts = self._retry.attempts(self._uniform, loop.time() + self._retry.budget)
         while True:
             try:
-                return await self._asked_once(source)
-            except (ConnectionFailed, BadResponse, Passing) as error:
+                return await self._look_up_once(source)
+            except (ConnectionFailed, BadResponse, TransientError) as error:
                 if (delay := attempts.failed(loop.time())) is None:
                     what = source.kind(0).value
                     raise DownloadError(f"the {what} could not be fetched: {error.message}; ask again later") from None
             await self._transport.pause(delay)
 
-    async def _asked_once(self, source: Source) -> KnownFile:
+    async def _look_up_once(self, source: Source) -> KnownFile:
         # Not by HEAD: addresses are signed, some for GET only.
         wanted = FIRST_BYTE
         while True:
             async with self._transport.fetch(source.address(0), wanted) as answer:
                 match await _meaning(source, 0, answer, None, 0):
                     case Body(length=0):
-                        raise Passing("the file host sent nothing")
+                        raise TransientError("the file host sent nothing")
                     case Body() as body:
                         if wanted is FIRST_BYTE and answer.headers.get("content-length") == "1":
-                            async for _ in answer.chunks:  # to its end, so that the connection can be used again
+                            async for _ in answer.chunks:  # to the end, so that the connection can be reused
                                 pass
                             if named_type(answer.headers) is None:
-                                wanted = BEGINNING  # a byte alone does not tell a page from a file
+                                wanted = BEGINNING  # one byte does not distinguish an HTML page from a file
                                 continue
                         else:
                             patience = Patience(self._retry.budget, asyncio.get_running_loop().time(), 0)
@@ -120,14 +120,14 @@ class Fetching:
                         suffix = source.kind(0).suffix_at(source.address(0))
                         return known_file(answer.status, answer.headers, body, suffix)
                     case Answer.RESTART if not wanted:
-                        raise Passing(f"the file host answered HTTP {answer.status}")
+                        raise TransientError(f"the file host answered HTTP {answer.status}")
                     case Answer.RESTART:
                         wanted = {}
                     case _:
-                        pass  # at a fresh address
+                        pass  # retry at the fresh address
 
     async def is_more(self, source: Source, index: int, sink: Sink) -> bool:
-        """Whether a file is longer than its host announced; as long as nobody says so, it is not."""
+        """Whether a file is longer than its host announced; False if the host does not confirm it."""
         wanted = {"Range": f"bytes={sink.size}-"}
         loop = asyncio.get_running_loop()
         attempts = self._retry.attempts(self._uniform, loop.time() + self._retry.budget)
@@ -143,23 +143,23 @@ class Fetching:
         return False
 
     async def chunks(self, source: Source, index: int, sink: Sink, *, anew: bool) -> AsyncGenerator[bytes, None]:
-        """The bytes that the sink still lacks, over as many connections as it takes; `anew` from the beginning."""
+        """Yields the bytes that the sink still lacks, over any number of connections; `anew` from the beginning."""
         loop = asyncio.get_running_loop()
         patience = Patience(self._retry.budget, loop.time(), sink.size)
         attempts = self._retry.attempts(self._uniform)
         best = sink.size
         while anew or not sink.is_complete:
             part = sink.part
-            failure: KlingError = Passing(f"the connection ended before the {sink.kind.value} did")
+            failure: KlingError = TransientError(f"the connection ended before the {sink.kind.value} did")
             try:
                 async with contextlib.aclosing(self._connection(source, index, sink, patience, anew=anew)) as chunks:
                     async for chunk in chunks:
                         yield chunk
                 if sink.part.length is None or sink.is_complete:
                     return
-            except (ConnectionFailed, BadResponse, Passing) as error:
+            except (ConnectionFailed, BadResponse, TransientError) as error:
                 failure = error
-            anew = anew and sink.part is part  # else a body began
+            anew = anew and sink.part is part  # a new part means that a body has begun
             if sink.size > best:
                 best = sink.size
                 attempts.progressed()
@@ -176,7 +176,7 @@ class Fetching:
     async def _connection(
         self, source: Source, index: int, sink: Sink, patience: Patience, *, anew: bool
     ) -> AsyncGenerator[bytes, None]:
-        """What one connection gives of it."""
+        """Yields the bytes that one connection delivers."""
         while True:
             wanted, part, offset = sink.wanted(anew=anew)
             async with self._transport.fetch(source.address(index), wanted) as answer:
@@ -185,7 +185,7 @@ class Fetching:
                         await sink.begin(Body(sink.size, sink.size, sink.part.etag, sink.part.modified))
                         return
                     case Answer.RESTART if not wanted:
-                        raise Passing("the file host gave a part that nobody asked for")
+                        raise TransientError("the file host gave a part that nobody asked for")
                     case Answer.RESTART if anew:
                         raise FileChanged(f"the file host gives another {sink.kind.value} now; ask for it again")
                     case Answer.RESTART:
@@ -198,25 +198,25 @@ class Fetching:
                     case Body():
                         anew = True
                     case _:
-                        pass  # at a fresh address
+                        pass  # retry at the fresh address
 
 
 async def _meaning(source: Source, index: int, answer: Fetched, part: Part | None, offset: int) -> Answer | Body:
-    """What an answer means; where it is that the address has expired, there is a new one.
+    """Classifies an answer; renews the address if it has expired.
 
     Raises:
-        Passing: the file may come later.
+        TransientError: the file may be available later.
     """
     meaning = transfer.classify(answer.status, answer.headers, part, offset)
     if meaning is Answer.BUSY:
-        raise Passing(f"the file host answered HTTP {answer.status}")
+        raise TransientError(f"the file host answered HTTP {answer.status}")
     if meaning is Answer.EXPIRED and not await source.renew(index, answer.status):
-        raise Passing(f"the file host does not have it yet (HTTP {answer.status})")
+        raise TransientError(f"the file host does not have it yet (HTTP {answer.status})")
     return meaning
 
 
 def warn_of(end: End, source: Source, kind: ResultKind, what: str) -> None:
-    """Says in the log that a file is kept which looks odd."""
+    """Logs a warning if a complete file does not look like its kind."""
     if end is End.ODD:
         logger.warning(
             "%s: all bytes came, but they do not look like %s; kept as the file host sent it (%s)",

@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 
 
 async def translated(work: Awaitable[_T]) -> _T:
-    """Awaits, and raises other libraries' errors as this package's, without their frames: those hold credentials."""
+    """Awaits; converts other libraries' errors to this package's, without their frames, which hold credentials."""
     try:
         return await work
     except KlingError:
@@ -27,7 +27,7 @@ def _translate(error: Exception) -> ConnectionFailed | BadResponse:
     kind = type(error).__name__
     match error:
         case OSError() if (short := shortage(error)) is not None:
-            short.sent = not isinstance(error, aiohttp.ClientConnectorError)  # it can happen in mid-answer, too
+            short.sent = not isinstance(error, aiohttp.ClientConnectorError)  # may also happen in mid-answer
             return short
         case aiohttp.ConnectionTimeoutError():
             return RequestTimeout("no connection in time; check the network and base_url", sent=False)
@@ -87,8 +87,8 @@ def refused_by_proxy(status: int) -> ConnectionFailed:
 
 
 def unsent(error: ConnectionFailed | BadResponse) -> ConnectionFailed:
-    """The failure of a request, of which it is known that its body was not begun: it surely had no effect."""
-    if isinstance(error, BadResponse):  # what is not another host's answer would come again
+    """Marks the failure of a request whose body was not begun: it certainly had no effect."""
+    if isinstance(error, BadResponse):  # only the answer of another host may be transient
         error = ConnectionFailed(error.message, permanent=not error.foreign)
     error.sent = False
     return error

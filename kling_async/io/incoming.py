@@ -1,4 +1,4 @@
-"""The bytes of one body on their way to a sink: unpacked where they are packed, refused where they are text."""
+"""Passes the bytes of one body to a sink: decompresses them, and refuses text in place of a file."""
 
 import asyncio
 import itertools
@@ -15,44 +15,44 @@ from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.transfer import Body, Patience
 
 
-class Passing(DownloadError):
-    """Worth another try."""
+class TransientError(DownloadError):
+    """A failure that is worth a retry."""
 
 
 class Incoming:
-    """The bytes of one body as they come, unpacked where they are packed.
+    """The bytes of one body as they arrive, decompressed if necessary.
 
     Args:
-        chunks: as the connection gives them.
-        patience: ends it where they come too slowly; the time that their taker needs does not count.
+        chunks: as received from the connection.
+        patience: ends the body if it arrives too slowly; time spent in the consumer does not count.
     """
 
     def __init__(self, chunks: AsyncIterator[bytes], patience: Patience) -> None:
         self._chunks = chunks
         self._patience = patience
         self._back = b""
-        self._unpacked: Iterator[bytes] = iter(())
+        self._decoded: Iterator[bytes] = iter(())
         self.decoder: Decoder | None = None
         patience.connected()
 
     async def next(self) -> bytes:
-        """The next bytes; none at the end."""
-        while not (piece := next(self._unpacked, b"")):
+        """Returns the next bytes; empty at the end."""
+        while not (piece := next(self._decoded, b"")):
             chunk, self._back = self._back or await self._received(), b""
             if not chunk or self.decoder is None:
                 return chunk
-            self._unpacked = self.decoder.take(chunk)
+            self._decoded = self.decoder.take(chunk)
         return piece
 
     async def look(self, enough: Callable[[bytes], bool]) -> bytes:
-        """The next bytes, as many as are enough or all; `next` gives them once more."""
+        """Returns the next bytes without consuming them, until `enough` is true or the body ends."""
         head = b""
         while not enough(head) and (more := await self.next()):
             head += more
         if self.decoder is None:
             self._back = head
         else:
-            self._unpacked = itertools.chain((head,), self._unpacked)
+            self._decoded = itertools.chain((head,), self._decoded)
         return head
 
     async def _received(self) -> bytes:
@@ -60,14 +60,14 @@ class Incoming:
         began = loop.time()
         chunk = await anext(self._chunks, b"")
         if chunk and not self._patience.came(loop.time() - began, len(chunk)):
-            raise Passing(f"it gives less than {transfer.LEAST_RATE:.0f} bytes in a second")
+            raise TransientError(f"it gives less than {transfer.LEAST_RATE:.0f} bytes in a second")
         return chunk
 
 
 async def taken(answer: Fetched, body: Body, sink: Sink, patience: Patience) -> AsyncGenerator[bytes, None]:
-    """Lets the sink take a body, unless it is text; what is kept stays until then."""
+    """Passes a body to the sink and yields the new bytes; refuses text before the sink discards anything."""
     incoming = Incoming(answer.chunks, patience)
-    body = await _unpacked(incoming, body)
+    body = await _decompressed(incoming, body)
     if body.offset == 0:
         await _refuse_text(incoming, sink.kind, answer.headers.get("content-type", "no type"))
     await sink.begin(body)
@@ -75,7 +75,7 @@ async def taken(answer: Fetched, body: Body, sink: Sink, patience: Patience) -> 
     end = body.length if sink.stop is None else sink.stop
     while chunk := await incoming.next():
         if end is not None:
-            chunk = chunk[: end - place]  # no more than it said
+            chunk = chunk[: end - place]  # no more than announced
         elif place + len(chunk) > transfer.MOST_BYTES:
             raise DownloadError(
                 f"the file host does not say how long the {sink.kind.value} is, and sent {transfer.MOST_BYTES} bytes: "
@@ -87,24 +87,24 @@ async def taken(answer: Fetched, body: Body, sink: Sink, patience: Patience) -> 
         if place == end:
             return
     if incoming.decoder is not None and not incoming.decoder.ended:
-        raise Passing(f"the connection ended before the {sink.kind.value} did")
+        raise TransientError(f"the connection ended before the {sink.kind.value} did")
     if incoming.decoder is not None and place == sink.size:
-        await sink.begin(Body(place, place))  # its own end mark tells the length
+        await sink.begin(Body(place, place))  # the end mark of the compressed data confirms the length
 
 
 async def refuse_text(answer: Fetched, body: Body, kind: ResultKind, patience: Patience) -> None:
-    """Looks at the beginning of a body of which no more is wanted.
+    """Checks the beginning of a body without reading the rest.
 
     Raises:
-        DownloadError: it is text in place of the file.
+        DownloadError: the body is text in place of the file.
     """
     incoming = Incoming(answer.chunks, patience)
-    await _unpacked(incoming, body)
+    await _decompressed(incoming, body)
     await _refuse_text(incoming, kind, answer.headers.get("content-type", "no type"))
 
 
-async def _unpacked(incoming: Incoming, body: Body) -> Body:
-    """What a body is once it is unpacked: its length and its ETag were those of the packed one."""
+async def _decompressed(incoming: Incoming, body: Body) -> Body:
+    """Sets up decompression; the result then has no length and no ETag, as both belong to the compressed body."""
     if body.encoding is None:
         return body
     head = await incoming.look(lambda head: len(head) >= content_encoding.HEAD_BYTES)
@@ -115,6 +115,6 @@ async def _unpacked(incoming: Incoming, body: Body) -> Body:
 async def _refuse_text(incoming: Incoming, kind: ResultKind, content_type: str) -> None:
     head = await incoming.look(contents.is_decided)
     if not head:
-        raise Passing("the file host sent nothing")
+        raise TransientError("the file host sent nothing")
     if (text := contents.text_in(head)) is not None and kind.refuses(text):
         raise DownloadError(f"the file host sent {text} ({printable(content_type, 40)}) instead of a {kind.value}")

@@ -8,7 +8,7 @@ from kling_async.protocol.errors import ClientClosed, WrongEventLoop
 
 
 class Lifetime:
-    """Whether a client may be used, and where."""
+    """Tracks whether a client is open, and on which event loop and in which process it runs."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -23,16 +23,16 @@ class Lifetime:
 
     @property
     def is_at_home(self) -> bool:
-        """Whether the running loop is the one that it began on, or could begin on."""
+        """Whether the client began on the running loop, or has not begun."""
         return self._loop is None or self._loop is asyncio.get_running_loop()
 
     @property
     def is_stranded(self) -> bool:
-        """Whether it was not closed before the loop that it began on was."""
+        """Whether the loop of the client was closed before the client was."""
         return self._loop is not None and self._loop.is_closed() and not self.closed
 
     def enter(self) -> None:
-        """Begins with the first use; called by all that needs the loop.
+        """Binds the client to the running loop on first use; called by everything that needs the loop.
 
         Raises:
             ClientClosed: the client is closed.
@@ -44,7 +44,7 @@ class Lifetime:
             self._loop = loop
             self._process = os.getpid()
             threads.enter(loop)
-            # Here, where nobody waits yet, and not in the middle of the first answers.
+            # Here, before any request, so that it does not delay the first answers.
             from kling_async.protocol.wire import codec  # noqa: PLC0415  (not at import: cattrs is slow)
 
             codec.prepare()
@@ -59,12 +59,12 @@ class Lifetime:
         """Refuses a client that is closed.
 
         Raises:
-            ClientClosed: it is.
+            ClientClosed: the client is closed.
         """
         if self.closed:
             raise ClientClosed("the client is closed; make a new one, and attach(reference) to go on")
 
     def leave(self) -> None:
-        """Gives back the threads; all that used them has ended."""
+        """Releases the threads; called after all work that uses them has ended."""
         if self._loop is not None:
             threads.leave(self._loop)

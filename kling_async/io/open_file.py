@@ -1,4 +1,4 @@
-"""Results over HTTP: what a browser that plays or seeks is answered, and the bytes that follow."""
+"""Serves results over HTTP, including the range requests of a browser that plays or seeks."""
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -15,16 +15,16 @@ from kling_async.protocol.tasks import Task
 if TYPE_CHECKING:
     from kling_async.io.download import Downloads
 
-LOOKS: Final = 3
-"""Times that a file is asked for whose host says something else each time."""
+MAX_LOOKUPS: Final = 3
+"""How often at most a file is requested whose metadata differs each time."""
 
 
 class OpenFile:
-    """The answer to a request for a result: status, headers, and the bytes of the body, which it is iterated for.
+    """The answer to a request for a result: status, headers, and the body, as an async iterator of bytes.
 
     Attributes:
         status: 200, 206, 304, 412 or 416.
-        headers: all that the answer needs, but those of the connection.
+        headers: all headers of the answer except those of the connection.
     """
 
     def __init__(self, status: int, headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> None:
@@ -33,10 +33,10 @@ class OpenFile:
         self._chunks = chunks
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """The bytes of the body, once; none for HEAD, 304, 412 and 416.
+        """Iterates over the bytes of the body, once; empty for HEAD, 304, 412 and 416.
 
         Raises:
-            DownloadError: the rest cannot be fetched: the answer has to be broken off.
+            DownloadError: the rest cannot be fetched; the answer has to be aborted.
         """
         return self._chunks
 
@@ -46,10 +46,10 @@ class OpenFile:
 
 
 def check_method(method: str) -> None:
-    """Refuses what no file can be asked for with.
+    """Refuses methods other than GET and HEAD.
 
     Raises:
-        InvalidRequest: it is neither GET nor HEAD.
+        InvalidRequest: the method is neither.
     """
     if method not in METHODS:
         raise InvalidRequest.of([Problem("method", "expected GET or HEAD; answer others with 405")])
@@ -62,18 +62,18 @@ async def opened(
     """Answers a request for a finished task's first file.
 
     Args:
-        downloads: fetches.
-        task: finished.
-        refresh: asks for it anew.
+        downloads: fetches the file.
+        task: the finished task.
+        refresh: queries the task again.
         method: GET or HEAD.
         headers: of the request.
-        watermark: whether the watermarked variant is meant.
+        watermark: whether to serve the watermarked variant.
     """
     source = await downloads.fetching.source(task, refresh, watermark=watermark)
     source.count()
-    asked = {name.lower(): value for name, value in headers.items()}
+    lowered = {name.lower(): value for name, value in headers.items()}
     try:
-        answer, first, chunks = await _begun(downloads, source, method, asked)
+        answer, first, chunks = await _begun(downloads, source, method, lowered)
     except KlingError as error:
         error.about(source.reference)
         raise
@@ -84,7 +84,7 @@ async def opened(
 async def _begun(
     downloads: "Downloads", source: Source, method: str, headers: Mapping[str, str]
 ) -> tuple[RangeAnswer, bytes, AsyncGenerator[bytes, None]]:
-    """The answer, and its body of which the first bytes are there: what goes wrong is known before it is answered."""
+    """Returns the answer, its first bytes and the rest; so that failures occur before the answer is sent."""
     file = await downloads.fetching.known(source)
     look = 1
     while True:
@@ -93,12 +93,12 @@ async def _begun(
         try:
             return answer, await anext(chunks, b""), chunks
         except FileChanged:
-            if look == LOOKS:
+            if look == MAX_LOOKUPS:
                 raise
         look += 1
         file = await downloads.fetching.known(source, anew=True)
-        if look == LOOKS:
-            # Its hosts differ, in what they give or in their ETags: all that holds is the length.
+        if look == MAX_LOOKUPS:
+            # Its hosts serve different files or ETags: only the length is reliable.
             file = attrs.evolve(file, in_parts=False, etag=None, modified=None)
 
 

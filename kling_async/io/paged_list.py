@@ -1,4 +1,4 @@
-"""A list that comes page by page: its entries one after the other, or all at once."""
+"""Lists that are fetched page by page, as an iterator or as a whole."""
 
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
@@ -14,7 +14,7 @@ Pages = AsyncGenerator[Iterable[T], None]
 
 
 class PagedList(Generic[T]):
-    """A list of the service, which is asked for when it is used, each time anew.
+    """A list of the service, fetched anew each time it is used.
 
     ```python
     async for voice in kling.preset_voices():  # page by page
@@ -27,10 +27,10 @@ class PagedList(Generic[T]):
         self._pages = pages
 
     async def __aiter__(self) -> AsyncGenerator[T, None]:
-        """Asks for a page when the one before is used up.
+        """Iterates over the entries, and fetches each page on demand.
 
         Raises:
-            KlingError: the service could not be asked.
+            KlingError: a page could not be fetched.
         """
         async with contextlib.aclosing(self._pages()) as pages:
             async for page in pages:
@@ -38,10 +38,10 @@ class PagedList(Generic[T]):
                     yield one
 
     def __await__(self) -> Generator[Any, None, list[T]]:
-        """All entries.
+        """Returns all entries.
 
         Raises:
-            KlingError: as above.
+            KlingError: a page could not be fetched.
         """
         return self._all().__await__()
 
@@ -50,12 +50,12 @@ class PagedList(Generic[T]):
 
 
 async def by_number(api: Api, endpoint: ListEndpoint, page_size: int) -> Pages[Any]:
-    """Pages that are asked for by their number; the first that is not full is the last one."""
+    """Yields pages by number; the first that is not full is the last one."""
     before: list[tuple[Any, ...]] = []
     for number in range(1, requests.PAGE_NUMBER_MAXIMUM + 1):
         request = requests.page(endpoint, number, page_size)
         entries: list[tuple[Any, ...]] = await api.call(endpoint, request, endpoint.priced(None))
-        if any(entries) and entries == before:  # whatever page is asked for, it gives the same
+        if any(entries) and entries == before:  # the service ignores the page number
             return
         before = entries
         for entry in entries:
@@ -65,7 +65,7 @@ async def by_number(api: Api, endpoint: ListEndpoint, page_size: int) -> Pages[A
 
 
 async def by_cursor(api: Api, endpoint: CursorListEndpoint, record: object) -> Pages[Any]:
-    """Pages of which each names the next; one that is named twice would lead round for ever."""
+    """Yields pages of which each contains the cursor of the next; stops at a repeated cursor, which would loop."""
     request, met = requests.of_call(endpoint, record), set[str]()
     while True:
         page: CursorPage = await api.call(endpoint, request, endpoint.priced(None))

@@ -1,4 +1,4 @@
-"""Files on this machine: the part that becomes the file. Blocking; called in threads."""
+"""Partial files, which become the file once they are complete. Blocking; called in threads."""
 
 import contextlib
 import errno
@@ -21,20 +21,20 @@ from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.transfer import End, Part
 
 NO_LOCKS: Final = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
-"""What a file system says that has no locks."""
+"""Error numbers of file systems without locks."""
 AT_ONCE: Final = 512
-"""Pieces given to one call of `writev`: Linux and macOS take 1024."""
+"""Buffers passed to one call of `writev`; Linux and macOS accept 1024."""
 NOTE_BYTES: Final = 2**16
-"""The longest note read."""
+"""Maximum size of a note that is read, in bytes."""
 
 
 @attrs.frozen
 class Ended:
-    """What became of a part whose body ended cleanly.
+    """The outcome of a part whose body ended cleanly.
 
     Attributes:
-        end: whether it was published (`WHOLE`, `ODD`), or is kept (`SHORT`, `CUT`).
-        digest: of its bytes, where they are kept and only a second look can tell.
+        end: published (`WHOLE`, `ODD`), or kept as a part (`SHORT`, `CUT`).
+        digest: of its bytes, if only a second fetch can show whether it is complete.
     """
 
     end: End
@@ -42,14 +42,14 @@ class Ended:
 
 
 class PartFile:
-    """`NAME.part`, which grows into NAME, and `NAME.part.json`, which says what it is a part of.
+    """`NAME.part`, which becomes NAME, and `NAME.part.json`, the note, which identifies the file that it is a part of.
 
     Args:
         target: NAME.
-        label: which file it is; a part of another one begins anew.
-        sync: makes NAME and what it holds durable.
-        kind: what it is.
-        named: whether NAME stands; else it gets the suffix that its bytes call for once they are there.
+        label: identifies the file; the part of another file is discarded.
+        sync: makes NAME and its contents durable.
+        kind: of the file.
+        named: whether NAME is final; else a suffix that fits the contents is appended at the end.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class PartFile:
         self._torn = False
 
     def open(self, *, overwrite: bool) -> None:
-        """Opens the part, and goes on with what is there if it is of the same file.
+        """Opens the part; an existing part of the same file is resumed.
 
         Raises:
-            TargetExists: there is a file.
+            TargetExists: the target exists.
             SaveInProgress: another process writes to the part.
         """
         refuse_existing(self.target, overwrite=overwrite)
@@ -95,7 +95,7 @@ class PartFile:
                 self.restart()
 
     def write(self, pieces: list[bytes], part: Part) -> None:
-        """Appends pieces of what `part` says; nothing any more once that has failed, since it would leave a gap."""
+        """Appends pieces of the file that `part` describes; does nothing after a failure, as that would leave a gap."""
         start = self.size
         self._append(pieces, part)
         system.HERE.begin_writeback(self._descriptor, start, self.size - start)
@@ -107,27 +107,27 @@ class PartFile:
         *,
         overwrite: bool,
         before: bytes | None = None,
-        asked: bool = False,
+        checked_for_more: bool = False,
     ) -> Ended:
-        """Appends the last pieces; if all of the file is there then, gives it its name, durably.
+        """Appends the last pieces; if the file is complete then, publishes it durably under its name.
 
         Args:
             pieces: the last ones.
-            part: what they are a part of.
-            overwrite: replaces an existing file.
-            before: digest of what came when the same was fetched once before.
-            asked: whether the host was asked for more than it announced.
+            part: describes the file.
+            overwrite: whether to replace an existing file.
+            before: digest of the previous fetch of the same file, if any.
+            checked_for_more: whether the host was checked for more bytes than it announced.
 
         Raises:
-            FileExistsError: without `overwrite`, a file of that name appeared meanwhile; what came is kept.
+            FileExistsError: without `overwrite`, a file of that name appeared meanwhile; the part is kept.
         """
         published = False
         try:
-            # What is published at once needs no note, but an older one must not vouch for these bytes.
+            # A file that is published at once needs no note, but an older note must not apply to these bytes.
             self._append(pieces, None if self._noted is None else part)
             shape = self.kind.shape_of(self.size, self._read)
             digest = self._digest() if part.length is None and shape is not Shape.WHOLE else None
-            again = asked if digest is None else digest == before
+            again = checked_for_more if digest is None else digest == before
             end = transfer.judge_end(self.size, part.length, shape, again=again)
             if end in {End.WHOLE, End.ODD}:
                 if not self._named:
@@ -141,8 +141,8 @@ class PartFile:
         return Ended(end, digest)
 
     def restart(self) -> None:
-        """Throws away what is there."""
-        # A file of its own: what is there may be a published video that a crash left linked to this name.
+        """Discards the part, and begins a new one."""
+        # As a new file: the old one may be a published video that a crash left linked to this name.
         self._take_away()
         try:
             self._open_new()
@@ -151,7 +151,7 @@ class PartFile:
         self.part = Part(self.part.video_id)
 
     def close(self) -> None:
-        """Closes the part; it stays where it is if it was not published, unless it is empty."""
+        """Closes the part; keeps it if it was not published and is not empty."""
         if self._descriptor < 0:
             return
         with contextlib.suppress(OSError):
@@ -161,7 +161,7 @@ class PartFile:
         self._let_go()
 
     def _goes_on(self, noted: Part) -> bool:
-        """Whether what an earlier save left is the beginning of the same file."""
+        """Whether the part of an earlier save is the beginning of the same file."""
         size = os.fstat(self._descriptor).st_size
         if noted.video_id != self.part.video_id or (noted.length is not None and size > noted.length):
             return False
@@ -175,7 +175,7 @@ class PartFile:
         self.size = 0
 
     def _note_down(self, part: Part) -> None:
-        """Says what the part is of, before its first byte is there."""
+        """Writes the note, before the first byte of the part."""
         if part == self._noted:
             return
         draft = self._note.with_name(self._note.name + DRAFT)
@@ -189,7 +189,7 @@ class PartFile:
     def _append(self, pieces: list[bytes], noted: Part | None) -> None:
         if self._torn:
             return
-        self._torn = True  # until all is there, whatever ends this
+        self._torn = True  # until everything is written, however this ends
         if noted is not None:
             self._note_down(noted)
         left = [memoryview(piece) for piece in pieces if piece]
@@ -204,23 +204,23 @@ class PartFile:
 
     def _publish(self, *, overwrite: bool) -> None:
         self._sync.sync_file(self._descriptor)
-        if self._noted is not None:  # before the part's name is free: then it would be another's note
+        if self._noted is not None:  # before the part's name is free: then it would be the note of another save
             self._note.unlink(missing_ok=True)
             self._noted = None
-        if not system.HERE.renames_what_is_open:
+        if not system.HERE.can_rename_open_files:
             self._let_go()
         if not overwrite:
             system.HERE.publish(self.path, self.target)
         else:
             self.path.replace(self.target)
             if self._descriptor >= 0 and self._is_there(self._descriptor):
-                self.path.unlink()  # two names of one file: replacing one by the other does nothing
+                self.path.unlink()  # two names of the same file: `replace` did nothing
         self._sync.sync(self.target.parent)
         self.close()
 
     def _take_away(self) -> None:
-        """Closes the part, and leaves nothing of it; still locked while it goes, where that can be."""
-        if not system.HERE.renames_what_is_open:
+        """Closes and deletes the part; where the system can, it stays locked until it is deleted."""
+        if not system.HERE.can_rename_open_files:
             self._let_go()
         self.path.unlink(missing_ok=True)
         self._let_go()
@@ -233,7 +233,7 @@ class PartFile:
     def _locked(self, flags: int) -> int:
         descriptor = os.open(self.path, flags | os.O_RDWR | os.O_CREAT | os.O_APPEND | system.HERE.own, 0o666)
         try:
-            # Whoever held the lock before may have published this file, or thrown it away.
+            # The previous holder of the lock may have published or deleted this file.
             if _lock(descriptor) and self._is_there(descriptor):
                 return descriptor
         except BaseException:
@@ -243,7 +243,7 @@ class PartFile:
         raise self._in_progress()
 
     def _is_there(self, descriptor: int) -> bool:
-        """Whether the part's name means this file; as long as it is locked, that stays so."""
+        """Whether the part's name still refers to this file; cannot change while the file is locked."""
         there = found(self.path, follow_symlinks=False)
         return there is not None and os.path.samestat(there, os.fstat(descriptor))
 
@@ -262,8 +262,8 @@ class PartFile:
 
     def _read_note(self) -> Part | None:
         try:
-            # Whatever stands there in place of a file must not keep this waiting.
-            descriptor = os.open(self._note, os.O_RDONLY | system.HERE.own | system.HERE.waits_for_nobody)
+            # A named pipe in its place must not block.
+            descriptor = os.open(self._note, os.O_RDONLY | system.HERE.own | system.HERE.nonblocking)
             with open(descriptor, "rb") as file:  # noqa: PTH123  (a descriptor)
                 return Part.from_json(file.read(NOTE_BYTES))
         except OSError:
@@ -271,9 +271,9 @@ class PartFile:
 
 
 def _lock(descriptor: int) -> bool:
-    """Keeps other processes from the part, where system and file system can; False where one of them has it.
+    """Locks the part against other processes, if the file system has locks; False if another process holds it.
 
-    The lock goes with the descriptor.
+    Closing the descriptor releases the lock.
     """
     try:
         return system.HERE.lock(descriptor)

@@ -1,4 +1,4 @@
-"""Asks the questions that the plan of polling names, and tells what comes of the answers; one timer for all tasks."""
+"""Sends the queries that the poll plan decides, and notifies listeners of the answers; one timer for all tasks."""
 
 import asyncio
 import logging
@@ -24,24 +24,24 @@ logger = logging.getLogger("kling_async")
 
 
 COST_SECONDS: Final = 30.0
-"""Seconds that the answer may take which tells what a task has cost, of which a callback did not tell."""
+"""Timeout in seconds of the query for the cost of a task whose callback did not contain it."""
 
 
 def _is_uncounted(task: Task) -> bool:
-    """Whether a task has succeeded and does not say what it has cost."""
+    """Whether a task has succeeded, but does not contain its cost."""
     known = task.cost is not None or task.final_balance_deduction is not None
     return task.status is TaskStatus.SUCCEED and not known
 
 
 class Poller:
-    """Asks for every followed task until it ends; `PollPlan` decides, this awaits.
+    """Polls every followed task until it ends; `PollPlan` decides, this performs the I/O.
 
     Args:
-        api: asks.
-        polling: when.
-        retry: when again after a question that failed.
+        api: sends the queries.
+        polling: the schedule.
+        retry: delays after a failed query.
         uniform: random numbers for the delays.
-        durations: how long tasks take; it learns.
+        durations: of tasks; learned as they end.
         events: of the client.
     """
 
@@ -62,11 +62,11 @@ class Poller:
         self._plan = PollPlan[TaskWatch](polling, retry, uniform, durations)
         self._under_way: set[asyncio.Task[None]] = set()
         self.on_follow: Callable[[], None] | None = None
-        """Called whenever a task is followed from now on."""
+        """Called whenever the poller begins to follow a task."""
         self._timer: asyncio.TimerHandle | None = None
 
     def find(self, reference: Reference) -> TaskWatch | None:
-        """The following of this task, by either of its ids, if there is one."""
+        """Returns the watch of a task, by either of its ids, if it is followed."""
         return self._plan.find(reference)
 
     def follow(
@@ -84,12 +84,12 @@ class Poller:
 
         Args:
             reference: of the task.
-            created: the answer to its create; None for a task that was attached, which is asked for at once.
-            estimate: how long tasks of its kind take, where the kind is known.
-            deadline: seconds from now to `TaskTimeout`, where they are not those of `polling`.
-            calls_back: whether the service was asked to tell of its changes where this client hears them.
-            held: whether another client may follow it, until `hold` tells.
-            on_end: called once, when it ends; before this returns if it was done when it was found.
+            created: the answer to its create; None for an attached task, which is queried at once.
+            estimate: how long tasks of its kind take, if the kind is known.
+            deadline: seconds from now to `TaskTimeout`; None for that of `polling`.
+            calls_back: whether the service sends callbacks about the task to this client.
+            held: whether the task is left to another client that may follow it, until `hold` changes that.
+            on_end: called once, when it ends; before this returns if the task has ended already.
         """
         now = asyncio.get_running_loop().time()
         estimate = estimate or self._plan.estimate(reference)
@@ -111,12 +111,12 @@ class Poller:
         return watch
 
     def hold(self, watch: TaskWatch, *, held: bool) -> None:
-        """Leaves a task to another client that follows it, or asks for it now."""
+        """Leaves a task to another client that follows it, or polls it from now on."""
         self._plan.hold(watch, asyncio.get_running_loop().time(), held=held)
         self._step()
 
     def forget(self, watch: TaskWatch, end: KlingError) -> None:
-        """Follows a task no longer, since it was given away; all waiters get the error."""
+        """Stops following a task that was handed to another client; all waiters get the error."""
         self._plan.forget(watch, end)
         self._step()
 
@@ -126,14 +126,14 @@ class Poller:
         return self._plan.is_idle
 
     def called_back(self, task: Task, *, signed: bool) -> bool:
-        """Takes what a callback says of a task, and tells all who wait before it returns.
+        """Applies a callback about a task, and notifies all waiters before it returns.
 
         Args:
-            task: as it came.
-            signed: whether it is the service's own word; else the task is asked for.
+            task: as the callback contains it.
+            signed: whether the callback has a valid signature of the service; else the task is queried.
 
         Returns:
-            Whether the task is followed, and not by another client.
+            Whether this client follows the task, and has not left it to another one.
         """
         now = asyncio.get_running_loop().time()
         followed = self._plan.called_back(task, now, self._api.service_time(), signed=signed)
@@ -141,11 +141,11 @@ class Poller:
         return followed
 
     def unfinished(self) -> list[TaskWatch]:
-        """All that have not ended."""
+        """Returns the watches of all tasks that have not ended."""
         return self._plan.unfinished()
 
     async def close(self) -> None:
-        """Stops asking; all waiters get `ClientClosed` with the reference."""
+        """Stops polling; all waiters get `ClientClosed` with the reference."""
         self._plan.close()
         if self._timer is not None:
             self._timer.cancel()
@@ -157,21 +157,21 @@ class Poller:
         self._step()
 
     def _step(self, *, uncounted: bool = False) -> None:
-        """Does what the plan says; `uncounted` where an end that is new does not tell what the task has cost."""
+        """Executes the next step of the plan; `uncounted` if a new end does not contain the cost of its task."""
         step = self._plan.step(asyncio.get_running_loop().time())
         for page in step.pages:
-            self._start(self._ask_page(page))
+            self._start(self._query_page(page))
         for query in step.queries:
-            self._start(self._ask(query))
+            self._start(self._query(query))
         if step.wake_at is not None:
             self._wake_at(step.wake_at)
         for watch, snapshot, end in step.updates:
-            counting = watch.publish(snapshot, end, uncounted=uncounted and isinstance(end, Task))
-            if counting and isinstance(end, Task):
-                self._start(self._ask_cost(watch.reference, end, counting))
+            unserved = watch.publish(snapshot, end, uncounted=uncounted and isinstance(end, Task))
+            if unserved and isinstance(end, Task):
+                self._start(self._query_cost(watch.reference, end, unserved))
 
-    def _start(self, question: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(question)
+    def _start(self, query: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(query)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
@@ -186,7 +186,7 @@ class Poller:
         self._timer = None
         self._step()
 
-    async def _ask(self, query: Query[TaskWatch]) -> None:
+    async def _query(self, query: Query[TaskWatch]) -> None:
         loop, reference = asyncio.get_running_loop(), query.followed.reference
         begun = loop.time()
         failure: Exception | None = None
@@ -206,31 +206,31 @@ class Poller:
             self._plan.cancelled(query, loop.time())
             self._step()
             raise
-        except Exception as error:  # noqa: BLE001  (those who wait must get it, whatever it is)
+        except Exception as error:  # noqa: BLE001  (the waiters must get it, whatever it is)
             answer = failure = KlingError(f"following failed unexpectedly ({type(error).__name__})").about(
                 str(reference)
             )
-        self._events.polled(reference.endpoint, _asked(query), begun, failure)
+        self._events.polled(reference.endpoint, _references_of(query), begun, failure)
         self._plan.answered(query, answer, loop.time(), self._api.service_time())
         self._step()
 
-    async def _ask_cost(self, reference: Reference, end: Task, counting: list[Listener]) -> None:
-        """Asks once for a finished task, for those who have to know what it has cost."""
+    async def _query_cost(self, reference: Reference, end: Task, listeners: list[Listener]) -> None:
+        """Queries a finished task once, for listeners that need its cost."""
         counted, begun = end, asyncio.get_running_loop().time()
         try:
             endpoint = endpoint_named(reference.endpoint)
             if endpoint is not None:
                 async with asyncio.timeout(COST_SECONDS):
-                    answered = await self._api.query(endpoint, reference.id)
+                    answer = await self._api.query(endpoint, reference.id)
                 self._events.polled(reference.endpoint, [reference], begun)
-                counted = answered if answered.status is end.status else end
+                counted = answer if answer.status is end.status else end
         except (KlingError, TimeoutError) as error:
             logger.debug("what %s has cost: %s", reference, error, extra={"kling_event": "poll_failed"})
         finally:
-            for listener in counting:
+            for listener in listeners:
                 listener.ended(counted)
 
-    async def _ask_page(self, page: PageQuery[TaskWatch]) -> None:
+    async def _query_page(self, page: PageQuery[TaskWatch]) -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         answer: Listed | KlingError | None = None
@@ -246,7 +246,7 @@ class Poller:
             self._plan.page_cancelled(page, loop.time())
             self._step()
             raise
-        except Exception as error:  # the tasks that wait for it must be asked for all the same
+        except Exception as error:  # the tasks of this page must be polled all the same
             failure = error
             logger.exception("reading the list failed unexpectedly", extra={"kling_event": "page_failed"})
         self._events.polled(page.endpoint.name, (), begun, failure, page.number)
@@ -254,7 +254,7 @@ class Poller:
         self._step()
 
 
-def _asked(query: Query[TaskWatch]) -> Iterator[Reference]:
-    """The tasks that a question is about."""
+def _references_of(query: Query[TaskWatch]) -> Iterator[Reference]:
+    """The references of the tasks that a query is about."""
     for each in (*query.due.values(), *query.early.values()):
         yield each.reference

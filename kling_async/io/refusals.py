@@ -1,4 +1,4 @@
-"""What a call is refused for before anything is sent: its options, its reference, the problems of its request."""
+"""Checks before anything is sent: options, references, and the problems of a request."""
 
 import inspect
 import warnings
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kling_async.protocol.raw import RawCall
 
 KEY_MAXIMUM: Final = 1000
-"""Letters of a key."""
+"""Maximum length of a key, in characters."""
 
 _DEFAULTS: Final[Mapping[str, object]] = {
     "strict": True,
@@ -41,14 +41,14 @@ _DEFAULTS: Final[Mapping[str, object]] = {
     "again": None,
     "save_to": None,
 }
-"""Of the options of `KlingClient.submit`."""
+"""Defaults of the options of `KlingClient.submit`."""
 
 
 def parse_reference(reference: str) -> Reference:
-    """Reads a reference.
+    """Parses a reference.
 
     Raises:
-        InvalidReference: it is none, or its endpoint is unknown.
+        InvalidReference: it is malformed, or its endpoint is unknown.
     """
     try:
         parsed = Reference.parse(reference)
@@ -59,7 +59,7 @@ def parse_reference(reference: str) -> Reference:
 
 
 def endpoint_of_reference(reference: Reference) -> Endpoint:
-    """The endpoint that a reference names.
+    """Returns the endpoint of a reference.
 
     Raises:
         InvalidReference: there is no such endpoint.
@@ -75,10 +75,10 @@ def endpoint_of_reference(reference: Reference) -> Endpoint:
 
 
 def endpoint_that_takes(request: object) -> Endpoint:
-    """The endpoint of a request.
+    """Returns the endpoint of a request.
 
     Raises:
-        InvalidRequest: it is no request, or a call that makes no task.
+        InvalidRequest: it is not a request, or is a call that makes no task.
     """
     endpoint = endpoint_of(request)
     if isinstance(request, Call):
@@ -90,11 +90,11 @@ def endpoint_that_takes(request: object) -> Endpoint:
 
 
 def check_call(request: object, options: SubmitOptions) -> None:
-    """Refuses what is no call, and options of tasks.
+    """Refuses objects that are not calls, and options, which only tasks have.
 
     Raises:
-        InvalidRequest: it is no request.
-        TypeError: there are options, none of which means anything to a call.
+        InvalidRequest: it is not a call.
+        TypeError: options were given.
     """
     if not isinstance(request, Call):
         raise _no_request(request)
@@ -104,7 +104,7 @@ def check_call(request: object, options: SubmitOptions) -> None:
 
 
 def call_endpoint_that_takes(request: object) -> CallEndpoint:
-    """The endpoint of a call.
+    """Returns the endpoint of a call.
 
     Raises:
         InvalidRequest: there is none.
@@ -116,7 +116,7 @@ def call_endpoint_that_takes(request: object) -> CallEndpoint:
 
 
 def list_endpoint_that_takes(request: object) -> ListEndpoint | CursorListEndpoint:
-    """The endpoint of a list.
+    """Returns the endpoint of a list.
 
     Raises:
         InvalidRequest: there is none.
@@ -128,10 +128,10 @@ def list_endpoint_that_takes(request: object) -> ListEndpoint | CursorListEndpoi
 
 
 def raw_call(request: "RawCall") -> HttpRequest:
-    """The call of a path that has no record.
+    """Returns the HTTP request of a raw call.
 
     Raises:
-        InvalidRequest: it has problems.
+        InvalidRequest: the call has problems.
     """
     from kling_async.protocol.raw import problems_of_call  # noqa: PLC0415  (on first use: its rules take time)
 
@@ -143,11 +143,11 @@ def raw_call(request: "RawCall") -> HttpRequest:
 def listed_endpoint(
     name: object, page_size: object, since: object = None, status: object = None
 ) -> tuple[Endpoint, TaskStatus | None]:
-    """The endpoint whose list is wanted, and the status of its tasks, if one is wanted only.
+    """Returns the endpoint of a list, and the status to filter its tasks by, if any.
 
     Raises:
-        InvalidRequest: there is none of this name with a list, its pages cannot have this size, or it cannot be
-            asked for tasks of a time or a status.
+        InvalidRequest: no endpoint of this name has a list, the page size is out of range, or the list cannot be
+            filtered by time or status.
     """
     endpoint = endpoint_named(name) if isinstance(name, str) else None
     if endpoint is None or not endpoint.lists:
@@ -167,26 +167,26 @@ def listed_endpoint(
 
 
 def check_moment(since: object) -> None:
-    """Refuses what is no moment.
+    """Refuses values that are not aware datetimes.
 
     Raises:
-        InvalidRequest: it is none, or nobody knows of which zone.
+        InvalidRequest: it is not a datetime, or has no time zone.
     """
     if not isinstance(since, datetime) or since.tzinfo is None:
         raise InvalidRequest.of([Problem("since", "must be a datetime with its zone, as datetime.now(UTC) has it")])
 
 
 def check_options(options: SubmitOptions, request: object, *, journal: bool) -> None:
-    """Refuses options that cannot be followed: a misspelt word must not choose the other thing in silence.
+    """Refuses invalid options: a misspelt value must not silently select a default.
 
     Args:
         options: to check.
-        request: that they go with.
-        journal: whether the client has one.
+        request: that they belong to.
+        journal: whether the client has a journal.
 
     Raises:
         InvalidRequest: with all problems.
-        ConfigurationError: one needs a journal.
+        ConfigurationError: an option needs a journal.
     """
     of_journals = [name for name in ("key", "again", "save_to") if options.get(name) is not None]
     if of_journals and not journal:
@@ -207,7 +207,7 @@ def check_options(options: SubmitOptions, request: object, *, journal: bool) -> 
 
 
 def _is_text(text: str) -> bool:
-    """Whether it can be written down: half a letter cannot."""
+    """Whether it can be encoded as UTF-8, which lone surrogates cannot, and has no NUL."""
     return "\0" not in text and text == text.encode("utf-8", "ignore").decode()
 
 
@@ -226,10 +226,10 @@ def _problems_of_key(options: SubmitOptions, request: object) -> list[Problem]:
 
 
 def refuse(problems: Sequence[Problem], *, strict: bool) -> None:
-    """Raises what must not be sent, and warns of the rest at the caller's line.
+    """Raises for problems that prevent sending, and warns of the others at the caller's line.
 
     Raises:
-        InvalidRequest: with all problems; what only the capability map refuses is a warning if not `strict`.
+        InvalidRequest: with all problems; those found only by the capability map are warnings if not `strict`.
     """
     refused = [problem for problem in problems if not problem.only_warns]
     if refused and (strict or not all(problem.by_map for problem in refused)):
@@ -239,18 +239,18 @@ def refuse(problems: Sequence[Problem], *, strict: bool) -> None:
 
 
 def refuse_without_mark(request: object, *, watermark: bool) -> None:
-    """Nothing is paid for what cannot be saved afterwards.
+    """Refuses to pay for a task without the watermarked file that is to be saved.
 
     Raises:
-        InvalidRequest: a watermarked file is to be saved, and the request asks for none.
+        InvalidRequest: a watermarked file is to be saved, but the request does not enable it.
     """
-    asked = getattr(request, "watermark_info", None)
-    if watermark and getattr(asked, "enabled", None) is not True:
+    info = getattr(request, "watermark_info", None)
+    if watermark and getattr(info, "enabled", None) is not True:
         raise InvalidRequest.of([Problem("watermark_info", "must be enabled for a watermarked file to be saved")])
 
 
 def name_the_models(error: RequestRefused, endpoint: Endpoint, request: object) -> None:
-    """Adds to a refusal of an unknown or retired model which models there are."""
+    """Adds the available models to a refusal of an unknown or retired model."""
     model_name, known = getattr(request, "model_name", None), endpoint.capabilities
     if known is None or not model_name:
         return
@@ -271,7 +271,7 @@ def _no_request(request: object) -> InvalidRequest:
 
 
 def _level_of_caller() -> int:
-    """How far the first line outside of this package is from the function that asks."""
+    """Returns the stack level of the first frame outside this package, relative to the calling function."""
     package = __name__.partition(".")[0] + "."
     level, frame = 0, inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__", "").startswith(package):

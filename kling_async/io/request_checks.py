@@ -1,4 +1,4 @@
-"""Checks requests before they are sent and paid for: looks at local files, then applies all rules."""
+"""Checks requests before they are sent and paid for: inspects local files, then applies all rules."""
 
 import functools
 import io
@@ -16,15 +16,15 @@ from kling_async.protocol.rules.files import facts_of, files_of
 
 
 async def problems_of(endpoint: Described, request: object, service_time: float) -> list[Problem]:
-    """Finds all problems of a request, its files included.
+    """Returns all problems of a request and its files.
 
     Args:
-        endpoint: whose request it is.
-        request: what is about to be sent.
+        endpoint: of the request.
+        request: about to be sent.
         service_time: seconds since 1970, by the service's clock.
 
     Raises:
-        ConnectionFailed: this machine is short of open files or memory, which passes and is no problem of a file.
+        ConnectionFailed: this machine is short of open files or memory, which is transient and no problem of a file.
     """
     facts = await _look_at(files_of(request))
     found = endpoint.problems(request, facts, now=datetime.fromtimestamp(service_time, UTC))
@@ -32,7 +32,7 @@ async def problems_of(endpoint: Described, request: object, service_time: float)
 
 
 async def _look_at(files: Mapping[str, Media]) -> dict[str, FileFacts]:
-    """Looks at all local files in a thread; those given by URL are left to the service."""
+    """Inspects all local files in a thread; files given by URL are left to the service."""
     local = {field: file for field, file in files.items() if file.is_local}
     if not local:
         return {}

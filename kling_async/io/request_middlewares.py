@@ -1,4 +1,4 @@
-"""What aiohttp adds to a request or does to it by itself, taken back just before it is sent."""
+"""Middlewares that undo what aiohttp adds to a request by itself, just before it is sent."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import aiohttp
 
 
 def replace_authorization(authorization: str | None) -> aiohttp.ClientMiddlewareType:
-    """A middleware that sends this `Authorization` header, or none, in place of any other."""
+    """Returns a middleware that replaces any `Authorization` header by this one, or removes it."""
 
     async def send(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         request.headers.pop("Authorization", None)
@@ -18,7 +18,7 @@ def replace_authorization(authorization: str | None) -> aiohttp.ClientMiddleware
 
 
 async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """A middleware that keeps aiohttp from sending GET, PUT and DELETE again where a connection breaks off."""
+    """A middleware that prevents aiohttp from repeating GET, PUT and DELETE after a broken connection."""
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
@@ -28,7 +28,7 @@ async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandl
 
 
 class ReplaceHeaders:
-    """Sends these headers only, whatever a borrowed session, its cookies, its `auth` or a `.netrc` would add."""
+    """A middleware that sends only these headers: none of a borrowed session, its cookies, its `auth` or a `.netrc`."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._headers = headers
@@ -36,7 +36,7 @@ class ReplaceHeaders:
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Sends the request with them."""
+        """Replaces the headers and sends the request."""
         request.headers.clear()
         request.headers.update({"Host": request.url.host_port_subcomponent or "", **self._headers})
         return await handler(request)

@@ -1,4 +1,4 @@
-"""Where the files of a finished task are."""
+"""Addresses of the files of a finished task."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,19 +13,19 @@ from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.tasks import Task
 
 Refresh = Callable[[], Awaitable[Task]]
-"""Asks the service for the task anew: its addresses expire."""
+"""Queries the task again, since its addresses expire."""
 
 
 class Source:
-    """Where a task's files are, asked for anew when the addresses expire or nothing is there yet.
+    """The files of a task and their addresses, refreshed when they expire or are not listed yet.
 
     Args:
-        task: finished.
-        refresh: asks for it anew.
-        watermark: whether the watermarked variants are meant.
-        scheme: that addresses without one have.
-        is_new: whether the task ended a moment ago.
-        place: where they are to be saved: a directory takes all files, a file those of one kind.
+        task: the finished task.
+        refresh: queries the task again.
+        watermark: whether to use the watermarked variants.
+        scheme: for addresses without one.
+        is_new: whether a task ended a moment ago.
+        place: the target of a save: a directory takes all files, a file those of one kind.
     """
 
     def __init__(
@@ -53,20 +53,20 @@ class Source:
         self.reference = task.reference
 
     def is_complete(self) -> bool:
-        """Whether all that was made is told of: a task may succeed a moment before its results are listed."""
+        """Whether all results are listed: a task may succeed a moment before they are."""
         marked = not (self._watermark and self._task.watermark) or all(file.watermark_url for file in self._files)
         return bool(self._files or self._task.voices or self._task.elements) and marked
 
     @property
-    def lacks_mark(self) -> bool:
-        """Whether watermarked variants are wanted, and none is told of."""
+    def lacks_watermark(self) -> bool:
+        """Whether watermarked variants are requested, but none is listed."""
         return self._watermark and not any(file.watermark_url for file in self._files)
 
     def count(self) -> int:
-        """How many files there are.
+        """Returns the number of files.
 
         Raises:
-            DownloadError: none, or none that could be fetched.
+            DownloadError: there are none, or none that can be fetched.
         """
         if not self._files:
             raise DownloadError(self._nothing(), reference=self.reference)
@@ -76,7 +76,7 @@ class Source:
         return len(self._files)
 
     def problem(self, index: int) -> DownloadError | None:
-        """Why a file cannot be fetched, if that is known already."""
+        """Returns why a file cannot be fetched, if that is known already."""
         try:
             self.address(index)
         except DownloadError as error:
@@ -84,15 +84,15 @@ class Source:
         return None
 
     def kind(self, index: int) -> ResultKind:
-        """What a file is."""
+        """Returns the kind of a file."""
         return self._file(index).kind
 
     def label(self, index: int) -> str:
-        """Names the file for ever, whatever its address is at the moment."""
+        """Returns a permanent name of a file, independent of its current address."""
         return f"{self._task.task_id}/{self._file(index).label}" + ("/watermark" if self._watermark else "")
 
     def path(self, place: Target, index: int) -> Path:
-        """The name of a file: the place itself, or a name of its own in a directory."""
+        """Returns the path of a file: the target itself, possibly numbered, or a name in the target directory."""
         file = self._file(index)
         if place.is_directory:
             return place.path / file.name(self._task.task_id, place.name, watermark=self._watermark)
@@ -100,10 +100,10 @@ class Source:
         return place.path.with_name(f"{place.path.stem}{number}{place.path.suffix}") if number else place.path
 
     def address(self, index: int) -> str:
-        """Where it can be fetched at the moment, as it goes out.
+        """Returns the current address of a file, ready to be requested.
 
         Raises:
-            DownloadError: nowhere.
+            DownloadError: the file has no address.
         """
         file = self._file(index)
         address = file.watermark_url if self._watermark else file.url
@@ -121,17 +121,17 @@ class Source:
         raise DownloadError(f"the service gave no address of the {what}", reference=self.reference)
 
     async def renew(self, index: int, http_status: int) -> bool:
-        """Asks for fresh addresses: once, or as often as it takes where a new file has not arrived yet.
+        """Refreshes the addresses: once, or repeatedly while a new file has not reached its host.
 
         Returns:
-            Whether to fetch at once, not later.
+            Whether to fetch at once; else later.
 
         Raises:
-            DownloadError: the fresh one was refused, too.
+            DownloadError: the fresh address was refused, too.
         """
         if http_status == 404 and (self._arriving or self._is_new(self._task)):
             self._arriving = True
-            await self.ask_anew()
+            await self.query_again()
             return False
         if index in self._renewed:
             raise DownloadError(
@@ -141,11 +141,11 @@ class Source:
                 reference=self.reference,
             )
         self._renewed.add(index)
-        await self.ask_anew()
+        await self.query_again()
         return True
 
-    async def ask_anew(self) -> None:
-        """Asks the service for the task; an answer about another one changes nothing."""
+    async def query_again(self) -> None:
+        """Queries the task again; an answer about another task is ignored."""
         task = await self._refresh()
         if task.task_id == self._task.task_id:
             self._task = task
@@ -163,7 +163,7 @@ class Source:
         return self._files[index]
 
     def _nothing(self) -> str:
-        """Why there is nothing to save."""
+        """Returns why there is nothing to save."""
         for made, member in ((self._task.voices, "voices"), (self._task.elements, "elements")):
             if made:
                 return f"the task made {member}, which are no files: take their ids from task.{member}"

@@ -1,7 +1,7 @@
-"""Work that comes in many pieces at once leaves the event loop to others: a round of the loop does so much of it.
+"""Limits the download work per iteration of the event loop, so that other tasks get their turn.
 
-Without this the loop is kept by all files at once: where thirty hosts send as fast as they can, each of its rounds
-reads a quarter of a megabyte from each of them.
+Without a limit, downloads can occupy the loop: with thirty hosts that send at full speed, each iteration reads a
+quarter of a megabyte from each of them.
 """
 
 import asyncio
@@ -10,13 +10,13 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 BYTES: Final = 2**20
-"""Of all files that one round reads, give or take a piece."""
+"""Bytes that one iteration reads of all files together, give or take a chunk."""
 REQUEST: Final = 2**18
-"""Bytes that take as long as beginning a request does."""
+"""The cost of starting a request, as the number of bytes whose reading takes as long."""
 
 
 class _Rounds:
-    """The rounds of one event loop."""
+    """The budget of one event loop, renewed in each iteration (round)."""
 
     def __init__(self) -> None:
         self._left = BYTES
@@ -52,10 +52,10 @@ _rounds: WeakKeyDictionary[asyncio.AbstractEventLoop, _Rounds] = WeakKeyDictiona
 
 
 async def spend(count: int) -> None:
-    """Waits for a round that has something left of its bytes, and takes these; first come, first served.
+    """Waits for a round with bytes left in its budget, and deducts `count`; first come, first served.
 
     Args:
-        count: bytes that were read, before the next ones are; or what beginning something is worth in bytes.
+        count: bytes that were just read, or the cost of starting something, in bytes.
     """
     loop = asyncio.get_running_loop()
     if loop not in _rounds:

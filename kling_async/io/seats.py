@@ -1,4 +1,4 @@
-"""Slots that somebody else gives out: a create comes with its own, and is refused where the account is full."""
+"""Slots managed outside the client: each create brings its own, and is refused if the account is full."""
 
 from kling_async.io.slots import Slot, Slots
 from kling_async.protocol.concurrency_limit import Limit
@@ -6,24 +6,24 @@ from kling_async.protocol.errors import ClientClosed, ConcurrencyExceeded
 
 
 class Seat(Slot):
-    """The slot that a request came with."""
+    """The slot that a request brings."""
 
     __slots__ = ()
 
     def __init__(self) -> None:
-        """There is no line that it stands in."""
+        """Needs no arguments, since it belongs to no line."""
 
     async def wait(self) -> None:
-        """It is there."""
+        """Returns at once: the slot is held already."""
 
     def accepted(self) -> None:
-        """Who gave it counts."""
+        """Does nothing: the owner of the slot counts."""
 
     def in_doubt(self) -> None:
-        """Who gave it counts."""
+        """Does nothing: the owner of the slot counts."""
 
     async def wait_again(self) -> None:
-        """The account is full: whoever gave the slot learns of it, and nothing is sent again.
+        """Reports a full account to the owner of the slot; nothing is sent again.
 
         Raises:
             ConcurrencyExceeded: always.
@@ -31,17 +31,17 @@ class Seat(Slot):
         raise ConcurrencyExceeded("the account's slots are taken; nothing was sent again", code=1303)
 
     def release(self) -> None:
-        """Who gave it takes it back."""
+        """Does nothing: the owner of the slot releases it."""
 
 
 class Seats(Slots):
-    """As many slots as are asked for."""
+    """Grants every slot at once."""
 
     def __init__(self) -> None:
         super().__init__(_no_limit, None)
 
     async def take(self, line: str, count: int = 1, *, pack: str = "", queue_deadline: float | None = None) -> Slot:
-        """A slot, at once.
+        """Returns a slot at once.
 
         Raises:
             ClientClosed: the client was closed meanwhile.

@@ -1,4 +1,4 @@
-"""Where the bytes of a download go: a part on disk, or a consumer who takes them one by one."""
+"""Destinations of a download: a part on disk, or the consumer of a stream."""
 
 import asyncio
 import functools
@@ -16,48 +16,48 @@ from kling_async.protocol.result_kind import ResultKind
 from kling_async.protocol.transfer import Body, End, Part, judge_end
 
 PIECE: Final = 2**20
-"""Bytes gathered before a thread writes them: a hop per network read would cost more than the writing."""
+"""Bytes buffered before a thread writes them: a thread per network read would cost more than the write."""
 
 
 class Sink(Protocol):
-    """Takes the bytes of one file, over as many connections as it needs."""
+    """Receives the bytes of one file, over any number of connections."""
 
     kind: ResultKind
-    """What it is."""
+    """The kind of the file."""
     size: int
-    """Bytes taken so far."""
+    """Bytes received so far."""
     part: Part
-    """What they are a part of."""
+    """The file that they are a part of."""
     stop: int | None
-    """Where what is wanted ends; None for the end of the file."""
+    """The offset at which the requested bytes end; None for the end of the file."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether all that is wanted was taken, as far as it is known how much that is."""
+        """Whether all requested bytes were received; False if their number is unknown."""
         ...
 
     def wanted(self, *, anew: bool) -> tuple[dict[str, str], Part | None, int]:
-        """What to ask for; `anew` for all of it.
+        """Returns the next request to send; with `anew`, for all requested bytes.
 
         Returns:
-            Headers; where they ask for a part of the file, what it has to be a part of, and where it has to begin.
+            Headers; for a range request also the file that the range must belong to, and the offset of its beginning.
         """
         ...
 
     def fits(self, body: Body) -> bool:
-        """Whether an answer can be taken; else all is asked for anew."""
+        """Whether the sink can use an answer; else everything is requested anew."""
         ...
 
     async def begin(self, body: Body) -> None:
-        """An answer is about to give bytes from `body.offset` on."""
+        """Prepares for the bytes of an answer, which begin at `body.offset`."""
 
     async def take(self, chunk: bytes) -> bytes:
-        """Takes bytes that follow those taken; gives back those that are new."""
+        """Receives the next bytes; returns those that are new."""
         ...
 
 
 class _WholeFile:
-    """What is wanted is a whole file."""
+    """A sink that requests a whole file."""
 
     part: Part
     size: int
@@ -65,21 +65,21 @@ class _WholeFile:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all of it was taken, as far as it is known how much that is."""
+        """Whether the whole file was received; False if its length is unknown."""
         return self.size == (self.part.length if self.stop is None else self.stop)
 
     def wanted(self, *, anew: bool) -> tuple[dict[str, str], Part | None, int]:
-        """The rest, where two halves can be told to belong together; `anew` for all of it."""
+        """Requests the rest if an ETag or date proves that both parts match, else the whole file; `anew` always."""
         headers = {} if anew else transfer.range_headers(self.part, self.size)
         return (headers, self.part, self.size) if headers else ({}, None, 0)
 
-    def fits(self, body: Body) -> bool:  # noqa: ARG002  (this kind takes every body)
-        """Any answer can be taken: from its beginning, too."""
+    def fits(self, body: Body) -> bool:  # noqa: ARG002  (any body fits)
+        """Returns True: an answer from the beginning of the file fits, too."""
         return True
 
 
 class FileSink(_WholeFile):
-    """Writes to a part: pieces gather while one write is under way.
+    """Writes to a part; buffers pieces while a write is in progress.
 
     Args:
         file: the part.
@@ -95,7 +95,7 @@ class FileSink(_WholeFile):
         self.part = file.part
 
     async def begin(self, body: Body) -> None:
-        """Remembers what comes; begins anew if it does not go on where the part ends."""
+        """Notes what the answer contains; discards the part if the answer does not begin where it ends."""
         if body.offset != self.size:
             self._taken()
             await self._written()
@@ -104,23 +104,25 @@ class FileSink(_WholeFile):
         self.part = body.part_of(self.part.video_id)
 
     async def take(self, chunk: bytes) -> bytes:
-        """Gathers, and hands a full piece to a thread."""
+        """Buffers the bytes, and passes a full piece to a thread."""
         self._pieces.append(chunk)
         self._gathered += len(chunk)
         self.size += len(chunk)
-        if self._gathered >= PIECE and not self.is_complete:  # the last piece is `finish`'s: one hop less, and no note
+        if self._gathered >= PIECE and not self.is_complete:  # `finish` writes the last one: no note
             await self._written()
             self._writing = begin(self._file.write, self._taken(), self.part)
         return chunk
 
-    async def finish(self, *, overwrite: bool, before: bytes | None, asked: bool) -> Ended:
-        """Makes the file of it if all of it is there, and tells what became of it: as `PartFile.finish`."""
+    async def finish(self, *, overwrite: bool, before: bytes | None, checked_for_more: bool) -> Ended:
+        """Publishes the file if it is complete, and returns the outcome: as `PartFile.finish`."""
         await self._written()
-        finish = functools.partial(self._file.finish, overwrite=overwrite, before=before, asked=asked)
+        finish = functools.partial(
+            self._file.finish, overwrite=overwrite, before=before, checked_for_more=checked_for_more
+        )
         return await in_thread(finish, self._taken(), self.part)
 
     async def flush(self) -> None:
-        """Writes what has come; also after a broken connection or a cancelled caller."""
+        """Writes the buffered bytes; also after a broken connection or a cancellation."""
         await self._written()
         if pieces := self._taken():
             await in_thread(self._file.write, pieces, self.part)
@@ -136,13 +138,13 @@ class FileSink(_WholeFile):
 
 
 class StreamSink(_WholeFile):
-    """Counts what a consumer was given: it cannot be taken back.
+    """Tracks the bytes that a consumer has received, which cannot be withdrawn.
 
-    Where a host begins anew, what was given already must come again just so, and is passed over.
+    If a host starts over, the bytes that the consumer has must come again unchanged, and are skipped.
 
     Args:
-        label: which file it is.
-        kind: what it is.
+        label: identifies the file.
+        kind: of the file.
     """
 
     def __init__(self, label: str, kind: ResultKind) -> None:
@@ -156,16 +158,16 @@ class StreamSink(_WholeFile):
         self._anew = False
 
     async def begin(self, body: Body) -> None:
-        """Goes on where the consumer is, or passes over what he has."""
+        """Continues at the consumer's position, or skips the bytes that it has."""
         self._anew = body.offset != self.size
         self._again, self._passed = hashlib.sha256(), body.offset
         self.part = body.part_of(self.part.video_id)
 
     async def take(self, chunk: bytes) -> bytes:
-        """Counts.
+        """Tracks the bytes, and returns those that the consumer does not have yet.
 
         Raises:
-            DownloadError: what was given to the consumer is no longer the beginning of the file.
+            DownloadError: the bytes that the consumer has are no longer the beginning of the file.
         """
         if self._anew:
             known, chunk = chunk[: self.size - self._passed], chunk[self.size - self._passed :]
@@ -184,24 +186,24 @@ class StreamSink(_WholeFile):
         return chunk
 
     def end(self, *, again: bool) -> End:
-        """How a body that ended cleanly leaves the stream: as `judge_end`."""
-        if self._anew:  # it ended before the place where the consumer is
+        """Judges the stream after a body that ended cleanly: as `judge_end`."""
+        if self._anew:  # it ended before the consumer's position
             return End.CUT
         return judge_end(self.size, self.part.length, self._follower.shape(), again=again)
 
 
 class FileChanged(DownloadError):
-    """The file is not the one that was announced."""
+    """The file has changed since it was announced."""
 
 
 class SpanSink(StreamSink):
-    """Counts what a consumer was given of a part that was announced to him.
+    """Tracks the bytes of a range that was announced to a consumer.
 
     Args:
-        label: which file it is.
-        kind: what it is.
-        file: what was announced.
-        span: the first byte of the part, and the one after its last.
+        label: identifies the file.
+        kind: of the file.
+        file: the announced metadata.
+        span: offsets of the first byte of the range, and of the one after its last.
     """
 
     def __init__(self, label: str, kind: ResultKind, file: KnownFile, span: tuple[int, int]) -> None:
@@ -212,24 +214,24 @@ class SpanSink(StreamSink):
         self.stop: int | None = span[1]
 
     def wanted(self, *, anew: bool) -> tuple[dict[str, str], Part | None, int]:
-        """The rest of the part; all of it where nobody could tell that the rest fits, or `anew`."""
+        """Requests the rest of the range; all of it with `anew`, or if nothing proves that the rest matches."""
         first, end = self._span
         part = Part(self.part.video_id, self.part.length) if anew else self.part
         headers, offset = transfer.span_headers(part, first, first if anew else self.size, end)
         return headers, part if headers else None, offset
 
     def fits(self, body: Body) -> bool:
-        """Not the whole file in place of its part."""
+        """Whether the answer begins at the range or at the consumer's position."""
         return body.offset in {self._span[0], self.size}
 
     async def begin(self, body: Body) -> None:
-        """Goes on where the consumer is, or passes over what he has.
+        """Continues at the consumer's position, or skips the bytes that it has.
 
         Raises:
-            FileChanged: it is another file, or another part of it.
+            FileChanged: the answer is another file, or another range.
         """
         first = self._span[0]
-        again = body.offset == first < self.size  # then what came tells whether it is the same
+        again = body.offset == first < self.size  # then the repeated bytes show whether it is the same file
         same = body.length == self.part.length and (again or self.part.etag in {None, body.etag})
         if not same or not self.fits(body):
             raise FileChanged(f"the {self.kind.value} changed at its host meanwhile; ask for it again")

@@ -1,4 +1,4 @@
-"""Creates that wait for slots, one queue per line, first in, first out; the core decides how many may run."""
+"""Queues of creates that wait for slots: one FIFO queue per line; the core decides how many may run."""
 
 import asyncio
 import bisect
@@ -21,11 +21,11 @@ class Slot:
     """The slots that one request holds. The holder reports how its create ended, and when its task did.
 
     Args:
-        line: where they were taken.
+        line: to which the slots belong.
         ticket: the request's position in the line.
-        count: how many they are.
-        pack: what the request is paid from.
-        queue_deadline: seconds that the request may wait for them, all its turns together.
+        count: number of slots.
+        pack: that pays for the request.
+        queue_deadline: seconds that the request may wait for them in total.
     """
 
     __slots__ = ("_count", "_line", "_pack", "_queue_deadline", "_refused", "_state", "_ticket", "_waited")
@@ -41,7 +41,7 @@ class Slot:
         self._refused = 0
 
     async def wait(self) -> None:
-        """Waits for them."""
+        """Waits for the slots."""
         begun = self._line.now()
         await self._line.take(
             self._ticket, self._count, self._pack, self._queue_deadline, self._waited, refused=self._refused
@@ -56,24 +56,24 @@ class Slot:
         self._line.grant()
 
     def in_doubt(self) -> None:
-        """It is not known whether the task exists: the slots are held, and the other creates do not wait for it."""
+        """Holds the slots while it is unknown whether the task exists; other creates do not wait for the outcome."""
         if self._state == "sending":
             self._state = "running"
             self._line.limit.unclear(self._count)
             self._line.grant()
 
     async def wait_again(self) -> None:
-        """The account is full: gives the slots back, and waits for them at the former position in the line."""
+        """Returns the slots because the account is full, and waits for them at the former position in the line."""
         late, self._state = self._state == "running", "waiting"
         self._refused += 1
         self._line.limit.refused(self._line.now(), self._count, late=late)
         if self._count > 1 and not self._line.limit.running:
-            self._line.say_refused(self._count)
-        # Without `grant` before: a smaller request behind this one would take its turn.
+            self._line.warn_refused(self._count)
+        # Without `grant` before, which would let a smaller request behind this one overtake it.
         await self.wait()
 
     def release(self) -> None:
-        """The task ended, or there is none; idempotent."""
+        """Releases the slots after the task has ended, or if there is none; idempotent."""
         state, self._state = self._state, "released"
         if state == "running":
             self._line.limit.ended(self._line.now(), self._count)
@@ -86,8 +86,8 @@ class Slots:
     """The lines of one client.
 
     Args:
-        limit_for: makes the limit of a line.
-        queue_deadline: seconds that a request may wait in its line, if it says nothing else; None for ever.
+        limit_for: creates the limit of a line.
+        queue_deadline: default of the seconds that a request may wait in its line; None for no limit.
     """
 
     def __init__(self, limit_for: Callable[[], Limit], queue_deadline: float | None) -> None:
@@ -102,9 +102,9 @@ class Slots:
         """Waits for slots.
 
         Args:
-            line: what shares its slots, such as a model's name; shown in messages.
-            count: how many the request takes, from 1. More than the limit are granted when nothing else runs.
-            pack: what it will be paid from; those in one line may differ.
+            line: names the requests that share slots, such as a model's name; shown in messages.
+            count: slots of the request, from 1. More than the limit are granted when nothing else runs.
+            pack: that pays for it; may differ between requests of one line.
             queue_deadline: seconds that this request may wait, in place of the client's.
 
         Raises:
@@ -123,27 +123,27 @@ class Slots:
         return slot
 
     def attach(self, pack: str = "") -> None:
-        """Counts an attached task: it never waits, and since its line is not known, all of its pack count it as one."""
+        """Counts an attached task. It does not wait; as its line is unknown, it counts in each line of its pack."""
         self._attached[pack] += 1
 
     def detach(self, pack: str = "") -> None:
-        """An attached task ended."""
+        """Discounts an attached task that has ended."""
         self._attached[pack] -= 1
         for line in self._lines.values():
             line.grant()
 
     def fail(self, error: KlingError, pack: str | None = None) -> None:
-        """Raises the error in creates that wait, since the account accepts nothing of theirs now; later ones may try.
+        """Raises an error in all waiting creates, since the account accepts none now; later creates may try.
 
         Args:
-            error: what the service refused one of them with.
-            pack: where only creates of this pack are concerned.
+            error: with which the service refused one of them.
+            pack: limits this to creates of one pack; None for all.
         """
         for line in self._lines.values():
             line.fail(error, pack)
 
     def close(self) -> None:
-        """Ends all waiting."""
+        """Raises `ClientClosed` in all waiting creates."""
         self._closed = True
         for line in self._lines.values():
             line.close()
@@ -159,7 +159,7 @@ class _Waiting(NamedTuple):
 
 
 class _Line:
-    """The creates that wait for the slots of one line, and its limit."""
+    """The waiting creates of one line, and its limit."""
 
     def __init__(self, name: str, limit: Limit, attached: Mapping[str, int]) -> None:
         self.limit = limit
@@ -168,7 +168,7 @@ class _Line:
         self._waiting: collections.deque[_Waiting] = collections.deque()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self._said = False
+        self._warned_refused = False
 
     @staticmethod
     def now() -> float:
@@ -180,7 +180,7 @@ class _Line:
     ) -> None:
         """Waits for `count` slots, behind all lower tickets; they count as sending from then on.
 
-        Of the deadline the seconds that it waited before it was refused are gone. How often it was is for the message.
+        The deadline is reduced by the seconds `waited` earlier. `refused` counts earlier refusals, for the message.
         """
         waiting = _Waiting(ticket, count, pack, asyncio.get_running_loop().create_future())
         if self._closed:
@@ -219,10 +219,10 @@ class _Line:
         if opens_at is not None:
             self._timer = asyncio.get_running_loop().call_at(opens_at, self.grant)
 
-    def say_refused(self, count: int) -> None:
-        """Says once that a request for several slots is refused alone: the account may never have so many."""
-        if not self._said:
-            self._said = True
+    def warn_refused(self, count: int) -> None:
+        """Warns, once, that a request for several slots was refused while it was alone: the limit may be lower."""
+        if not self._warned_refused:
+            self._warned_refused = True
             logger.warning(
                 "the account refuses %d slots of %s at once, though this client holds none of them: it may allow "
                 "fewer (then ask for fewer results in one task), or others hold them; it is tried again and again",
@@ -232,12 +232,12 @@ class _Line:
             )
 
     def close(self) -> None:
-        """Ends all waiting."""
+        """Raises `ClientClosed` in all waiting creates."""
         self._closed = True
         self.fail(ClientClosed(_CLOSED))
 
     def fail(self, error: KlingError, pack: str | None = None) -> None:
-        """Raises the error in all that wait, or in those of one pack, a copy in each."""
+        """Raises a copy of the error in each waiting create, or in those of one pack."""
         failed = [waiting for waiting in self._waiting if pack in {None, waiting.pack}]
         for waiting in failed:
             self._waiting.remove(waiting)

@@ -1,4 +1,4 @@
-"""Creates: each waits for a slot, is sent or looked up, and its task is followed."""
+"""Submits creates: each waits for a slot, is sent or looked up, and its task is followed."""
 
 import asyncio
 import copy
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("kling_async")
 
 RESENT_AFTER: Final = 2 * SHOWN_WITHIN
-"""Seconds after which the current generation is sent again at the earliest what it does not show."""
+"""Minimum seconds before a create of the current generation that does not show up is sent again."""
 
 OWN_IDS: Final = ("kling-async-", "ka-")
-"""What external ids begin with that are made here: of requests that have none, and of keys of journals."""
+"""Prefixes of generated external ids: for requests without one, and for keys of a journal."""
 
 IfExists = Literal["raise", "adopt"]
 Again = Literal["failed"]
@@ -65,63 +65,63 @@ class SubmitOptions(TypedDict, total=False):
 
 
 class Record(Protocol):
-    """The place of one create in a journal.
+    """The record of one create in a journal.
 
     Attributes:
-        external_task_id: that the task gets, where the request has none.
+        external_task_id: of the task, if the request has none.
     """
 
     external_task_id: str
 
     async def intend(self, trace: str | None) -> None:
-        """Keeps it where a crash does not reach it; raises if that fails, and then nothing is sent.
+        """Stores the intent durably; raises if that fails, and then nothing is sent.
 
         Args:
-            trace: what its tracing wants to be kept with it.
+            trace: to store with it.
         """
         ...
 
     def must_hold(self) -> None:
-        """Is called directly before the first byte of each send.
+        """Checks the lease, right before the first byte of each send.
 
         Raises:
-            LeaseLost: somebody else may send it: nothing goes out.
+            LeaseLost: another client may send the create; nothing is sent.
         """
         ...
 
     async def others(self, tasks: Sequence[Task], until: datetime, begun_here: Collection[str]) -> Others:
-        """Which of some tasks are another's, and whether others may have made one until a moment of this machine.
+        """Returns which tasks belong to other creates, and whether others may have made one until a given time.
 
         Args:
             tasks: of the account.
-            until: that moment.
-            begun_here: external ids of creates that need not be counted, since this client knows when it sent them.
+            until: that time, by this machine's clock.
+            begun_here: external ids of creates to leave out, since this client knows when it sent them.
         """
         ...
 
     def accepted(self, task: Task, watch: TaskWatch) -> None:
-        """The service has the task, which is followed."""
+        """Records that the service has accepted the task, which is followed."""
         ...
 
     def failed(self, error: BaseException, *, undecided: bool) -> None:
-        """It ended without a task, or with one that nobody knows of."""
+        """Records that the create has failed; `undecided` if a task may exist."""
         ...
 
 
 @attrs.frozen
 class Sending:
-    """What is sent.
+    """A create to send.
 
     Attributes:
-        given: the request as it was given.
-        http: makes what goes out.
-        line: what it stands in line for.
-        slots: how many it takes.
-        estimate: how long its task takes; None where its kind is not known.
-        calls_back: whether it is called back at the client's address.
-        first_sent: when an earlier process sent it, if it did, at the earliest: seconds since 1970; None for a new one.
-        path: where it is sent to.
-        work_events: its events.
+        given: the request as passed by the caller.
+        http: builds the HTTP request.
+        line: in which it waits for slots.
+        slots: number of slots that it takes.
+        estimate: how long its task takes; None if its kind is unknown.
+        calls_back: whether its callbacks go to the client's address.
+        first_sent: earliest time of a send by an earlier process, in seconds since 1970; None if it is new.
+        path: of the request.
+        work_events: of the create.
     """
 
     given: Any
@@ -140,11 +140,11 @@ class Submitter:
 
     Args:
         api: sends and looks up.
-        slots: of the account; each create holds one.
-        poller: follows what was accepted.
+        slots: of the account; held by creates.
+        poller: follows accepted tasks.
         retry: how a create is repeated.
         uniform: random numbers for the delays.
-        on_intent: sees each create before its first byte.
+        on_intent: called with each create before its first byte.
         callback_url: for requests that have none.
         events: of the client.
     """
@@ -173,12 +173,12 @@ class Submitter:
         self.under_way = CreatesUnderWay(poller, api)
         self._turns = Turns()
         self._keeps_ids: dict[str, bool] = {}
-        """Whether paths of the current generation keep external ids, as their answers have shown."""
+        """Whether paths of the current generation keep external ids, by their answers so far."""
 
     async def submit(
         self, endpoint: Endpoint, request: Any, options: SubmitOptions, record: Record | None = None
     ) -> TaskWatch:
-        """Waits for a slot and creates; a create that may be paid for goes on when the caller is cancelled.
+        """Waits for a slot and creates a task; a create that may be paid for continues if the caller is cancelled.
 
         Raises:
             KlingError: as `KlingClient.image_to_video`.
@@ -187,9 +187,9 @@ class Submitter:
         if adopt and not endpoint.finds_by_external_id:
             problem = "'adopt' cannot work here: the service does not find these tasks by their external id"
             raise InvalidRequest.of([Problem("if_exists", problem)])
-        users_id = getattr(request, "external_task_id", None)
-        own_id = users_id is None
-        external_task_id = users_id or (record.external_task_id if record else new_external_task_id())
+        given_id = getattr(request, "external_task_id", None)
+        own_id = given_id is None
+        external_task_id = given_id or (record.external_task_id if record else new_external_task_id())
         if endpoint.finds_by_external_id:
             request = attrs.evolve(request, external_task_id=external_task_id)
         if self.callback_url is not None and getattr(request, "callback_url", "none") is None:
@@ -211,7 +211,7 @@ class Submitter:
         )
         if own_id or not create.rules.adopt:
             return await self._submit(endpoint, sending, create, options, record)
-        # One after the other: what the first one makes, and the service may not show yet, is there for the others.
+        # One at a time: the service may not show the task of the first one yet, but here the others find it.
         async with self._turns.of(create.reference) as turn:
             if turn.doubt is not None:
                 raise copy.copy(turn.doubt)
@@ -227,14 +227,14 @@ class Submitter:
     async def settle(
         self, endpoint: Endpoint, sending: Sending, record: Record, *, own_id: bool, resend: bool
     ) -> TaskWatch:
-        """Brings a create to its end that an earlier process may have sent: looked up first, never sent blindly.
+        """Settles a create that an earlier process may have sent: looks it up before it sends anything.
 
         Args:
-            endpoint: that finds tasks by their external id.
-            sending: what was sent, if it was.
+            endpoint: of the create; it finds tasks by their external id.
+            sending: the create.
             record: of the create.
-            own_id: whether its external id was made for it.
-            resend: whether it is sent where there is no task.
+            own_id: whether its external id was generated.
+            resend: whether to send it if there is no task.
 
         Raises:
             KlingError: as `KlingClient.image_to_video`.
@@ -255,18 +255,18 @@ class Submitter:
             record.failed(create.end, undecided=False)
             sending.work_events.not_created(create.end, undecided=True)
             raise create.end
-        watch = self._followed(endpoint, task, None, sending.work_events)
+        watch = self._follow(endpoint, task, None, sending.work_events)
         record.accepted(task, watch)
         return watch
 
     async def send_kept(self, endpoint: Endpoint, sending: Sending, record: Record, *, own_id: bool) -> TaskWatch:
-        """Waits for a slot and creates what is kept as its members, as `submit` does with a request.
+        """Waits for a slot and sends a create whose request is stored, as `submit` does with a request object.
 
         Args:
-            endpoint: that takes it.
-            sending: what is sent.
+            endpoint: of the create.
+            sending: the create.
             record: of the create.
-            own_id: whether its external id was made for it.
+            own_id: whether its external id was generated.
 
         Raises:
             KlingError: as `KlingClient.image_to_video`.
@@ -302,7 +302,7 @@ class Submitter:
         )
 
     async def _others(self, create: Create, record: Record | None, tasks: Sequence[Task]) -> Others:
-        """What the journal knows of tasks that may be those of a create, and of other clients' creates at that time."""
+        """Returns what the journal has about tasks that may be those of a create, and about other clients' creates."""
         if record is None:
             return NO_OTHERS
         return await record.others(tasks, create.last_send_ended, self.under_way.begun_here)
@@ -324,44 +324,44 @@ class Submitter:
             sending.work_events.not_created(error, undecided=create.undecided)
 
         steps = self._create(endpoint, sending, create, slot, options.get("deadline"), record=record)
-        return await self.under_way.run(steps, create, failed, was_left=sending.first_sent is not None)
+        return await self.under_way.run(steps, create, failed, inherited=sending.first_sent is not None)
 
     async def _existing(
         self, endpoint: Endpoint, create: Create, deadline: float | None, work_events: WorkEvents
     ) -> TaskWatch | None:
-        """Follows the task that has the user's id, if there is one; it takes no slot, as an attached one does not.
+        """Follows the existing task with the caller's external id, if any; like an attached task it takes no slot.
 
         Raises:
-            KlingError: the service could not be asked; nothing was sent.
+            KlingError: the look-up failed; nothing was sent.
         """
-        # Its caller was cancelled, or wants a conflict.
+        # A create with this id may be under way: its caller was cancelled, or does not adopt.
         await self.under_way.wait_for(create.external_task_id, endpoint.name)
         watch = self._poller.find(Reference.by_external_task_id(endpoint.name, create.external_task_id))
         if watch is not None:
-            self._take_up(watch, work_events)
+            self._attach_events(watch, work_events)
             return watch
         try:
             task = await self._api.get_task(endpoint, create.name, by_external=True)
         except TaskNotFound:
             return None
-        return self._followed(endpoint, task, deadline, work_events)
+        return self._follow(endpoint, task, deadline, work_events)
 
-    def _take_up(self, watch: TaskWatch, work_events: WorkEvents, task: Task | None = None) -> None:
-        """Tells that a piece of work has this task, and what becomes of it."""
+    def _attach_events(self, watch: TaskWatch, work_events: WorkEvents, task: Task | None = None) -> None:
+        """Emits that a piece of work has this task, and its further events."""
         task = task or (watch.snapshots[-1] if watch.snapshots else None)
         if task is not None:
             work_events.accepted(task)
         self.events.follow(watch, work_events)
 
-    def _followed(self, endpoint: Endpoint, task: Task, deadline: float | None, work_events: WorkEvents) -> TaskWatch:
-        """Follows a task that was found; it takes no slot."""
+    def _follow(self, endpoint: Endpoint, task: Task, deadline: float | None, work_events: WorkEvents) -> TaskWatch:
+        """Follows an existing task; it takes no slot."""
         reference = Reference(endpoint.name, task.task_id)
         watch = self._poller.find(reference)
         if watch is None:
             self._slots.attach(endpoint.pack)
             detach = functools.partial(self._slots.detach, endpoint.pack)
             watch = self._poller.follow(reference, created=task, deadline=deadline, on_end=detach)
-        self._take_up(watch, work_events, task)
+        self._attach_events(watch, work_events, task)
         return watch
 
     async def _create(
@@ -374,7 +374,7 @@ class Submitter:
         *,
         record: Record | None,
     ) -> TaskWatch:
-        """Creates with a slot held, which goes back when the task ends; `_submit` gives it back where there is none."""
+        """Creates with a slot, which is released when the task ends; `_submit` releases it if there is no task."""
         if record is not None:
             await record.intend(sending.work_events.trace)
         try:
@@ -406,7 +406,7 @@ class Submitter:
             raise
         reference = Reference(endpoint.name, task.task_id)
         watch = self._poller.find(reference)
-        if watch is not None:  # an adopted task that is followed already has its slot
+        if watch is not None:  # adopted, and followed already: it has its own slot
             slot.release()
         else:
             slot.accepted()
@@ -420,23 +420,23 @@ class Submitter:
             )
         if record is not None:
             record.accepted(task, watch)
-        self._take_up(watch, sending.work_events, task)
+        self._attach_events(watch, sending.work_events, task)
         return watch
 
     def _note(self, error: BaseException, create: Create, endpoint: Endpoint) -> None:
-        """Takes what the end of a create means for others."""
+        """Applies the failure of a create to the other creates."""
         if isinstance(error, CreateInDoubt):
             self.under_way.left_in_doubt(create)
         if isinstance(error, ApiError) and error.code in ACCOUNT_CODES | PACK_CODES:
             unsent = copy.copy(error)
             unsent.reference = None
-            # Before the slot lets the next one run into the same refusal.
+            # Before the slot is released, which would send the next create into the same refusal.
             self._slots.fail(unsent, endpoint.pack if error.code in PACK_CODES else None)
         if isinstance(error, KlingError):
             create.about(error)
 
     def _learn(self, path: str, create: Create) -> None:
-        """Takes note of whether a path keeps external ids; what does not is said once."""
+        """Records whether a path keeps external ids; warns once about a path that does not."""
         keeps = create.kept_id
         if keeps is None:
             return
@@ -451,5 +451,5 @@ class Submitter:
 
 
 def new_external_task_id() -> str:
-    """An id by which a task is looked up whose request has none."""
+    """Generates an external id, to look up the task of a request that has none."""
     return f"{OWN_IDS[0]}{uuid.uuid4().hex}"

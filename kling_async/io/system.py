@@ -1,4 +1,4 @@
-"""What differs between operating systems: all of it is here, and PLATFORMS.md says what follows. Blocking calls."""
+"""All differences between operating systems; PLATFORMS.md describes the consequences. Blocking calls."""
 
 import contextlib
 import importlib
@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 _LOCKED_BYTE: Final = 2**31 - 2
-"""Which byte Windows locks: the last that every version of its calls can name, and that hardly a file has."""
+"""Offset of the byte that is locked on Windows: the last one in the range of every API, beyond most files."""
 
 
 class System(Protocol):
-    """An operating system, in what others do otherwise."""
+    """What differs between operating systems."""
 
     own: int
-    """How files of our own names are opened: a link in their place would lead anywhere."""
-    waits_for_nobody: int
-    """How files are opened that may be something else: a named pipe would wait for its other end."""
-    renames_what_is_open: bool
-    """Whether a file may get another name, or none, while somebody has it open."""
+    """Flags for opening files with names of this package: no symbolic links, which may lead anywhere."""
+    nonblocking: int
+    """Flags for opening files that may be something else: a named pipe must not block."""
+    can_rename_open_files: bool
+    """Whether an open file can be renamed and deleted."""
     journals: bool
-    """Whether its locks are those that a journal rests on."""
+    """Whether its locks are sufficient for a journal."""
 
     def lock(self, descriptor: int, *, shared: bool = False) -> bool:
-        """Locks a file for as long as the descriptor is open; False where somebody else has it.
+        """Locks a file for as long as the descriptor is open; False if it is locked already.
 
         Raises:
             OSError: its file system has no locks.
@@ -35,7 +35,7 @@ class System(Protocol):
         ...
 
     def sync(self, descriptor: int) -> None:
-        """Brings what was written to a file, or the names in a directory, to where no power cut reaches it."""
+        """Makes the contents of a file, or the names in a directory, durable against a power cut."""
         ...
 
     def sync_directory(self, directory: Path) -> None:
@@ -43,34 +43,34 @@ class System(Protocol):
         ...
 
     def publish(self, part: Path, target: Path) -> None:
-        """Gives a file a name that nothing has yet, and takes its old one away.
+        """Renames a file without replacing an existing one.
 
         Raises:
-            FileExistsError: something has that name.
+            FileExistsError: the new name exists.
         """
         ...
 
     def probe(self, path: Path) -> tuple[Path, int]:
-        """How to call and open a file that proves a place; one that a kill leaves there does not stay for long.
+        """Returns name and flags of a probe file; one that a killed process leaves behind is removed later.
 
         Args:
-            path: what it is called at best.
+            path: the preferred name.
         """
         ...
 
     def most_files(self) -> tuple[int | None, int | None]:
-        """How many files may be open: the limit that counts, and the highest that it may be set to; None for none."""
+        """Returns the soft and the hard limit of open files; None for no limit."""
         ...
 
     def begin_writeback(self, descriptor: int, start: int, count: int) -> None:
-        """Lets the disk begin, so that a sync later finds little left to do."""
+        """Starts writing to disk, so that a later sync takes less time."""
 
     def write(self, descriptor: int, pieces: Sequence[memoryview]) -> int:
-        """Appends pieces, without joining them first where that can be; tells how many bytes."""
+        """Appends pieces, without joining them first if possible; returns the number of bytes written."""
         ...
 
     def read(self, descriptor: int, offset: int, count: int) -> bytes:
-        """Reads from a place in a file."""
+        """Reads from an offset in a file."""
         ...
 
 
@@ -82,17 +82,17 @@ class Posix:
         resource: the module.
     """
 
-    renames_what_is_open = True
+    can_rename_open_files = True
     journals = True
 
     def __init__(self, fcntl: Any, resource: Any) -> None:
         self._fcntl = fcntl
         self._resource = resource
         self.own: int = getattr(os, "O_NOFOLLOW", 0)
-        self.waits_for_nobody: int = getattr(os, "O_NONBLOCK", 0)
+        self.nonblocking: int = getattr(os, "O_NONBLOCK", 0)
 
     def lock(self, descriptor: int, *, shared: bool = False) -> bool:
-        """As `System.lock`: `flock`, since `lockf` is dropped by whatever of this process closes the file."""
+        """As `System.lock`: `flock`, since `lockf` is released when anything in this process closes the file."""
         kind = self._fcntl.LOCK_SH if shared else self._fcntl.LOCK_EX
         try:
             self._fcntl.flock(descriptor, kind | self._fcntl.LOCK_NB)
@@ -101,9 +101,9 @@ class Posix:
         return True
 
     def sync(self, descriptor: int) -> None:
-        """As `System.sync`: on macOS, `fsync` leaves it in the cache of the disk."""
+        """As `System.sync`: on macOS, `fsync` leaves the data in the cache of the disk."""
         if hasattr(self._fcntl, "F_FULLFSYNC"):
-            with contextlib.suppress(OSError):  # not every file system knows it
+            with contextlib.suppress(OSError):  # some file systems do not support it
                 self._fcntl.fcntl(descriptor, self._fcntl.F_FULLFSYNC)
                 return
         os.fsync(descriptor)
@@ -117,7 +117,7 @@ class Posix:
             os.close(descriptor)
 
     def publish(self, part: Path, target: Path) -> None:
-        """As `System.publish`: by a second name, since renaming replaces."""
+        """As `System.publish`: by a hard link, since renaming replaces."""
         try:
             os.link(part, target)
         except FileExistsError:
@@ -133,7 +133,7 @@ class Posix:
             part.unlink()
 
     def probe(self, path: Path) -> tuple[Path, int]:
-        """As `System.probe`: always the same name, so that what a kill leaves goes the next time."""
+        """As `System.probe`: always the same name, so that the next probe removes one that was left behind."""
         return path, self.own
 
     def most_files(self) -> tuple[int | None, int | None]:
@@ -145,10 +145,10 @@ class Posix:
     def begin_writeback(self, descriptor: int, start: int, count: int) -> None:
         """As `System.begin_writeback`.
 
-        What is asked for is to drop what lies there; as it is not on disk yet, Linux keeps it, and begins to write it.
+        The advice is to drop the pages from the cache; as they are dirty, Linux keeps them, and begins to write them.
         """
-        if count and hasattr(os, "posix_fadvise"):  # not on macOS; a count of 0 would mean all that follows
-            with contextlib.suppress(OSError):  # advice
+        if count and hasattr(os, "posix_fadvise"):  # not on macOS; a count of 0 would mean the rest of the file
+            with contextlib.suppress(OSError):  # only advice
                 os.posix_fadvise(descriptor, start, count, os.POSIX_FADV_DONTNEED)
 
     def write(self, descriptor: int, pieces: Sequence[memoryview]) -> int:
@@ -161,22 +161,22 @@ class Posix:
 
 
 class Windows:
-    """Windows, whose files keep their names while somebody has them open, and whose directories cannot be opened.
+    """Windows, where open files cannot be renamed, and directories cannot be opened.
 
     Args:
         msvcrt: the module.
     """
 
-    renames_what_is_open = False
+    can_rename_open_files = False
     journals = False
 
     def __init__(self, msvcrt: Any) -> None:
         self._msvcrt = msvcrt
         self.own: int = getattr(os, "O_BINARY", 0)
-        self.waits_for_nobody = self.own
+        self.nonblocking = self.own
 
-    def lock(self, descriptor: int, *, shared: bool = False) -> bool:  # noqa: ARG002  (it has no shared ones)
-        """As `System.lock`: of one byte, since others can neither read nor write those that are locked."""
+    def lock(self, descriptor: int, *, shared: bool = False) -> bool:  # noqa: ARG002  (there are no shared locks)
+        """As `System.lock`: locks one byte, since other processes can neither read nor write locked bytes."""
         os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)  # writing appends wherever this is
         try:
             self._msvcrt.locking(descriptor, self._msvcrt.LK_NBLCK, 1)
@@ -189,14 +189,14 @@ class Windows:
         os.fsync(descriptor)
 
     def sync_directory(self, directory: Path) -> None:
-        """As `System.sync_directory`: NTFS keeps a log of names, and lets nobody sync them."""
+        """As `System.sync_directory`: does nothing, as NTFS journals names and offers no sync."""
 
     def publish(self, part: Path, target: Path) -> None:
-        """As `System.publish`: renaming replaces nothing there."""
-        os.rename(part, target)  # noqa: PTH104  (Path.rename says that it may replace)
+        """As `System.publish`: renaming does not replace on Windows."""
+        os.rename(part, target)  # noqa: PTH104  (Path.rename is documented to replace)
 
     def probe(self, path: Path) -> tuple[Path, int]:
-        """As `System.probe`: its name is its own, as nobody else could take it away; it goes when it is closed."""
+        """As `System.probe`: a unique name, as no other process could delete it; it is deleted when closed."""
         return path.with_name(f"{secrets.token_hex(8)}{path.suffix}"), self.own | getattr(os, "O_TEMPORARY", 0)
 
     def most_files(self) -> tuple[int | None, int | None]:
@@ -223,17 +223,17 @@ def _here() -> System:
 
 
 HERE: Final[System] = _here()
-"""The system that this runs on."""
+"""The system that this process runs on."""
 
 
 def at_fork(**hooks: Callable[[], object]) -> None:
-    """Calls these at each fork of this process, as `os.register_at_fork` does; on Windows no process forks."""
+    """Registers hooks as `os.register_at_fork` does; does nothing on Windows, where processes do not fork."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(**hooks)
 
 
 def machine_id() -> str:
-    """Names this machine where it has such a name, as Linux does; else empty."""
+    """Returns the id of this machine, which exists on Linux; else an empty string."""
     for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
         with contextlib.suppress(OSError):
             if text := Path(path).read_text("ascii").strip():
@@ -242,20 +242,20 @@ def machine_id() -> str:
 
 
 def boot_id() -> str:
-    """Names the time since this machine was last started, where that has a name, as on Linux; else empty."""
+    """Returns the id of the current boot of this machine, which exists on Linux; else an empty string."""
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     return ""
 
 
 def boot_time() -> float:
-    """Seconds of a clock that is never set, and that goes on while the machine sleeps, where there is such a one."""
+    """Seconds of a monotonic clock, which includes the time that the machine sleeps if the system has such a clock."""
     clock: int | None = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 def mounts() -> str:
-    """What is mounted where, as Linux says it; else empty."""
+    """Returns the mount table on Linux; else an empty string."""
     with contextlib.suppress(OSError):
         return Path("/proc/self/mounts").read_text("utf-8", "replace")
     return ""

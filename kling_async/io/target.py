@@ -1,4 +1,4 @@
-"""Places to save to: proven before anything is paid. Blocking; called in threads."""
+"""Targets of saves, checked before anything is paid. Blocking; called in threads."""
 
 import errno
 import os
@@ -20,21 +20,21 @@ NOTE = ".part.json"
 DRAFT = ".new"
 PROBE = ".probe"
 NAME_BYTES = 255
-"""What file systems allow for a name."""
+"""Maximum length of a file name, in bytes."""
 PROBE_BYTES: Final = 4096
-"""Written to prove that a disk takes more than names."""
+"""Bytes written to check that a disk has space for contents, not only for names."""
 
 
 @attrs.frozen
 class Target:
-    """Where to save, checked.
+    """A checked target of a save.
 
     Attributes:
-        path: a file to make, or a directory.
+        path: a file to create, or a directory.
         is_directory: which of the two.
-        directory: device and number of the directory; the same for every way to name it.
-        kind: what is to be saved there, where that is known before the task has ended.
-        name: what the files are called after in a directory; None for their task.
+        directory: device and inode of the directory, which identify it under any path.
+        kind: of the result, if known before the task has ended.
+        name: stem of the file names in a directory; None for the id of the task.
     """
 
     path: Path
@@ -60,7 +60,7 @@ def absolute(path: Any) -> str:
     """A path to save to, from the root; a separator at the end, which makes a directory, stays.
 
     Raises:
-        TargetError: it is no path, or begins in a directory that is gone.
+        TargetError: it is not a path, or the working directory no longer exists.
     """
     try:
         return paths.absolute(path)
@@ -69,13 +69,13 @@ def absolute(path: Any) -> str:
 
 
 def check_target(text: str, *, overwrite: bool) -> Target:
-    """Proves a place by writing there, before anything is paid or waited for; makes a directory that `text/` names.
+    """Checks a target by writing to it, before anything is paid or awaited; creates a directory for `text/`.
 
-    Nothing stays of it, and the part of an earlier save is not touched.
+    The written file is removed, and the part of an earlier save is not touched.
 
     Raises:
-        TargetExists: there is a file.
-        TargetError: it cannot be written to.
+        TargetExists: the file exists.
+        TargetError: the target is not writable.
     """
     path = Path(text_of(text))
     try:
@@ -114,22 +114,22 @@ def check_target_for(
     several: bool | None = None,
     name: str | None = None,
 ) -> Target:
-    """Proves a place for the files of a task.
+    """Checks a target for the files of a task.
 
     Args:
         text: a file or a directory.
-        task_id: whose file it is in a directory, where that is known already.
-        watermark: whether it is the watermarked one.
-        overwrite: whether it may exist.
-        kind: what is to be saved; None where only the finished task will tell.
-        several: whether it must be a directory, for several files, or must be a file; None for either.
-        name: what the files are called after in a directory; None for their task.
+        task_id: names the file in a directory; None if not known yet.
+        watermark: whether the watermarked variant is saved.
+        overwrite: whether an existing file may be replaced.
+        kind: what is saved; None if only the finished task determines it.
+        several: True if the target must be a directory, False if it must be a file; None for either.
+        name: stem of the file names in a directory; None for the id of the task.
 
     Raises:
-        TargetExists: there is a file.
-        TargetError: it cannot be used.
+        TargetExists: the file exists.
+        TargetError: the target cannot be used.
     """
-    if several is False and is_directory_name(text):  # before it is made
+    if several is False and is_directory_name(text):  # before the directory is created
         raise _no_file(text)
     place = attrs.evolve(check_target(text, overwrite=overwrite), kind=kind, name=name)
     if several is not None and several is not place.is_directory:
@@ -140,18 +140,18 @@ def check_target_for(
         check_target(str(first), overwrite=overwrite)
         if kind is ResultKind.ANY:
             refuse_any_suffix(first, SUFFIXES, overwrite=overwrite)
-        elif name is not None:  # nothing is made yet: the service chooses the format
+        elif name is not None:  # the service chooses the format later
             refuse_any_suffix(first.with_suffix(""), kind.suffixes, overwrite=overwrite)
     return place
 
 
 def shown(path: Path) -> str:
-    """A path as it can be printed: names may hold bytes that are no text."""
+    """Returns a printable path: file names may contain bytes that are not text."""
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Raises `TargetExists` where something of that name would have to give way, and may not."""
+    """Raises `TargetExists` if the path exists and may not be overwritten; `TargetError` if it is no regular file."""
     if found(path, follow_symlinks=False) is None:
         return
     there = found(path)
@@ -163,7 +163,7 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
 
 
 def refuse_any_suffix(path: Path, suffixes: Iterable[str], *, overwrite: bool) -> None:
-    """As `refuse_existing`, for a file that will get one of these suffixes, as its bytes call for."""
+    """As `refuse_existing`, for a file that gets one of these suffixes, depending on its contents."""
     for suffix in suffixes:
         refuse_existing(path.with_name(path.name + suffix), overwrite=overwrite)
 
@@ -198,9 +198,9 @@ def _check_part(path: Path) -> None:
 
 
 def _prove(path: Path) -> None:
-    """Makes a file beside a path, as its part will be, writes to it, and takes it away again.
+    """Creates a file beside a path, as the part will be, writes to it, and deletes it.
 
-    It has a name of its own: another process may be saving to the same place.
+    It is not named like the part, to which another process may be saving.
     """
     probe, flags = system.HERE.probe(path.with_name(path.name + PART + PROBE))  # no longer than the note's draft
     descriptor = _made_anew(probe, flags)
@@ -209,11 +209,11 @@ def _prove(path: Path) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(descriptor)
-        probe.unlink(missing_ok=True)  # who proves the same place at the same time takes it away, too
+        probe.unlink(missing_ok=True)  # a concurrent check of the same target deletes it, too
 
 
 def _made_anew(probe: Path, flags: int) -> int:
-    """A new file, in place of what another process left or has there at the moment, which needs no name any more."""
+    """Creates a file; replaces one that another process left or is using, which needs its name no more."""
     while True:
         try:
             return os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | flags, 0o600)
@@ -225,7 +225,7 @@ def _made_anew(probe: Path, flags: int) -> int:
 
 
 def found(path: Path, *, follow_symlinks: bool = True) -> os.stat_result | None:
-    """What is there, by one call: each lets another thread in, and thousands of saves make many."""
+    """Returns the status of a path, or None, by one system call: with thousands of saves, each call counts."""
     try:
         return path.stat(follow_symlinks=follow_symlinks)
     except (FileNotFoundError, NotADirectoryError):

@@ -14,24 +14,24 @@ from kling_async.protocol.wire.responses import Page
 logger = logging.getLogger("kling_async")
 
 _CURRENT_WORDS = {TaskStatus.SUCCEED: "succeeded"}
-"""What the current generation calls a status, where that differs."""
+"""Names of statuses that differ in the current generation."""
 
 
 async def all_tasks(
     api: Api, endpoint: Endpoint, page_size: int, *, since: datetime | None = None, status: TaskStatus | None = None
 ) -> AsyncGenerator[Task, None]:
-    """Asks for page after page, and gives each task once.
+    """Fetches page after page, and yields each task once.
 
     Args:
-        api: asks.
-        endpoint: whose tasks.
+        api: sends the requests.
+        endpoint: of the tasks.
         page_size: tasks per request.
-        since: when they were made at the earliest; of the current generation only.
-        status: that they have; of the current generation only.
+        since: earliest creation time; current generation only.
+        status: of the tasks; current generation only.
 
     Raises:
-        KlingError: the service could not be asked.
-        BadResponse: its list goes in a circle.
+        KlingError: a page could not be fetched.
+        BadResponse: the list repeats a cursor.
     """
     seen: set[str] = set()
     warned = False
@@ -46,7 +46,7 @@ async def all_tasks(
                 extra={"kling_event": "unreadable_tasks"},
             )
         for task in page.tasks:
-            if task.task_id not in seen:  # tasks made meanwhile push others to the next page
+            if task.task_id not in seen:  # tasks created meanwhile shift others to the next page
                 seen.add(task.task_id)
                 yield task
 

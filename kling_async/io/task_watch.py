@@ -1,4 +1,4 @@
-"""One task that is followed, and the listeners to tell."""
+"""A followed task and its listeners."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -12,32 +12,32 @@ from kling_async.protocol.tasks import Task
 
 
 class Listener(Protocol):
-    """Hears what becomes of a task."""
+    """Is notified of the progress of a task."""
 
     def changed(self, task: Task, /) -> None:
         """The task has a new status."""
 
     def ended(self, end: Task | KlingError, /) -> None:
-        """There is nothing more to come."""
+        """The task has ended, or is no longer followed; the last notification."""
 
 
 class Visitor(Listener, Protocol):
-    """A listener that comes and goes."""
+    """A listener that can be removed again."""
 
     place: int | None
-    """Where it is among them, kept by the watch, so that leaving costs no search; None where it is not."""
+    """Its index in the watch's list, so that removal needs no search; None if it is not in the list."""
 
 
 class TaskWatch(FollowedTask):
-    """One task that is followed, however many handles there are to it.
+    """A followed task, which any number of handles share.
 
     Args:
         reference: of the task.
-        now: when the following begins, in seconds of the loop's clock.
-        deadline: seconds from now until it is given up.
+        now: when following begins, by the loop's clock.
+        deadline: seconds from now until following ends with `TaskTimeout`.
         estimate: how long tasks of its kind take.
         created_here: whether this client created it, so that its age is known.
-        calls_back: whether the service was asked to tell of its changes where this client hears them.
+        calls_back: whether the service sends callbacks about the task to this client.
         on_end: called once, when it ends.
     """
 
@@ -57,19 +57,19 @@ class TaskWatch(FollowedTask):
         super().__init__(reference, now, deadline, estimate, created_here=created_here, calls_back=calls_back)
         self.listeners: list[Listener] = []
         self.accounts: list[Listener] = []
-        """Those who hear of the end only, and have to know what the task has cost."""
+        """Listeners that are notified only of the end, and need the cost of the task."""
         self._visitors: list[Visitor] = []
         self.events: WorkEvents | None = None
-        """The events of the first piece of work whose task it is here, where somebody listens."""
+        """The events of the first piece of work with this task, if events are emitted."""
         self._on_end = on_end
 
     def join(self, visitor: Visitor) -> None:
-        """Tells it, too, until it leaves."""
+        """Adds a listener until it leaves."""
         visitor.place = len(self._visitors)
         self._visitors.append(visitor)
 
     def leave(self, visitor: Visitor) -> None:
-        """Tells it no longer; pages come and leave by thousands, so its place is filled, and not searched."""
+        """Removes a listener in constant time: web pages come and go by thousands. The last one takes its index."""
         last = self._visitors.pop()
         if last is not visitor and visitor.place is not None:
             last.place = visitor.place
@@ -79,15 +79,15 @@ class TaskWatch(FollowedTask):
     def publish(
         self, snapshot: Task | None, end: Task | KlingError | None, *, uncounted: bool = False
     ) -> list[Listener]:
-        """Tells all listeners of a new status, and of the end, if that is what came.
+        """Notifies all listeners of a new status and of the end.
 
         Args:
             snapshot: with the new status, if there is one.
-            end: if it came.
-            uncounted: whether it does not tell what the task has cost.
+            end: of the task, if it has ended.
+            uncounted: whether `end` lacks the cost of the task.
 
         Returns:
-            Those who have to know what the task has cost, and were not told of its end.
+            The listeners that need the cost, and have not been notified of the end.
         """
         if snapshot is not None:
             for listener in [*self.listeners, *self._visitors]:

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from weakref import WeakKeyDictionary
 
 THREADS: Final = 4
-"""For all clients of a loop; each blocking file operation occupies one."""
+"""Threads for all clients of a loop; each blocking file operation occupies one."""
 
 _T = TypeVar("_T")
 
@@ -24,15 +24,15 @@ def enter(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def leave(loop: asyncio.AbstractEventLoop) -> None:
-    """Counts a client less; after the last one the threads end when their work is done."""
+    """Discounts a client; after the last one the threads end when their work is done."""
     _clients[loop] -= 1
     if not _clients[loop] and (pool := _pools.pop(loop, None)) is not None:
         pool.shutdown(wait=False)
 
 
 async def imported(module: str) -> None:
-    """Imports a module in a thread, on first use: that takes tens of milliseconds, in which the loop goes on."""
-    if module not in _imported:  # not `sys.modules`, which has a module while it is being imported
+    """Imports a module in a thread: that takes tens of milliseconds, which must not block the loop."""
+    if module not in _imported:  # not `sys.modules`, which also has modules that are still being imported
         await in_thread(importlib.import_module, module)
         _imported.add(module)
 
@@ -51,9 +51,9 @@ def begin(work: Callable[..., _T], *arguments: object) -> "asyncio.Future[_T]":
 
 
 async def finished(work: "asyncio.Future[_T]") -> _T:
-    """Waits until the thread is done even if the caller is cancelled.
+    """Waits until the thread is done, even if the caller is cancelled.
 
-    A thread cannot be cancelled, and what it works on must not be used meanwhile.
+    A thread cannot be cancelled, and the objects that it uses must not be used meanwhile.
     """
     cancelled: asyncio.CancelledError | None = None
     while not work.done():
@@ -65,6 +65,6 @@ async def finished(work: "asyncio.Future[_T]") -> _T:
             break
     if cancelled is not None:
         if not work.cancelled():
-            work.exception()  # marks it as retrieved: nothing else asks for it
+            work.exception()  # marks it as retrieved
         raise cancelled
     return work.result()

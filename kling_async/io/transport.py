@@ -1,4 +1,4 @@
-"""HTTP on aiohttp, and the only module that uses its sessions: requests to the service, and files of other hosts."""
+"""HTTP by aiohttp, whose sessions only this module uses: requests to the service, and files of other hosts."""
 
 import asyncio
 import base64
@@ -68,7 +68,7 @@ class Fetched(NamedTuple):
 
 
 class Transport:
-    """Sends requests on a session of its own, made on first use, or on a borrowed one.
+    """Sends requests on its own session, created on first use, or on a borrowed one.
 
     Args:
         base_url: the address of the service, without a trailing slash.
@@ -94,7 +94,7 @@ class Transport:
     async def send(
         self, request: HttpRequest, authorization: str, began: Callable[[], None] = lambda: None
     ) -> HttpResponse:
-        """Sends one request to the service. Redirects are not followed: they would carry the credentials along.
+        """Sends one request to the service. Redirects are not followed, as they would forward the credentials.
 
         Args:
             request: what to send.
@@ -102,7 +102,7 @@ class Transport:
             began: called right before the first byte is sent; until then the request has no effect.
 
         Raises:
-            ConnectionFailed: no answer; `sent` says whether the request may have arrived.
+            ConnectionFailed: no answer; its `sent` is whether the request may have arrived.
             BadResponse: the answer is not HTTP, or too large.
             InvalidRequest: a picture became unreadable while it was sent.
         """
@@ -140,14 +140,14 @@ class Transport:
 
         Args:
             url: as `file_addresses.usable` returns it.
-            headers: in addition to those that every file is asked for with.
+            headers: in addition to those of every file request.
 
         Raises:
             ConnectionFailed: no answer, or the body broke off.
             BadResponse: the answer is not HTTP.
-            DownloadError: redirects go in a circle, are too many, or lead to no usable address.
+            DownloadError: redirects form a loop, are too many, or lead to no usable address.
         """
-        response = await self._followed(url, headers)
+        response = await self._follow_redirects(url, headers)
         self._responses.add(response)
         try:
             self._open_session()  # a borrowed session still answers after the client was closed
@@ -215,7 +215,7 @@ class Transport:
                 ) as response,
             ):
                 if response.status == 407 and address.scheme == "http" and session_arguments.get("proxy"):
-                    # The proxy itself answered, and forwarded nothing. What comes through a tunnel is not its own.
+                    # The proxy itself answered, and forwarded nothing. Through a tunnel, the answer is the server's.
                     raise refused_by_proxy(response.status)
                 status = response.status
                 self._responses.add(response)
@@ -230,7 +230,7 @@ class Transport:
             error.http_status = status  # a create whose 2xx answer broke off most probably took effect
             raise
 
-    async def _followed(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+    async def _follow_redirects(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         # Not by aiohttp: it quotes addresses again, and a signature is valid for one spelling only.
         seen: set[str] = set()
         while True:
@@ -294,7 +294,7 @@ class Transport:
         return self._session
 
     def _open_create_session(self) -> aiohttp.ClientSession:
-        """The session for what is sent once, whose connections serve one request each.
+        """Returns the session for requests that must not be repeated, whose connections serve one request each.
 
         The server may close an idle connection just when it is used again, or have sent a surplus answer on it: both
         would leave a create in doubt.
@@ -330,7 +330,7 @@ def _session(*, force_close: bool = False) -> aiohttp.ClientSession:
 
 
 def _basic_authorization(user: str | None) -> dict[str, str]:
-    """The header for the user and password that stand before the `@` of an address."""
+    """Returns the header for user and password before the `@` of an address."""
     if user is None:
         return {}
     name, _, password = user.partition(":")

@@ -1,4 +1,4 @@
-"""Calls that are about the same thing take it in turn."""
+"""Serializes calls about the same thing."""
 
 import asyncio
 import contextlib
@@ -8,37 +8,37 @@ from kling_async.protocol.errors import KlingError
 
 
 class Turn:
-    """Those that are about one thing.
+    """The calls about one thing.
 
     Attributes:
-        doubt: how one of them ended, where the others must not do the same.
+        doubt: the error of a call after which the others must not proceed.
     """
 
     def __init__(self) -> None:
         self.doubt: KlingError | None = None
         self.lock = asyncio.Lock()
-        self.wanted = 0
+        self.users = 0
 
 
 class Turns:
-    """One after the other, for each thing: what the first one makes is there for the others."""
+    """Runs calls about the same thing one at a time, so that later ones find the results of earlier ones."""
 
     def __init__(self) -> None:
         self._turns: dict[Hashable, Turn] = {}
 
     def __contains__(self, thing: Hashable) -> bool:
-        """Whether something has or wants a turn."""
+        """Whether a call about this thing runs or waits."""
         return thing in self._turns
 
     @contextlib.asynccontextmanager
     async def of(self, thing: Hashable) -> AsyncIterator[Turn]:
-        """Waits for a turn, and has it."""
+        """Waits for a turn, and holds it."""
         turn = self._turns.setdefault(thing, Turn())
-        turn.wanted += 1
+        turn.users += 1
         try:
             async with turn.lock:
                 yield turn
         finally:
-            turn.wanted -= 1
-            if not turn.wanted:
+            turn.users -= 1
+            if not turn.users:
                 del self._turns[thing]

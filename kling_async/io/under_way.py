@@ -1,4 +1,4 @@
-"""Creates under way, each brought to its end whatever becomes of its caller, and what they mean for each other."""
+"""Creates under way: each runs to its end even if its caller is cancelled, and affects how others are settled."""
 
 import asyncio
 import functools
@@ -21,15 +21,15 @@ from kling_async.protocol.tasks import Task
 logger = logging.getLogger("kling_async")
 
 CLOSE_SECONDS: Final = 10.0
-"""Seconds that `close()` gives to creates whose outcome is not known yet."""
+"""Seconds that `close()` waits for creates whose outcome is unknown."""
 
 
 class CreatesUnderWay:
-    """The creates of one client that hold a slot and have not ended, and what is left of those that have.
+    """The creates of one client that are running, and what has to be remembered of those that have ended.
 
     Args:
-        poller: knows the tasks that are followed.
-        api: knows the service's clock.
+        poller: has the followed tasks.
+        api: has the service's clock.
     """
 
     def __init__(self, poller: Poller, api: Api) -> None:
@@ -37,13 +37,13 @@ class CreatesUnderWay:
         self._api = api
         self._creates: dict[asyncio.Task[TaskWatch], Create] = {}
         self._orphans: dict[object, str | None] = {}
-        """Creates without a caller, each with the reference by which it can be found at the moment."""
+        """Creates whose caller was cancelled, with the reference by which each can currently be found."""
         self._made: dict[str, float] = {}
-        """Tasks that were made lately, with their time."""
+        """Ids of recently created tasks, with their time."""
         self._doubts: list[Create] = []
-        """Creates that ended in doubt where tasks have no id."""
-        self._left: weakref.WeakSet[Create] = weakref.WeakSet()
-        """Creates that an earlier process left: nobody knows when that sent them last."""
+        """Creates that ended in doubt, and whose task may show without an external id."""
+        self._inherited: weakref.WeakSet[Create] = weakref.WeakSet()
+        """Creates from an earlier process; it is unknown when that process last sent them."""
         self._closed = False
 
     # -------------------------------------------------------------------------------------------- their life
@@ -54,21 +54,21 @@ class CreatesUnderWay:
         create: Create,
         on_failed: Callable[[BaseException], None],
         *,
-        was_left: bool = False,
+        inherited: bool = False,
     ) -> TaskWatch:
-        """Runs a create; one that may be paid for goes on when the caller is cancelled.
+        """Runs a create; one that may be paid for continues if the caller is cancelled.
 
         Args:
-            steps: what it does.
-            create: its machine.
-            on_failed: called with its error, if it ends with one, when it is not under way any more.
-            was_left: whether an earlier process may have sent it.
+            steps: of the create.
+            create: its state machine.
+            on_failed: called with its error, if it fails, after it was removed from those under way.
+            inherited: whether an earlier process may have sent it.
 
         Raises:
-            KlingError: as the steps.
+            KlingError: as `steps`.
         """
-        if was_left:
-            self._left.add(create)
+        if inherited:
+            self._inherited.add(create)
         creating = asyncio.get_running_loop().create_task(steps)
         self._creates[creating] = create
         creating.add_done_callback(functools.partial(self._ended, on_failed))
@@ -93,7 +93,7 @@ class CreatesUnderWay:
         create = self._creates.pop(creating)
         if not creating.cancelled():
             error = creating.exception()
-        elif self._closed or create.undecided:  # as its caller hears it
+        elif self._closed or create.undecided:  # the same error as its caller gets
             error = create.interrupted()
         else:
             error = asyncio.CancelledError()
@@ -101,7 +101,7 @@ class CreatesUnderWay:
             on_failed(error)
 
     def _orphan_ended(self, create: Create, creating: "asyncio.Task[TaskWatch]") -> None:
-        """A create whose caller was cancelled is at its end: only the log and `unsettled` show it."""
+        """Handles the end of a create whose caller was cancelled: only the log and `unsettled` show it."""
         error = create.interrupted() if creating.cancelled() else creating.exception()
         if error is None:
             self._orphans[create] = str(creating.result().reference)
@@ -115,7 +115,7 @@ class CreatesUnderWay:
             del self._orphans[create]
 
     def abandon(self, reference: str) -> None:
-        """Keeps the reference of a task whose caller was cancelled when it was accepted already."""
+        """Records the reference of an accepted task whose caller was cancelled."""
         logger.warning(
             "cancelled while making %s; the task goes on",
             reference,
@@ -124,7 +124,7 @@ class CreatesUnderWay:
         self._orphans[reference] = reference
 
     async def close(self) -> None:
-        """Ends all: what is in doubt gets a while, what was not sent is not sent any more."""
+        """Ends all creates: those in doubt get `CLOSE_SECONDS`, those not sent yet are cancelled."""
         self._closed = True
         under_way = dict(self._creates)
         for creating, create in under_way.items():
@@ -139,24 +139,24 @@ class CreatesUnderWay:
                 creating.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    # -------------------------------------------------------------------------------------------- who asks for one
+    # -------------------------------------------------------------------------------------------- queries
 
     @property
     def unsettled(self) -> tuple[str, ...]:
-        """References of creates that nobody has a handle of, and that may be paid for."""
+        """References of creates without a handle that may be paid for."""
         in_doubt = [create.reference for create in self._creates.values() if create.undecided]
         return tuple(dict.fromkeys(filter(None, [*self._orphans.values(), *in_doubt])))
 
     def is_undecided(self, external_task_id: str) -> bool:
-        """Whether a create with this id is under way that may be paid for."""
+        """Whether a create with this external id that may be paid for is under way."""
         return any(create.undecided for create in self._with(external_task_id).values())
 
     def is_unsent(self, external_task_id: str) -> bool:
-        """Whether a create with this id is under way of which nothing has reached the service yet."""
+        """Whether a create with this external id that has certainly not reached the service is under way."""
         return any(not create.undecided for create in self._with(external_task_id).values())
 
     async def wait_for(self, external_task_id: str, endpoint: str | None = None) -> bool:
-        """Waits as long as a create with this id is under way, of this endpoint if one is given; whether one was."""
+        """Waits for creates with this external id, of this endpoint if one is given; returns whether there were any."""
         found = [each for each, create in self._with(external_task_id).items() if endpoint in {None, create.endpoint}]
         if found:
             await asyncio.wait(found)
@@ -165,54 +165,54 @@ class CreatesUnderWay:
     def _with(self, external_task_id: str) -> "dict[asyncio.Task[TaskWatch], Create]":
         return {each: create for each, create in self._creates.items() if create.external_task_id == external_task_id}
 
-    # -------------------------------------------------------------------------------------------- whose a task is
+    # -------------------------------------------------------------------------------------------- tasks of creates
 
     def made(self, task: Task) -> None:
-        """Keeps the id of a task as long as a create may be under way that could take it for its own."""
+        """Records the id of a created task, for as long as another create could mistake the task for its own."""
         now = self._api.task_time()
         self._made[task.task_id] = now
         if next(iter(self._made.values())) >= now - SHOWN_WITHIN:
-            return  # none is so old, whoever is under way
+            return  # none is old enough to be dropped
         undecided = [each.search_since.timestamp() for each in self._creates.values() if each.undecided]
         needed_since = min([now, *undecided]) - SHOWN_WITHIN
         for task_id in list(itertools.takewhile(lambda each: self._made[each] < needed_since, self._made)):
             del self._made[task_id]
 
     def left_in_doubt(self, create: Create) -> None:
-        """Keeps a create that ended in doubt, if its task may show without an id."""
+        """Records a create that ended in doubt, if its task may show without an external id."""
         if create.may_be_unnamed:
             self._doubts.append(create)
 
     def made_lately(self) -> frozenset[str]:
-        """Ids of tasks that this client has made: none of them can be that of a create that begins now."""
+        """Returns ids of tasks that this client has created: none of them belongs to a create that begins now."""
         return frozenset(self._made)
 
     def is_known(self, task: Task) -> bool:
-        """Whether a task is one that this client has made, or follows."""
-        return task.task_id in self._made or self._followed(task) is not None
+        """Whether this client has created or follows a task."""
+        return task.task_id in self._made or self._watch_of(task) is not None
 
     def is_anothers(self, external_task_id: str, task: Task) -> bool:
-        """Whether a task is followed under another id than this one."""
-        watch = self._followed(task)
+        """Whether a task is followed under another external id."""
+        watch = self._watch_of(task)
         return watch is not None and watch.external_task_id not in {None, external_task_id}
 
     @property
     def begun_here(self) -> frozenset[str]:
-        """External ids of creates that are under way or ended in doubt, and that no earlier process has sent."""
+        """External ids of creates that are under way or ended in doubt, without those from earlier processes."""
         known = [*self._creates.values(), *self._doubts]
-        return frozenset(create.external_task_id for create in known if create not in self._left)
+        return frozenset(create.external_task_id for create in known if create not in self._inherited)
 
     def may_be_others(self, create: Create) -> bool:
-        """Whether a task without an id may be that of another create, which is in doubt or ended so."""
+        """Whether a task without an external id may belong to another create that is, or ended, in doubt."""
         others = [other for other in self._creates.values() if other.undecided and other is not create]
         early = create.search_since - timedelta(seconds=SHOWN_WITHIN)
         return any(other.may_be_unnamed and self._last_made(other) > early for other in [*others, *self._doubts])
 
     def _last_made(self, create: Create) -> datetime:
-        """When a task of a create was made at the latest, by the service's clock: it may have been sent again."""
+        """Returns the latest possible creation time of a create's task, including resends, by the service's clock."""
         return max(create.search_since, create.last_send_ended + timedelta(seconds=self._api.clock_offset.of_tasks))
 
-    def _followed(self, task: Task) -> TaskWatch | None:
+    def _watch_of(self, task: Task) -> TaskWatch | None:
         return self._poller.find(Reference(task.endpoint, task.task_id))
 
 

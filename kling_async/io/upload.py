@@ -1,4 +1,4 @@
-"""Uploads of pictures and sounds: read, encoded as base64 and streamed while the request is sent."""
+"""Uploads of pictures and sounds, which are read, encoded as base64 and streamed while the request is sent."""
 
 import asyncio
 import errno
@@ -19,12 +19,12 @@ READ_BYTES = 4 * requests.FILE_PIECE
 
 
 def opened(given: Media) -> io.FileIO:
-    """Opens a local file that is to be sent.
+    """Opens a local file to send.
 
     Raises:
         OSError: it cannot be opened, or is not a regular file.
     """
-    descriptor = os.open(given.path or "", os.O_RDONLY | system.HERE.waits_for_nobody)
+    descriptor = os.open(given.path or "", os.O_RDONLY | system.HERE.nonblocking)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is not a regular file")
@@ -35,7 +35,7 @@ _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 
 
 def shortage(error: BaseException) -> ConnectionFailed | None:
-    """The error to raise where this machine ran out of open files or memory, which passes; None for other errors."""
+    """Returns the transient error to raise if this machine ran out of open files or memory; None for other errors."""
     if not isinstance(error, OSError) or error.errno not in _SHORTAGES:
         return None
     text = (
@@ -45,7 +45,7 @@ def shortage(error: BaseException) -> ConnectionFailed | None:
 
 
 def reason(error: Exception) -> str:
-    """Why a file cannot be read, in a few words."""
+    """Returns why a file cannot be read, in a few words."""
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
@@ -53,7 +53,7 @@ class UploadBody:
     """A JSON body whose files are read, encoded and sent piece by piece.
 
     Args:
-        segments: JSON text, and between its parts the files whose base64 is inserted there.
+        segments: pieces of JSON text, and the files whose base64 is inserted between them.
     """
 
     def __init__(self, segments: tuple[bytes | Media, ...]) -> None:
@@ -70,12 +70,12 @@ class UploadBody:
 
         Raises:
             InvalidRequest: a file cannot be read any more.
-            ConnectionFailed: this machine is short of open files or memory, which passes.
+            ConnectionFailed: this machine is short of open files or memory, which is transient.
         """
         try:
             if any(isinstance(segment, Media) and segment.data is None for segment in self._segments):
                 await in_thread(self._open)
-            else:  # without files a thread would cost more than the work
+            else:  # without files, a thread would cost more than the work
                 self._open()
         except OSError as error:
             self.close()
@@ -92,7 +92,7 @@ class UploadBody:
         self._files.clear()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body, with at most `READ_BYTES` of a file and one encoded piece in memory."""
+        """Yields the body, with at most `READ_BYTES` of a file and one encoded piece in memory."""
         self.begun = True
         for index, segment in enumerate(self._segments):
             if isinstance(segment, bytes):
@@ -123,7 +123,7 @@ class UploadBody:
 
 
 class UploadPlace:
-    """One of the bodies sent at once. It is released when the body is sent, since the answer may take long."""
+    """One of the `UPLOADS` places for bodies. It is released once the body is sent, since the answer may take long."""
 
     def __init__(self, places: asyncio.Semaphore) -> None:
         self._places = places
@@ -140,7 +140,7 @@ class UploadPlace:
         self._release()
 
     async def released_after(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same pieces; the place is free after the last one."""
+        """Yields the same chunks; releases the place after the last one."""
         async for chunk in chunks:
             yield chunk
         self._release()
@@ -156,7 +156,7 @@ def _refusal(segment: bytes | Media, message: str) -> InvalidRequest:
 
 
 def _read_exactly(file: io.FileIO, count: int) -> bytes:
-    """Exactly `count` bytes, so that pieces stay multiples of 3; empty if the file ends before."""
+    """Reads exactly `count` bytes, so that pieces stay multiples of 3; returns none if the file ends before."""
     blocks: list[bytes] = []
     while count:
         block = file.read(count)

@@ -1,4 +1,4 @@
-"""The places at which something happens to a piece of work. Where nobody listens, nothing is done at them."""
+"""Events of a piece of work. Without a listener, they do nothing except for warnings."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
@@ -7,40 +7,40 @@ from kling_async.protocol.create_recovery import Create
 from kling_async.protocol.errors import InDoubt, KlingError
 from kling_async.protocol.tasks import Task
 
-if TYPE_CHECKING:  # they take time to import, and are needed where somebody listens
+if TYPE_CHECKING:  # slow to import, and needed only if there is a listener
     from kling_async.protocol.cost import Cost
     from kling_async.protocol.event_of import Ids
 
 
 class Kept(Protocol):
-    """What a journal knows of the work of a task that is followed."""
+    """A journal's entry of the work of a followed task."""
 
     @property
     def key(self) -> str | None:
-        """The caller's name of it."""
+        """The key that the caller gave to the work."""
         ...
 
     @property
     def trace(self) -> str | None:
-        """What the client that made it put there, by its tracing."""
+        """The trace that the creating client stored."""
         ...
 
     @property
     def is_counted(self) -> bool:
-        """Whether a client has heard what it cost."""
+        """Whether a client has emitted its cost."""
         ...
 
 
 class ClientEvents(Protocol):
-    """What the events of a piece of work need of those of its client."""
+    """What the events of a piece of work need from those of its client."""
 
     def emitting(self, ids: "Ids") -> "WorkEvents":
-        """Such as are told, of the same work."""
+        """Returns events of the same work that are emitted."""
         ...
 
 
 class WorkEvents:
-    """The events of one piece of work, told to nobody but for warnings; as a `Listener`, of its task.
+    """The events of one piece of work, of which only warnings are emitted; also the `Listener` of its task.
 
     Args:
         events: of the client.
@@ -50,59 +50,59 @@ class WorkEvents:
     __slots__ = ("_events", "ids", "is_counted", "trace")
 
     has_listener = False
-    """Whether somebody listens, be it the log."""
+    """Whether events are emitted, to a listener or to the log."""
 
     def __init__(self, events: ClientEvents, ids: "Ids") -> None:
         self._events = events
         self.ids = ids
         self.is_counted = False
-        """Whether another client has heard what its task cost."""
+        """Whether another client has emitted the cost of its task."""
         self.trace: str | None = None
-        """What its tracing wants to be kept in the journal, or what stands there."""
+        """The trace to store in the journal, or the one stored there."""
 
     # -------------------------------------------------------------------------------------- its create
 
     def queued(self, slots: int) -> None:
-        """It stands in line."""
+        """The create waits for slots."""
 
     def sent(self) -> None:
-        """Its first byte is about to go out."""
+        """The first byte of the create is about to be sent."""
 
     def answered(self, create: Create, outcome: Task | KlingError) -> None:
-        """A send has ended; what that means the create has decided. What fails is in the log in any case."""
+        """A send has ended, and the create has decided what follows. A failure is logged in any case."""
         if isinstance(outcome, KlingError):
             self._events.emitting(self.ids).answered(create, outcome)
 
     def looked_up(self) -> None:
-        """What is told next is the answer to a look-up."""
+        """A look-up was answered; the next event results from it."""
 
     def left_in_doubt(self) -> None:
-        """An earlier process may have sent it, which is looked up now."""
+        """An earlier process may have sent the create, which is looked up now."""
 
     def not_created(self, error: BaseException, *, undecided: bool) -> None:
-        """It has ended without a task; `undecided` where there may be one all the same. A doubt is logged anyhow."""
+        """The create has failed; `undecided` if a task may exist. A doubt is logged in any case."""
         if isinstance(error, InDoubt):
             self._events.emitting(self.ids).not_created(error, undecided=undecided)
 
     def accepted(self, task: Task) -> None:
-        """The service has its task."""
+        """The service has accepted the task."""
 
     # ---------------------------------------------------------------------------------------- its task
 
     def attached(self) -> None:
-        """It is followed, and was made elsewhere."""
+        """An existing task is followed."""
 
     def changed(self, task: Task, /) -> None:
-        """Its task has a new status."""
+        """The task has a new status."""
 
     def ended(self, end: Task | KlingError) -> None:
-        """Its task has ended, or is followed no longer."""
+        """The task has ended, or is no longer followed."""
 
     def paid(self, end: Task | KlingError) -> None:
-        """What its task has cost is known, as far as the service tells that at all."""
+        """The cost of the task is known, if the service reports it at all."""
 
     def repeated(self, error: KlingError) -> None:
-        """A call without a task is sent again, since this did nothing and passes."""
+        """A call without a task is repeated after a transient error without effect."""
 
     def called(self, cost: "Cost | None") -> None:
         """A call without a task was answered."""
@@ -110,10 +110,10 @@ class WorkEvents:
     # --------------------------------------------------------------------------------------- its files
 
     def saving(self, *, watermark: bool) -> None:
-        """Its files are wanted on disk."""
+        """A save of its files begins."""
 
     def saved(self, paths: Iterable[object], size: int, seconds: float) -> None:
-        """Its files are whole."""
+        """Its files are complete."""
 
     def not_saved(self, error: BaseException, seconds: float | None) -> None:
-        """A save has ended without whole files."""
+        """A save has failed."""

@@ -15,9 +15,7 @@ from kling_async import ImageToVideo, KlingError
 from tests.faults.ends import End, other
 from tests.faults.other_service import VIDEO
 from tests.faults.stage import IMAGE
-from tests.shell.file_host import chunked, rest
-from tests.shell.file_host import range_start as asked_from
-from tests.shell.file_host import with_length as told
+from tests.shell.file_host import chunked, range_start, rest, with_length
 from tests.shell.stub import Answer, Seen, answer
 from tests.shell.test_odd_files import ODD, PLAIN, TEXTS
 
@@ -50,7 +48,7 @@ async def a_file(directory: Path, file: Callable[[], FileAnswer], content: bytes
 
 def complete(body: bytes) -> FileAnswer:
     """All bytes, with an announced length."""
-    return in_turn(told(body))
+    return in_turn(with_length(body))
 
 
 def unmeasured(body: bytes) -> FileAnswer:
@@ -64,9 +62,9 @@ def typed(kind: str, status: int) -> FileAnswer:
 
 
 TEXT: Final[dict[str, Callable[[], FileAnswer]]] = {
-    f"{name}, {'with' if make is told else 'without'} a length": lambda body=body, make=make: in_turn(make(body))  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
+    f"{name}, {'with' if make is with_length else 'without'} a length": lambda body=body, make=make: in_turn(make(body))  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
     for name, body in TEXTS.items()
-    for make in (told, chunked)
+    for make in (with_length, chunked)
 }
 
 # ---------------------------------------------------------------------------------------------- a save ends
@@ -74,7 +72,7 @@ TEXT: Final[dict[str, Callable[[], FileAnswer]]] = {
 
 def cuts(places: Iterator[int], **headers: Any) -> FileAnswer:
     """The connection is cut at these positions in turn; ranges are not supported."""
-    return lambda _: told(VIDEO, cut=next(places) * len(VIDEO) // 100, **headers)
+    return lambda _: with_length(VIDEO, cut=next(places) * len(VIDEO) // 100, **headers)
 
 
 def steps(count: int) -> FileAnswer:
@@ -82,14 +80,14 @@ def steps(count: int) -> FileAnswer:
 
     def respond(seen: Seen) -> Answer:
         raw = rest(VIDEO)(seen)
-        return raw[: len(raw) - max(len(VIDEO) - asked_from(seen) - len(VIDEO) // count - 1, 0)]
+        return raw[: len(raw) - max(len(VIDEO) - range_start(seen) - len(VIDEO) // count - 1, 0)]
 
     return respond
 
 
 def _new_etags() -> FileAnswer:
     numbers, places = itertools.count(), itertools.cycle([45, 75, 15, 60])
-    return lambda _: told(VIDEO, cut=next(places) * len(VIDEO) // 100, ETag=f'"{next(numbers)}"')
+    return lambda _: with_length(VIDEO, cut=next(places) * len(VIDEO) // 100, ETag=f'"{next(numbers)}"')
 
 
 def _shorter() -> FileAnswer:
@@ -98,23 +96,23 @@ def _shorter() -> FileAnswer:
 
 
 CUT: Final[dict[str, Callable[[], FileAnswer]]] = {
-    "once, strong ETag": lambda: in_turn(told(VIDEO, cut=3000, ETag='"a"'), rest(VIDEO)),
-    "once, no ETag": lambda: in_turn(told(VIDEO, cut=3000), told(VIDEO)),
+    "once, strong ETag": lambda: in_turn(with_length(VIDEO, cut=3000, ETag='"a"'), rest(VIDEO)),
+    "once, no ETag": lambda: in_turn(with_length(VIDEO, cut=3000), with_length(VIDEO)),
     "once, weak ETag and Last-Modified": lambda: in_turn(
-        told(VIDEO, cut=3000, ETag='W/"a"', Last_Modified=MONDAY, Date=LATER),
+        with_length(VIDEO, cut=3000, ETag='W/"a"', Last_Modified=MONDAY, Date=LATER),
         rest(VIDEO, 'W/"a"', Last_Modified=MONDAY),
     ),
     "in 50 places, strong ETag": lambda: steps(50),
     "a clean end without a length": lambda: in_turn(chunked(VIDEO[:3000]), chunked(VIDEO)),
-    "another file at the second try": lambda: in_turn(told(VIDEO, cut=3000, ETag='"b"'), rest(VIDEO, '"a"')),
+    "another file at the second try": lambda: in_turn(with_length(VIDEO, cut=3000, ETag='"b"'), rest(VIDEO, '"a"')),
     "a length that is too large": lambda: in_turn(
-        told(VIDEO, cut=len(VIDEO), ETag='"a"', Content_Length=str(len(VIDEO) + 1000)),
+        with_length(VIDEO, cut=len(VIDEO), ETag='"a"', Content_Length=str(len(VIDEO) + 1000)),
         answer(416, b"", Content_Range=f"bytes */{len(VIDEO)}"),
     ),
-    "packed at rest": lambda: in_turn(told(gzip.compress(VIDEO), Content_Encoding="gzip", ETag='"p"')),
+    "packed at rest": lambda: in_turn(with_length(gzip.compress(VIDEO), Content_Encoding="gzip", ETag='"p"')),
     "packed and cut": lambda: in_turn(
-        told(gzip.compress(VIDEO), cut=1000, Content_Encoding="gzip", ETag='"p"'),
-        told(gzip.compress(VIDEO), Content_Encoding="gzip", ETag='"p"'),
+        with_length(gzip.compress(VIDEO), cut=1000, Content_Encoding="gzip", ETag='"p"'),
+        with_length(gzip.compress(VIDEO), Content_Encoding="gzip", ETag='"p"'),
     ),
 }
 ENDLESS: Final[dict[str, Callable[[], FileAnswer]]] = {
@@ -122,12 +120,12 @@ ENDLESS: Final[dict[str, Callable[[], FileAnswer]]] = {
     "varying places, weak ETag": lambda: cuts(itertools.cycle([45, 75, 15, 60]), ETag='W/"weak"'),
     "varying places, a new ETag each time": _new_etags,
     "another length each time, clean ends": _shorter,
-    "nothing at all": lambda: in_turn(told(b"")),
+    "nothing at all": lambda: in_turn(with_length(b"")),
     "503 for ever": lambda: in_turn(answer(503)),
     "a connection that closes": lambda: in_turn(None),
 }
 BOMBS: Final[dict[str, Callable[[], FileAnswer]]] = {
-    "with a length": lambda: in_turn(told(gzip.compress(VIDEO + bytes(2**26)), Content_Encoding="gzip")),
+    "with a length": lambda: in_turn(with_length(gzip.compress(VIDEO + bytes(2**26)), Content_Encoding="gzip")),
     "without": lambda: in_turn(chunked(gzip.compress(VIDEO + bytes(2**26)), Content_Encoding="gzip")),
 }
 
@@ -175,7 +173,7 @@ def redirected(status: int) -> FileAnswer:
 
     def respond(seen: Seen) -> Answer:
         if seen.path == SIGNED:
-            return told(VIDEO)
+            return with_length(VIDEO)
         return answer(403) if "Signature" in seen.path else answer(status, b"moved", Location=SIGNED)
 
     return respond
@@ -183,8 +181,11 @@ def redirected(status: int) -> FileAnswer:
 
 ADDRESSES: Final[dict[str, Callable[[], FileAnswer]]] = {
     **{f"{status} to a signed address": lambda s=status: redirected(s) for status in (301, 302, 303, 307, 308)},  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
-    **{f"{status}, then the file": lambda s=status: in_turn(answer(s), told(VIDEO)) for status in (400, 401, 403, 410)},  # type: ignore[misc]  # mypy infers nothing for a default of a lambda
-    "404 five times, then the file": lambda: in_turn(*[answer(404)] * 5, told(VIDEO)),
+    **{
+        f"{status}, then the file": lambda s=status: in_turn(answer(s), with_length(VIDEO))  # type: ignore[misc]  # as above
+        for status in (400, 401, 403, 410)
+    },
+    "404 five times, then the file": lambda: in_turn(*[answer(404)] * 5, with_length(VIDEO)),
 }
 REFUSING: Final[dict[str, Callable[[], FileAnswer]]] = {
     "403 for ever": lambda: in_turn(answer(403)),

@@ -11,7 +11,7 @@ from kling_async import CreateInDoubt, KlingClient, Polling, Retry, TextToVideo,
 from kling_async.emulator import Emulator, Fault
 from tests.journal.conftest import Place
 from tests.shell.conftest import ClientMaker, wall
-from tests.shell.test_told import names, those, units
+from tests.shell.test_events import names, those, units
 from tests.web.callbacks import legacy, sender
 
 CAT = TextToVideo("a cat")

@@ -1,4 +1,4 @@
-"""A path of the service that has no record: it makes tasks, and answers what a test says."""
+"""A path of the service that has no record: it makes tasks, and its answers are scripted by tests."""
 
 import json
 import urllib.parse
@@ -13,7 +13,7 @@ PATH: Final = "/v1/general/ai-multi-shot"
 
 @attrs.define
 class RawService:
-    """Makes a task for each create that takes effect; each is at its end when it is asked for.
+    """Makes a task for each create that takes effect; each has ended when it is queried.
 
     Attributes:
         creates: what answers creates in place of the truth, in turn.
@@ -36,7 +36,7 @@ class RawService:
     bodies: list[dict[str, Any]] = attrs.field(factory=list)
     """Of the creates."""
     looks: list[str] = attrs.field(factory=list)
-    """What was asked for, as in the address."""
+    """The requested paths, as in the address."""
     tasks: list[Any] = attrs.field(factory=list)
     """The external id of each, as it was sent."""
 

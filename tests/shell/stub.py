@@ -1,4 +1,4 @@
-"""A server of raw bytes: it answers what a test says, and breaks off where a test says."""
+"""A server of raw bytes: a test determines its answers, and where they break off."""
 
 import asyncio
 import contextlib

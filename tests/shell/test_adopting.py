@@ -63,7 +63,7 @@ async def test_nothing_is_sent_where_nobody_can_tell(make_client: ClientMaker, i
 
 
 async def test_what_this_client_made_needs_no_look_up(make_client: ClientMaker, image: Path) -> None:
-    """On a service that shows a task late and refuses no duplicates: asked for at once or again, one is paid."""
+    """On a service that shows a task late and refuses no duplicates: submitted concurrently or again, one is paid."""
     service = OtherService(asyncio.get_running_loop().time, visible_after=5)
     async with serve(service) as stub:
         client = make_client(base_url=stub.base_url)

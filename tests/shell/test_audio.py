@@ -37,8 +37,8 @@ EACH: dict[str, Submit] = {
 }
 
 
-def heard(path: Path) -> tuple[str, float]:
-    """The first stream of a sound file as a player reads it: its codec, and its seconds when it is decoded."""
+def codec_and_seconds(path: Path) -> tuple[str, float]:
+    """Decodes the first stream of a sound file; returns its codec and its length in seconds."""
     with av.open(io.BytesIO(path.read_bytes())) as container:
         stream = container.streams.audio[0]
         samples = sum(frame.samples for frame in container.decode(stream))
@@ -53,15 +53,15 @@ def seen(path: Path) -> tuple[int, int]:
 
 
 async def test_sound_from_words(client: KlingClient, emulator: Emulator, tmp_path: Path) -> None:
-    """The sound is as long as was asked for, comes as the MP3 or the WAV by its name, and costs what was expected."""
+    """The sound has the requested length, is MP3 or WAV by the file name, and costs what was estimated."""
     handle = await client.text_to_audio("rain on a tin roof", duration=5.5)
     [entry] = emulator.ledger.entries
     own = {"external_task_id": handle.external_task_id}
     assert (handle.reference, entry.parameters) == (f"audio/text-to-audio:{entry.task_id}", RAIN | own)
     task = await handle
     assert (task.status, task.final_unit_deduction, entry.units) == (TaskStatus.SUCCEED, Decimal("0.25"), 0.25)
-    assert heard(await handle.save(tmp_path / "rain.wav")) == ("pcm_s16le", 5.5)
-    codec, seconds = heard(await handle.save(tmp_path / "rain.mp3"))
+    assert codec_and_seconds(await handle.save(tmp_path / "rain.wav")) == ("pcm_s16le", 5.5)
+    codec, seconds = codec_and_seconds(await handle.save(tmp_path / "rain.mp3"))
     assert codec in {"mp3", "mp3float"}
     assert seconds == pytest.approx(5.5, abs=0.1)
 
@@ -81,8 +81,8 @@ async def test_sound_for_a_video(client: KlingClient, emulator: Emulator, tmp_pa
     assert (len(task.videos), len(task.audios), task.final_unit_deduction) == (1, 1, Decimal("0.25"))
     assert task.videos[0].duration == video.duration
     assert seen(await handle.save(tmp_path / "cat.mp4")) == (1280, 720)
-    assert heard(await handle.save(tmp_path / "cat.wav")) == ("pcm_s16le", 10.0)
-    assert heard(await handle.save(tmp_path / "cat.mp3"))[1] == pytest.approx(10, abs=0.1)
+    assert codec_and_seconds(await handle.save(tmp_path / "cat.wav")) == ("pcm_s16le", 10.0)
+    assert codec_and_seconds(await handle.save(tmp_path / "cat.mp3"))[1] == pytest.approx(10, abs=0.1)
 
 
 async def test_a_dubbed_video_can_be_given_again(client: KlingClient) -> None:
@@ -99,7 +99,7 @@ async def test_all_files(client: KlingClient, tmp_path: Path) -> None:
         paths = await handle.save_all(tmp_path / "out")
         assert [path.name for path in paths] == [f"{handle.task_id}{suffix}" for suffix in suffixes]
         for path in paths:
-            assert seen(path) == (1280, 720) if path.suffix == ".mp4" else heard(path)[1] > 4
+            assert seen(path) == (1280, 720) if path.suffix == ".mp4" else codec_and_seconds(path)[1] > 4
         with pytest.raises(TargetExists):
             await handle.save_all(tmp_path / "out")
 
@@ -108,7 +108,7 @@ async def test_generate_to_a_name_of_sound(client: KlingClient, emulator: Emulat
     """From the request to the file; a second run finds the file, and pays nothing."""
     target = tmp_path / "cat.wav"
     assert await client.generate(VideoToAudio(video_url=CLIP), target) == target
-    assert heard(target)[0] == "pcm_s16le"
+    assert codec_and_seconds(target)[0] == "pcm_s16le"
     with pytest.raises(TargetExists):
         await client.generate(VideoToAudio(video_url=CLIP), target)
     assert emulator.ledger.created == 1
@@ -150,7 +150,7 @@ BROKEN: list[tuple[Any, list[str]]] = [
 
 @pytest.mark.parametrize(("request_", "fields"), BROKEN, ids=["text", "video"])
 async def test_bad_input(client: KlingClient, emulator: Emulator, request_: Any, fields: list[str]) -> None:
-    """All problems are told at once, and nothing is sent."""
+    """All problems are reported at once, and nothing is sent."""
     with pytest.raises(InvalidRequest) as caught:
         await client.submit(request_)
     assert [problem.field for problem in caught.value.problems] == fields
@@ -158,7 +158,7 @@ async def test_bad_input(client: KlingClient, emulator: Emulator, request_: Any,
 
 
 async def test_the_service_judges_ids(client: KlingClient, emulator: Emulator) -> None:
-    """An id of which the client knows nothing is sent; the service's refusal is told, and nothing was made."""
+    """An id unknown to the client is sent; the service's refusal is raised, and nothing was made."""
     with pytest.raises(RequestRefused, match="Video id not found: 8"):
         await client.video_to_audio(video_id="8")
     assert emulator.ledger.created == 0

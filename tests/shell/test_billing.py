@@ -46,7 +46,7 @@ class Ledger:
 
 
 async def test_all_pages(make_client: ClientMaker) -> None:
-    """Pages are asked for as they are needed; after the first one by the cursor, and by nothing else."""
+    """Pages are fetched as needed; after the first one by the cursor alone."""
     ledger = Ledger(5)
     async with serve(ledger) as stub:
         client = make_client(base_url=stub.base_url, api_key="k")
@@ -67,7 +67,7 @@ async def test_all_pages(make_client: ClientMaker) -> None:
 
 
 async def test_a_list_that_is_left(make_client: ClientMaker) -> None:
-    """Nothing is asked for that is not wanted."""
+    """No page is fetched that is not needed."""
     ledger = Ledger(500)
     async with serve(ledger) as stub:
         async for one in make_client(base_url=stub.base_url, api_key="k").billing_package(BEGIN, end_time=END, limit=1):
@@ -78,7 +78,7 @@ async def test_a_list_that_is_left(make_client: ClientMaker) -> None:
 
 @pytest.mark.parametrize("circle", ["aa", "aba"])
 async def test_a_cursor_that_leads_round(make_client: ClientMaker, circle: str) -> None:
-    """A service that names a page twice is asked no further."""
+    """The list ends at a repeated cursor."""
     named = iter(circle)
 
     def page(_: Seen) -> Answer:
@@ -91,7 +91,7 @@ async def test_a_cursor_that_leads_round(make_client: ClientMaker, circle: str) 
 
 
 async def test_a_page_that_fails_in_passing(make_client: ClientMaker) -> None:
-    """It is asked for again as any question is, and a refusal afterwards is not taken for the effect of the first."""
+    """It is retried like any read, and a later refusal is not taken for an effect of the first request."""
     ledger = Ledger(1)
     async with serve(script(None, refusal(500, 5000), ledger)) as stub:
         assert len(await make_client(base_url=stub.base_url, api_key="k").billing_package(BEGIN, end_time=END)) == 1

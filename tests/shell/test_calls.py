@@ -197,7 +197,7 @@ async def test_a_clock_that_is_set_right_later_is_followed(make_client: ClientMa
 
 
 async def test_without_a_date_the_error_says_so(make_client: ClientMaker) -> None:
-    """Where answers carry no Date, a token that stays refused is said to be nothing to compare with."""
+    """Where answers carry no Date, the error about a refused token has no clock to compare with."""
     async with serve(lambda _: refusal(401, 1003)) as stub:
         with pytest.raises(TokenTimeError, match="carries no Date"):
             await make_client(base_url=stub.base_url).get_task("image2video:1")
@@ -279,7 +279,7 @@ async def test_a_redirect_is_not_followed(make_client: ClientMaker) -> None:
 
 
 async def test_nobody_listens(make_client: ClientMaker, image: Path) -> None:
-    """A create that never reached the service is retried, then says to check network and address; nothing in doubt."""
+    """A create that never reached the service is retried; the error advises what to check, and nothing is in doubt."""
     async with serve(lambda _: b"") as stub:
         gone = stub.base_url
     with pytest.raises(ConnectionFailed, match="check the network and base_url"):
@@ -301,7 +301,7 @@ async def test_the_list_refuses_what_the_service_would(client: KlingClient, argu
 
 
 async def test_queue_deadline(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """A task that stands in line for too long is not sent, and says so."""
+    """A create that waits for a slot for too long is not sent, and its error says so."""
     client = make_client(concurrency=1, queue_deadline=20)
     await client.image_to_video(image)
     with pytest.raises(QueueTimeout, match="queue_deadline"):
@@ -366,7 +366,7 @@ async def test_a_create_that_never_arrived_is_sent_again_with_the_same_id(
 
 
 async def test_doubt_that_nothing_ends(make_client: ClientMaker, image: Path) -> None:
-    """When nothing tells for `retry.budget` seconds, CreateInDoubt carries a reference that works later."""
+    """When nothing is found out for `retry.budget` seconds, CreateInDoubt carries a reference that works later."""
     service = Service([None], [None])
     async with serve(service) as stub:
         with pytest.raises(CreateInDoubt) as caught:
@@ -388,7 +388,7 @@ async def test_an_id_of_a_task_just_made_is_a_conflict(make_client: ClientMaker,
 
 
 async def test_an_id_of_an_old_task_is_a_conflict(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """A user's own id that an older task has: the conflict names that task, nothing is adopted unless asked for."""
+    """A user's own id that an older task has: the conflict names that task, nothing is adopted unless requested."""
     client = make_client()
     first = await client.image_to_video(image, external_task_id="job-1")
     await asyncio.sleep(60)
@@ -446,7 +446,7 @@ async def test_a_cancelled_create_is_brought_to_its_end(
 async def test_a_create_cancelled_in_line_sends_nothing(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """A caller cancelled while he stands in line leaves no trace."""
+    """A caller cancelled while it waits for a slot leaves no trace."""
     client = make_client(concurrency=1)
     first = await client.image_to_video(image)
     waiting = asyncio.ensure_future(client.image_to_video(image))
@@ -525,7 +525,7 @@ async def test_the_date_header_is_read(make_client: ClientMaker) -> None:
 
 
 async def test_a_timeout_keeps_the_services_words(make_client: ClientMaker, image: Path) -> None:
-    """TaskTimeout and CreateInDoubt carry what the service said last: code, request id and message."""
+    """TaskTimeout and CreateInDoubt carry the last answer of the service: code, request id and message."""
     down = refusal(500, 5000, "Internal database down")
     async with serve(Service([task_answer()], [down])) as stub:
         handle = await make_client(base_url=stub.base_url, polling=Polling(deadline=60)).image_to_video(image)
@@ -540,7 +540,7 @@ async def test_a_timeout_keeps_the_services_words(make_client: ClientMaker, imag
 
 
 async def test_news_about_another_task_is_not_believed(make_client: ClientMaker, image: Path) -> None:
-    """An answer that is about another task than was asked for is no news."""
+    """An answer about another task than the queried one is ignored."""
     queries: list[Answer] = [task_answer("succeed", task_id="777"), task_answer("succeed", task_id="1")]
     async with serve(Service([task_answer(task_id="1")], queries)) as stub:
         handle = await make_client(base_url=stub.base_url).image_to_video(image)

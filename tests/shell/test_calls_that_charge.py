@@ -61,7 +61,7 @@ LOST: dict[str, Answer] = {
 
 @pytest.mark.parametrize("name", LOST)
 async def test_a_lost_answer(make_client: ClientMaker, name: str) -> None:
-    """Whatever answers in place of the service's own word: sent once, and the error says what may have been paid."""
+    """Any answer that is not the service's own: sent once, and the error contains what may have been paid."""
     async with serve(script(LOST[name], SPOKEN)) as stub:
         with pytest.raises(CallInDoubt, match="may have been done, and be billed") as caught:
             await make_client(base_url=stub.base_url).submit(HELLO)
@@ -82,7 +82,7 @@ def _wall() -> float:
 
 @pytest.mark.parametrize("busy", [refusal(429, 1302), refusal(429, 1303)])
 async def test_a_service_that_is_too_busy(make_client: ClientMaker, busy: Answer) -> None:
-    """Where the service itself says that it did nothing, and that this passes, the call is sent again."""
+    """If the service itself reports a transient refusal without effect, the call is repeated."""
     async with serve(script(busy, busy, SPOKEN)) as stub:
         speech = await make_client(base_url=stub.base_url).submit(HELLO)
     assert (len(stub.seen), speech.final_unit_deduction) == (3, Decimal("0.05"))
@@ -139,7 +139,7 @@ async def test_nothing_is_in_doubt_that_never_left(make_client: ClientMaker) -> 
 
 @pytest.mark.parametrize("name", ["closed", "garbage", "5000", "page 502"])
 async def test_what_charges_nothing_is_repeated(make_client: ClientMaker, name: str) -> None:
-    """A question is asked again until it is answered."""
+    """A read is repeated until it is answered."""
     async with serve(script(LOST[name], LOST[name], PACKS)) as stub:
         assert await make_client(base_url=stub.base_url).submit(COSTS) == ()
     assert [seen.path for seen in stub.seen] == ["/account/costs?start_time=1&end_time=2"] * 3
@@ -174,7 +174,7 @@ async def test_options_are_of_tasks(client: KlingClient, options: dict[str, Any]
 
 
 async def test_a_cancelled_caller(make_client: ClientMaker, caplog: pytest.LogCaptureFixture) -> None:
-    """A call that is cancelled under way may have been done, which the log says; one that never began is no news."""
+    """A call that is cancelled under way may have been done, which is logged; one that never began is not."""
 
     async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

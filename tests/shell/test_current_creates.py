@@ -1,4 +1,4 @@
-"""Creates of the current generation that go wrong: one task is paid, or nobody knows, and then the error names it."""
+"""Creates of the current generation that go wrong: one task is paid, or it is in doubt, and then the error names it."""
 
 import asyncio
 from pathlib import Path
@@ -93,7 +93,7 @@ async def test_an_id_of_an_older_task_is_a_conflict(kling: KlingClient, emulator
 
 
 async def test_a_wrong_host_is_named_and_nothing_is_paid(kling: KlingClient, emulator: Emulator) -> None:
-    """A page in place of an answer is never read; the client stops, and says where it has asked."""
+    """A page in place of an answer is never read; the client stops, and the error contains the address."""
     emulator.account.legacy_only = True
     with pytest.raises(KlingError) as caught:
         await kling.submit(clip())
@@ -136,7 +136,7 @@ async def doubts(kling: KlingClient, count: int) -> list[CreateInDoubt]:
 async def test_a_dropped_id_is_said_once(
     kling: KlingClient, forgetful: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its task is followed by its own id, and nobody believes that it can be found by the other."""
+    """Its task is followed by its own id, and is not taken to be found by the external id."""
     handles = [await one(kling), await one(kling)]
     assert [handle.external_task_id for handle in handles] == [None, None]
     said = [record for record in caplog.records if getattr(record, "kling_event", "") == "external_id_dropped"]
@@ -147,7 +147,7 @@ async def test_a_dropped_id_is_said_once(
 
 
 async def test_the_only_task_that_fits_is_taken(kling: KlingClient, forgetful: Emulator) -> None:
-    """Where it is known that ids are dropped: one that nobody follows, made since the create was sent."""
+    """Where it is known that ids are dropped: a task that is not followed, made since the create was sent."""
     first = await one(kling)
     lose(forgetful, at=1)
     second = await one(kling)
@@ -241,7 +241,7 @@ async def test_a_key_is_paid_once_whatever_happens_to_its_processes(
 async def test_a_journal_of_an_api_key_does_not_stop_a_pair_of_keys(
     make_client: ClientMaker, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """What a client cannot ask for is left to another one; the rest is recovered."""
+    """Work whose tasks a client cannot query is left to another one; the rest is recovered."""
     first = make_client(api_key=emulator.api_key, journal=tmp_path / "work.sqlite")
     await first.submit(clip(), key="current")
     await first.text_to_video("a cat")

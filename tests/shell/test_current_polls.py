@@ -30,7 +30,7 @@ async def submitted(kling: KlingClient, count: int, **options: Any) -> list[Task
 
 
 async def test_twenty_tasks_share_each_question(kling: KlingClient, emulator: Emulator) -> None:
-    """All that wait are asked for with the one that is due: what one task would cost is enough for all."""
+    """All waiting tasks are queried with the one that is due, at the cost of one query."""
     handles = await submitted(kling, 20)
     lags = await seen(handles, emulator)
     assert polls(emulator) <= 2 * 20
@@ -108,7 +108,7 @@ async def test_both_generations_share_questions_once_the_account_has_shown_it(
     mixed = [ids for ids in asked if legacy.task_id in ids and len(ids) > 1]
     assert len(mixed) > 1 if legacy_ids == "shown" else len(mixed) == 1
     assert {task.status for task in tasks} == {TaskStatus.SUCCEED}
-    assert {legacy.task_id} in asked, "of its end its own path tells"
+    assert {legacy.task_id} in asked, "its own path reports its end"
     assert tasks[-1].final_unit_deduction is not None
     assert polls(emulator) == len(asked)
 
@@ -122,7 +122,7 @@ async def test_both_generations_share_questions_once_the_account_has_shown_it(
     ],
 )
 async def test_a_trial_that_fails_delays_nobody(kling: KlingClient, emulator: Emulator, fault: Fault) -> None:
-    """However the service takes ids of both generations, all others are asked for as if there had been no trial."""
+    """However the service takes ids of both generations, all others are queried as if there had been no trial."""
     asked = questions(emulator)
     handles = await of_both(kling)
     legacy = str(handles[-1].task_id)
@@ -155,7 +155,7 @@ async def test_an_unknown_task_is_not_found_and_spoils_no_other(kling: KlingClie
 async def test_two_names_of_one_task_share_its_following(
     kling: KlingClient, make_client: ClientMaker, emulator: Emulator
 ) -> None:
-    """Attached by both before anything is known of it, it is asked for once, and both handles hear all."""
+    """Attached by both before anything is known of it, it is queried once, and both handles get every update."""
     (handle,) = await submitted(kling, 1)
     other = make_client(api_key=emulator.api_key)
     by_id, by_own = other.attach(handle.reference), other.attach(f"tasks:external:{handle.external_task_id}")
@@ -199,7 +199,7 @@ async def test_a_broken_answer_ends_no_task(kling: KlingClient, emulator: Emulat
 
 
 async def test_the_list_of_a_time(kling: KlingClient) -> None:
-    """It goes on by cursor, and can be asked for tasks of a status; each task comes once."""
+    """It goes on by cursor, and can be filtered by status; each task comes once."""
     early = datetime.fromtimestamp(wall()() - 5, UTC)
     first = await submitted(kling, 7)
     await asyncio.gather(*(handle.wait() for handle in first))
@@ -221,7 +221,7 @@ async def test_the_list_of_a_time(kling: KlingClient) -> None:
 async def test_what_a_process_left_is_found_without_a_journal(
     kling: KlingClient, make_client: ClientMaker, emulator: Emulator
 ) -> None:
-    """By the ids that are made for tasks that have none, or by another beginning; nothing is asked of the handles."""
+    """By the ids that are made for tasks that have none, or by another beginning; the handles are not queried."""
     early = datetime.fromtimestamp(wall()() - 5, UTC)
     ours = await submitted(kling, 2)
     mine = await kling.submit(current.TextToVideo("a cat", model=TURBO, external_task_id="job-1"))
@@ -250,7 +250,7 @@ async def test_callbacks_tell_of_current_tasks(
     await asyncio.sleep(1)
     now = int(wall()() * 1000)
 
-    async def told(status: str, at: int, **more: Any) -> None:
+    async def call_back(status: str, at: int, **more: Any) -> None:
         body = {"id": handle.task_id, "external_id": handle.external_task_id, "status": status, "update_time": at}
         for client in (kling, other):
             raw = json.dumps({**body, "message": "", "create_time": now - 1000, **more}).encode()
@@ -259,11 +259,11 @@ async def test_callbacks_tell_of_current_tasks(
             await client.callbacks.take(task, raw, signed=True)
 
     emulator.ledger.requests.clear()
-    await told("processing", now + 2000)
-    await told("failed", now + 1000, message="an older word")
+    await call_back("processing", now + 2000)
+    await call_back("failed", now + 1000, message="an older word")
     assert (handle.status, handle.done()) == (TaskStatus.PROCESSING, False)
     video = {"type": "video", "id": "1", "url": "http://127.0.0.1:9/a.mp4", "duration": "5.041"}
-    await told("succeeded", now + 3000, outputs=[video], billing=[])
+    await call_back("succeeded", now + 3000, outputs=[video], billing=[])
     assert (await handle).videos == (await waits).videos
     assert by_own.reference == handle.reference
     assert polls(emulator) == 0

@@ -113,7 +113,7 @@ async def hanging(respond: Callable[[Seen], Answer]) -> AsyncIterator[str]:
 async def test_a_deadline_that_passed_in_a_suspend_gets_its_last_look(
     make_client: ClientMaker, image: Path, polls: list[Answer], asleep_at: float
 ) -> None:
-    """A task that ended while the machine slept far beyond its deadline is asked for once more, and told as it is."""
+    """A task that ended while the machine slept far beyond its deadline is queried once more, and ends as it did."""
     async with hanging(script(task_answer(), *polls)) as base_url:
         polling = Polling(first=20, factor=1, maximum=20, deadline=60)
         handle = await make_client(base_url=base_url, polling=polling).image_to_video(image)
@@ -237,7 +237,7 @@ async def test_a_doubtful_create_found_while_closing_is_listed(
 
 
 async def test_close_sends_those_in_line_away(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """Who waits for a slot gets ClientClosed, and nothing was created for him."""
+    """A waiter for a slot gets ClientClosed, and nothing was created for it."""
     client = make_client(concurrency=1)
     await client.image_to_video(image)
     waiting = asyncio.ensure_future(client.image_to_video(image))

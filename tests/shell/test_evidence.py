@@ -73,8 +73,8 @@ async def test_a_gateways_own_task_is_never_sent_again(make_client: ClientMaker,
 
 async def test_somebody_elses_answer_is_not_taken(make_client: ClientMaker, image: Path) -> None:
     """A create that gets another create's answer is looked up, and its own task is found."""
-    theirs = task_answer(task_id="7", task_info={"external_task_id": "theirs"})
-    async with running(creates=[theirs]) as service:
+    foreign = task_answer(task_id="7", task_info={"external_task_id": "theirs"})
+    async with running(creates=[foreign]) as service:
         handle = await make_client(base_url=service.base_url).image_to_video(image)
         assert ((await handle).task_id, service.posts) == ("1000", 1)
 
@@ -189,7 +189,7 @@ async def test_no_member_hides_an_end(
 
 
 async def test_an_empty_status_is_asked_again(make_client: ClientMaker, image: Path) -> None:
-    """A status that is empty, null or no text says nothing yet."""
+    """A status that is empty, null or no text is ignored."""
     async with running(takes=300) as service:
         handle = await make_client(base_url=service.base_url).image_to_video(image)
         for status in ("", None, 5):
@@ -222,7 +222,7 @@ READS = {
 @pytest.mark.parametrize("read", READS)
 @pytest.mark.parametrize("name", ["page 404", "page 401", "redirect", "code 200", "page 502"])
 async def test_a_wrong_address_is_noticed_in_seconds(make_client: ClientMaker, read: str, name: str) -> None:
-    """What never answers as the service does is not asked for a whole budget, nor to a deadline."""
+    """An address that never answers like the service is given up before the retry budget and the deadline."""
     loop = asyncio.get_running_loop()
     async with serve(lambda _: FOREIGN[name]) as stub:
         client: KlingClient = make_client(base_url=stub.base_url)

@@ -1,4 +1,4 @@
-"""Bodies of files end with the client, whoever's session they come by."""
+"""Bodies of files end with the client, on its own session or a borrowed one."""
 
 import asyncio
 import contextlib

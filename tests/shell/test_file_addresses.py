@@ -308,5 +308,5 @@ async def test_a_redirect_to_cleartext_is_warned_of(
         return Response()
 
     monkeypatch.setattr(transport, "_get", get)
-    await transport._followed("https://h/f", {})
+    await transport._follow_redirects("https://h/f", {})
     assert "unencrypted" in caplog.text

@@ -189,8 +189,8 @@ async def test_what_a_cancelled_caller_paid_for_is_not_lost(
         await asyncio.sleep(1)
         emulator.ledger.requests.clear()
     assert len(client.unsettled) == emulator.ledger.created == 2
-    told = [getattr(record, "kling_reference", None) for record in caplog.records]
-    assert told[1:] == [client.unsettled[1]]
+    references = [getattr(record, "kling_reference", None) for record in caplog.records]
+    assert references[1:] == [client.unsettled[1]]
     assert await client.attach(client.unsettled[1]).save(target) == target
 
 

@@ -1,4 +1,4 @@
-"""What an error of the HTTP library says: whether the request may have arrived, and whether trying again can help."""
+"""Errors of the HTTP library: whether the request may have arrived, and whether a retry can help."""
 
 import errno
 import ssl
@@ -99,7 +99,7 @@ async def test_before_there_is_a_connection_nothing_is_sent(
 
 @pytest.mark.parametrize(("error", "kind"), CONNECTED, ids=named)
 async def test_once_connected_it_may_have_arrived(error: Exception, kind: type[KlingError]) -> None:
-    """Anything else says nothing about the request: also where this machine is short of memory while it reads."""
+    """Any other error leaves open whether the request arrived, also a lack of memory while reading."""
     came = await raised(error)
     assert type(came) is kind
     if isinstance(came, ConnectionFailed):

@@ -59,7 +59,7 @@ STORIES = [
 async def test_from_the_record_to_the_files(
     client: KlingClient, emulator: Emulator, tmp_path: Path, request_: Request, *, count: int, ratio: float
 ) -> None:
-    """As many whole pictures as were asked for, of the asked ratio; what was sent and paid is what was asked for."""
+    """The requested number of complete pictures, of the requested ratio; request and cost are as expected."""
     handle = await client.submit(request_)
     task = await handle
     assert [picture.index for picture in task.images] == list(range(count))
@@ -87,7 +87,7 @@ async def test_sizes(client: KlingClient, tmp_path: Path) -> None:
 
 
 async def test_expanded(client: KlingClient, tmp_path: Path) -> None:
-    """The picture grows by the asked shares of its sides."""
+    """The picture grows by the requested shares of its sides."""
     handle = await client.expand_image(CAT, left_expansion_ratio=0.5, right_expansion_ratio=0.5, n=2)
     before, sizes = size_of_whole_png(CAT.read_bytes()), set()
     for path in await handle.save_all(tmp_path):
@@ -148,7 +148,7 @@ async def test_a_picture_of_an_earlier_task_is_given_as_it_is(client: KlingClien
 
 
 async def test_watermark(client: KlingClient, tmp_path: Path) -> None:
-    """Watermarked pictures are saved beside the others if they were asked for."""
+    """Watermarked pictures are saved beside the others if they were requested."""
     handle = await client.generate_images(PROMPT, n=2, watermark_info={"enabled": True})
     plain = await handle.save_all(tmp_path)
     marked = await handle.save_all(tmp_path, watermark=True)
@@ -208,7 +208,7 @@ async def test_several_pictures_need_a_directory(client: KlingClient, emulator: 
 async def test_bad_input(
     client: KlingClient, emulator: Emulator, record: Any, given: dict[str, Any], fields: list[str]
 ) -> None:
-    """All that is wrong is said at once, and nothing is sent."""
+    """All problems are reported at once, and nothing is sent."""
     with pytest.raises(InvalidRequest) as caught:
         await client.submit(record(**given))
     assert sorted(problem.field for problem in caught.value.problems) == fields

@@ -66,7 +66,7 @@ async def test_one_task_alone_is_asked_for_singly(make_client: ClientMaker, imag
 async def test_a_beat_keeps_its_meaning(
     make_client: ClientMaker, image: Path, emulator: Emulator, polling: Polling | None
 ) -> None:
-    """However pages fall, no task waits longer for a look than its own schedule says."""
+    """However pages fall, no task waits longer for a poll than its own schedule allows."""
     client = make_client(concurrency=20, polling=polling)
     handles = []
     for _ in range(12):
@@ -126,7 +126,7 @@ async def test_what_a_page_does_not_hold_is_asked_for_at_once(
 async def test_a_list_that_always_fails_only_costs_the_trials(
     make_client: ClientMaker, image: Path, emulator: Emulator, fault: Fault
 ) -> None:
-    """All tasks are seen by single questions; the list is asked ever more rarely."""
+    """All tasks are found by single queries; the list is requested ever more rarely."""
     emulator.faults.add(fault, on="list")
     handles = await submitted(make_client(concurrency=20, polling=BEAT), image, 20)
     await asyncio.gather(*(handle.wait() for handle in handles))
@@ -134,7 +134,7 @@ async def test_a_list_that_always_fails_only_costs_the_trials(
 
 
 async def test_a_page_that_stalls_is_not_waited_for(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """After ten seconds those who were due are asked for singly."""
+    """After ten seconds the tasks that were due are queried singly."""
     handles = await submitted(make_client(concurrency=20, polling=BEAT), image, 20)
     ends = wall()() + 75
     emulator.faults.add(Fault.delay(3000), on="list", when=lambda _: wall()() > ends)
@@ -144,7 +144,7 @@ async def test_a_page_that_stalls_is_not_waited_for(make_client: ClientMaker, im
 async def test_a_failing_page_is_asked_again_by_the_retry_schedule(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """One 502 of a page delays those who were due by a second or so, not by a beat."""
+    """One 502 of a page delays the tasks that were due by a second or so, not by a beat."""
     emulator.faults.add(Fault.gateway(502), on="list", at=range(1, 3))
     handles = await submitted(make_client(concurrency=20, polling=BEAT), image, 20)
     assert max(await seen(handles, emulator)) < 10.6 + 2.5
@@ -171,7 +171,7 @@ async def test_deadlines_stay_each_tasks_own(make_client: ClientMaker, image: Pa
 async def test_attached_tasks_are_answered_by_pages_too(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """Each is asked for once by itself, since nobody knows whether the list shows it; then pages do."""
+    """Each is queried once by itself, since the list may not show it; then pages are used."""
     first = make_client(concurrency=20)
     references = [handle.reference for handle in await submitted(first, image, 20)]
     await first.close()
@@ -185,7 +185,7 @@ async def test_attached_tasks_are_answered_by_pages_too(
 async def test_two_names_of_one_task_are_both_answered(
     make_client: ClientMaker, image: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A task attached by both of its ids, before it was heard of, ends for both, also if both are due at once."""
+    """A task attached by both of its ids, before its first answer, ends for both, even if both are due at once."""
     monkeypatch.setattr("kling_async.client_base.random.random", lambda: 0.5)
     handles = await submitted(make_client(concurrency=20), image, 20)
     other = make_client(polling=BEAT)
@@ -211,7 +211,7 @@ async def test_a_listener_may_end_what_the_same_page_tells_next(
 
 
 async def test_the_client_learns_and_hands_on(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """After forty tasks of a kind it knows how long they take; a second client that is told is near from the start."""
+    """Durations are learned from forty tasks; a second client with them is accurate from the start."""
     client = make_client(concurrency=20)
     published = client.durations.of("image2video/kling-v2-6/std/5", 85.0).look_schedule().median
     for _ in range(2):
@@ -233,7 +233,7 @@ async def test_the_client_learns_and_hands_on(make_client: ClientMaker, image: P
 async def test_adopted_tasks_do_not_spoil_what_was_learned(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """A batch that is run again adopts what is done: nobody here saw how long that took."""
+    """A repeated batch adopts finished tasks, whose durations are not learned."""
     first = make_client(concurrency=20)
     names = [f"batch-{number}" for number in range(15)]
     await asyncio.gather(*[(await first.image_to_video(image, external_task_id=name)).wait() for name in names])
@@ -260,7 +260,7 @@ async def test_slow_pages_do_not_outlive_a_deadline(make_client: ClientMaker, im
 async def test_slow_pages_hold_up_a_question_for_ten_seconds(
     make_client: ClientMaker, image: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a list needs many pages, and each takes eight seconds, nobody waits for all of them."""
+    """Where a list needs many pages, and each takes eight seconds, no task waits for all of them."""
     monkeypatch.setattr("kling_async.protocol.polling.listing.PAGE_SIZE_MAXIMUM", 20)
     emulator.account.limit = 100
     emulator.faults.add(Fault.delay(8), on="list")
@@ -273,10 +273,10 @@ async def test_a_task_that_was_found_later_is_as_old_as_it_is(make_client: Clien
     """Of a task whose create is answered half a minute after the service began, the whole time is learned."""
     began = wall()() - 30
 
-    def told(status: str, age: float) -> bytes:
+    def answer(status: str, age: float) -> bytes:
         return task_answer(status, created_at=int(1000 * began), updated_at=int(1000 * (began + age)))
 
-    answers = script(told("submitted", 0), *[told("processing", 0)] * 3, told("succeed", 90))
+    answers = script(answer("submitted", 0), *[answer("processing", 0)] * 3, answer("succeed", 90))
     async with serve(answers) as stub:
         client = make_client(base_url=stub.base_url, polling=Polling(first=15, factor=1, maximum=15))
         await (await client.image_to_video("https://example.com/cat.png"))
@@ -301,11 +301,11 @@ async def test_pages_that_hang_do_not_outlive_a_deadline(
 async def test_cancelling_all_tasks_of_the_loop_does_not_end_the_following(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """A stranger who cancels every task there is does not cancel what is being made: it is asked for again."""
+    """A stranger who cancels every task there is does not cancel a running query: it is repeated."""
     emulator.faults.add(Fault.delay(5), on=("query", "list"))
     handles = await submitted(make_client(concurrency=20, polling=BEAT), image, 12)
     await asyncio.sleep(12)
-    ours = {"Poller._ask_page", "Poller._ask"}
+    ours = {"Poller._query_page", "Poller._query"}
     strangers_victims = [task for task in asyncio.all_tasks() if task.get_coro().__qualname__ in ours]  # type: ignore[union-attr]  # each has one
     assert strangers_victims
     for victim in strangers_victims:

@@ -97,14 +97,14 @@ async def test_a_missing_file_is_two_errors_in_one(client: KlingClient) -> None:
 
 
 async def test_a_named_pipe_does_not_hang(client: KlingClient, tmp_path: Path) -> None:
-    """A pipe that nobody writes to is refused, not waited for."""
+    """A pipe without a writer is refused, not waited for."""
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(InvalidRequest, match="regular file"):
         await client.image_to_video(tmp_path / "pipe.png")
 
 
 async def test_a_file_that_is_gone_when_it_is_sent(make_client: ClientMaker, image: Path, tmp_path: Path) -> None:
-    """A file that vanishes while its request stands in line is an error of that request; its slot goes on."""
+    """A file that vanishes while its request waits for a slot is an error of that request; its slot goes on."""
     copy = tmp_path / "copy.png"
     copy.write_bytes(image.read_bytes())
     client = make_client(concurrency=1)
@@ -270,7 +270,7 @@ async def test_a_word_that_is_none_is_refused(client: KlingClient, image: Path, 
     "wrong", [{"endpoint": []}, {"endpoint": None}, {"page_size": 5.0}, {"page_size": []}, {"page_size": 0}]
 )
 async def test_a_list_that_cannot_be_asked_for(client: KlingClient, wrong: dict[str, Any]) -> None:
-    """The parameters of the list are checked before it is asked for."""
+    """The parameters of the list are checked before it is fetched."""
     with pytest.raises(InvalidRequest, match="must be"):
         await anext(client.tasks(**{"endpoint": "image2video", **wrong}))
 

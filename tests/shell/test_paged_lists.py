@@ -65,7 +65,7 @@ async def test_all_at_once(make_client: ClientMaker, count: int, pages: int) -> 
 
 
 async def test_page_by_page(make_client: ClientMaker) -> None:
-    """`async for` asks for a page once the one before is used up, and for nothing that is not wanted."""
+    """`async for` fetches a page once the previous one is used up, and none that is not needed."""
     library = Library(7)
     async with serve(library) as stub:
         voices = make_client(base_url=stub.base_url).preset_voices(page_size=3)
@@ -80,7 +80,7 @@ async def test_page_by_page(make_client: ClientMaker) -> None:
 
 
 async def test_a_service_that_knows_no_pages(make_client: ClientMaker) -> None:
-    """A service that answers each page with the same is asked no further, and its entries are given once."""
+    """The list ends if each page has the same entries, which are yielded once."""
     library = Library(2)
     async with serve(lambda seen: library(attrs.evolve(seen, path="/?pageNum=1&pageSize=2"))) as stub:
         voices = await make_client(base_url=stub.base_url).preset_voices(page_size=2)
@@ -88,7 +88,7 @@ async def test_a_service_that_knows_no_pages(make_client: ClientMaker) -> None:
 
 
 async def test_a_page_that_fails_in_passing(make_client: ClientMaker) -> None:
-    """It is asked for again, as any other question is; a refusal ends the list."""
+    """A page is retried like any other read; a refusal ends the list."""
     library = Library(2)
     async with serve(script(None, refusal(500, 5000), library)) as stub:
         assert len(await make_client(base_url=stub.base_url).preset_voices()) == 2

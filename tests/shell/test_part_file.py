@@ -88,7 +88,7 @@ def _odd_share(descriptor: int, pieces: list[memoryview]) -> int:
 
 
 def test_one_sync_for_all_who_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Directories are synced one at a time; who comes meanwhile shares the next sync, and none that began before."""
+    """Directories are synced one at a time; later callers share the next sync, never one that began before."""
     began, ended, at_once = 0, 0, 0
     first_is_under_way, go_on = threading.Event(), threading.Event()
 
@@ -119,7 +119,7 @@ def test_one_sync_for_all_who_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_part_that_was_thrown_away_while_its_lock_was_awaited_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who opened the part of another process, and gets its lock late, must not write to a file that has no name."""
+    """A process that gets the lock of another's part too late must not write to a file that has lost its name."""
     first = part_of(tmp_path)
     first.write([MOVIE[:40]], PART)
     second = PartFile(tmp_path / "x.mp4", PART.video_id, DirectorySync())
@@ -141,7 +141,7 @@ def test_a_part_that_was_thrown_away_while_its_lock_was_awaited_is_not_used(
 def test_a_part_that_another_begins_while_this_is_published_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once the part is renamed its name is free, and what stands there then is another's, with his note."""
+    """Once the part is renamed its name is free; a part there belongs to another process, and so does its note."""
     first = part_of(tmp_path)
     first.write([MOVIE[:40]], PART)
     second = PartFile(tmp_path / "x.mp4", PART.video_id, DirectorySync())
@@ -166,7 +166,7 @@ def test_a_part_that_another_begins_while_this_is_published_stays(
 def test_a_file_system_without_locks_is_written_to_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    """There is nobody to ask, so nobody refuses; any other trouble closes the descriptor and is told."""
+    """A file system without locks refuses nothing; any other error closes the descriptor and is raised."""
     fcntl = pytest.importorskip("fcntl")
 
     def refused(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""The poller asks what the plan says, when it says, and brings every answer back."""
+"""The poller sends the queries of the plan when they are due, and passes every answer back."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ def task(task_id: str, status: str = "submitted") -> Task:
 
 
 class Service:
-    """What the poller asks: tasks run for ever, or until `ends` names an end; what `hangs` is never answered."""
+    """The service: tasks run for ever, or until `ends` names an end; queries in `hangs` are never answered."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[float, str]] = []
@@ -63,18 +63,18 @@ class Service:
 
 
 class Listener:
-    """Notes what it is told."""
+    """Records its notifications."""
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.notified: list[str] = []
 
     def changed(self, task: Task) -> None:
         """A new status."""
-        self.heard.append(task.status.value)
+        self.notified.append(task.status.value)
 
     def ended(self, end: Task | KlingError) -> None:
         """The end."""
-        self.heard.append(f"end: {type(end).__name__}")
+        self.notified.append(f"end: {type(end).__name__}")
 
 
 class Story:
@@ -89,7 +89,7 @@ class Story:
         self.poller = Poller(api, polling, Retry(first=4), lambda: 0.5, self.durations)
 
     def follow(self, name: str, *, attached: bool = False) -> tuple[TaskWatch, list[str]]:
-        """Follows a new task, or attaches one; what a listener hears."""
+        """Follows a new task, or attaches one; returns the watch and the notifications of a listener."""
         listener = Listener()
         watch = self.poller.follow(
             Reference("image2video", name),
@@ -97,20 +97,20 @@ class Story:
             on_end=lambda: self.ended.append(name),
         )
         watch.listeners.append(listener)
-        return watch, listener.heard
+        return watch, listener.notified
 
 
 async def test_questions_come_at_their_times_and_ends_are_told_once() -> None:
-    """A task is asked for every ten seconds; its listeners hear each new status, and the end after the slot is free."""
+    """A task is queried every ten seconds; listeners get each new status, and the end after the slot is free."""
     story = Story()
-    watch, heard = story.follow("1")
+    watch, notified = story.follow("1")
     await asyncio.sleep(15)
     story.service.ends["1"] = task("1", "processing")
     await asyncio.sleep(10)
     story.service.ends["1"] = task("1", "succeed")
     await asyncio.sleep(50)
     assert story.service.asked == [(10, "1"), (20.25, "1"), (30.5, "1")]
-    assert heard == ["processing", "succeed", "end: Task"]
+    assert notified == ["processing", "succeed", "end: Task"]
     assert (story.ended, watch.listeners) == (["1"], [])
     assert watch.end is watch.snapshots[-1]
     assert len(story.poller._under_way) == 0, "questions that were answered are kept"
@@ -189,7 +189,7 @@ async def test_one_page_answers_for_many() -> None:
     ids=["in passing", "unexpected", "hangs"],
 )
 async def test_a_page_that_fails(failure: Exception | None, at: float, caplog: pytest.LogCaptureFixture) -> None:
-    """In passing: all are asked for after the retry's delay. Unexpected, or late by ten seconds: at once."""
+    """In passing: all are queried after the retry's delay. Unexpected, or late by ten seconds: at once."""
     caplog.set_level(logging.DEBUG, "kling_async")
     story = Story()
     story.service.page_fails = failure
@@ -206,14 +206,14 @@ async def test_a_page_that_fails(failure: Exception | None, at: float, caplog: p
 
 
 async def test_a_question_that_fails_is_asked_again_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """The listener hears nothing of what passes; the log names the task."""
+    """Listeners are not notified of transient failures; the log names the task."""
     caplog.set_level(logging.DEBUG, "kling_async")
     story = Story()
     story.service.ends["1"] = ServerError("down", code=5000)
-    _, heard = story.follow("1")
+    _, notified = story.follow("1")
     await asyncio.sleep(13.3)
     assert story.service.asked == [(10, "1"), (13.25, "1")]
-    assert heard == []
+    assert notified == []
     (record,) = caplog.records
     assert record.getMessage() == "poll of image2video:1: down (code 5000)"
     assert (record.__dict__["kling_event"], record.__dict__["kling_reference"]) == ("poll_failed", "image2video:1")
@@ -221,12 +221,12 @@ async def test_a_question_that_fails_is_asked_again_and_logged(caplog: pytest.Lo
 
 
 async def test_an_error_that_nobody_expected_ends_the_wait() -> None:
-    """Who waits gets it with the reference, instead of waiting for ever."""
+    """Waiters get the error with the reference, instead of waiting for ever."""
     story = Story()
     story.service.ends["1"] = ValueError("odd")
-    watch, heard = story.follow("1")
+    watch, notified = story.follow("1")
     await asyncio.sleep(11)
-    assert heard == ["end: KlingError"]
+    assert notified == ["end: KlingError"]
     assert isinstance(watch.end, KlingError)
     assert "following failed unexpectedly (ValueError)" in watch.end.message
     assert watch.end.reference == "image2video:1"
@@ -236,11 +236,11 @@ async def test_a_question_that_hangs_is_cut_off_at_its_time() -> None:
     """At the deadline; then the last look at the task, ten seconds later."""
     story = Story(deadline=35)
     story.service.hangs = {"1"}
-    watch, heard = story.follow("1")
+    watch, notified = story.follow("1")
     await asyncio.sleep(44.9)
-    assert (story.service.asked, heard) == ([(10, "1"), (35, "1")], [])
+    assert (story.service.asked, notified) == ([(10, "1"), (35, "1")], [])
     await asyncio.sleep(0.2)
-    assert heard == ["end: TaskTimeout"]
+    assert notified == ["end: TaskTimeout"]
     assert isinstance(watch.end, TaskTimeout)
     assert "no answer in time" in watch.end.message
 
@@ -271,14 +271,14 @@ async def test_a_question_that_a_stranger_cancels_is_asked_again(count: int) -> 
 
 
 async def test_closing_ends_all_waits_and_leaves_nothing() -> None:
-    """Questions under way are cancelled, waiters get the reference, and no timer asks again."""
+    """Running queries are cancelled, waiters get the reference, and no timer polls again."""
     story = Story()
     watches = [story.follow("1"), story.follow("2", attached=True)]
     await asyncio.sleep(0.1)
     assert len(asyncio.all_tasks()) == 2
     await story.poller.close()
     assert len(asyncio.all_tasks()) == 1
-    assert [heard for _, heard in watches] == [["end: ClientClosed"]] * 2
+    assert [notified for _, notified in watches] == [["end: ClientClosed"]] * 2
     assert all(isinstance(watch.end, ClientClosed) for watch, _ in watches)
     assert story.ended == ["1", "2"]
     await asyncio.sleep(100)

@@ -1,4 +1,4 @@
-"""Proxies, certificates and what else stands between a client and the service."""
+"""Proxies, certificates and everything else between a client and the service."""
 
 import asyncio
 import base64
@@ -37,7 +37,7 @@ def port_of(stub: Stub) -> int:
 
 
 async def sent(base_url: str, proxies: dict[str, str], session: aiohttp.ClientSession | None = None) -> int:
-    """Sends one create by a transport of its own; tells the HTTP status."""
+    """Sends one create with a new transport; returns the HTTP status."""
     transport = Transport(base_url, session, Proxies.of(proxies))
     request = HttpRequest("POST", "/v1/videos/image2video", body=(b'{"prompt":"x"}',))
     try:
@@ -50,7 +50,7 @@ async def sent(base_url: str, proxies: dict[str, str], session: aiohttp.ClientSe
 
 
 async def test_the_client_asks_through_the_proxy(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that only the proxy knows is reached by HTTP_PROXY."""
+    """A name that only the proxy can resolve is reached by HTTP_PROXY."""
     async with serve(lambda _: task_answer()) as stub, proxy(port_of(stub)) as via:
         monkeypatch.setenv("HTTP_PROXY", via.url)
         task = await make_client(base_url=API).get_task("image2video:1")
@@ -60,7 +60,7 @@ async def test_the_client_asks_through_the_proxy(make_client: ClientMaker, monke
 
 
 async def test_this_machine_is_asked_directly(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the variables say."""
+    """Whatever the variables contain."""
     async with serve(lambda _: task_answer()) as stub, proxy(port_of(stub)) as via:
         monkeypatch.setenv("HTTP_PROXY", via.url)
         await make_client(base_url=stub.base_url).get_task("image2video:1")
@@ -70,7 +70,7 @@ async def test_this_machine_is_asked_directly(make_client: ClientMaker, monkeypa
 async def test_files_come_through_the_proxy(
     make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A result's host is asked through the proxy as well, and gets no credentials."""
+    """A result's host is reached through the proxy as well, and gets no credentials."""
 
     def respond(seen: Seen) -> bytes:
         if seen.path.startswith("/v1/"):
@@ -100,7 +100,7 @@ async def test_a_proxy_gets_its_password(caplog: pytest.LogCaptureFixture) -> No
 async def test_an_answer_that_repeats_the_proxys_password(
     make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What stands in between may show what it was sent: no error has the password in its text, nor the key."""
+    """A proxy may repeat what it was sent: no error has the password in its text, nor the key."""
     words = refusal(400, 1200, "bad header: me:s3cret-password, key the-key-of-the-account")
     async with serve(lambda _: words) as stub, proxy(port_of(stub)) as via:
         monkeypatch.setenv("HTTP_PROXY", f"http://me:s3cret-password@127.0.0.1:{via.port}")
@@ -141,7 +141,7 @@ async def tls(authority: trustme.CA, name: str = "api.kling.test", says: bytes =
 
 @contextlib.asynccontextmanager
 async def saying(text: bytes) -> AsyncIterator[int]:
-    """A server that says the same at once to whoever comes, and nothing more; its port."""
+    """A server that sends the same bytes at once on each connection; yields its port."""
 
     async def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer):
@@ -327,7 +327,7 @@ async def test_passwords_of_netrc_go_nowhere(
 
 
 async def test_a_lent_session_keeps_its_own_proxy(make_client: ClientMaker) -> None:
-    """Whoever lends a session has decided on its way; the variables are for sessions made here."""
+    """A borrowed session uses its own proxies; the variables apply to own sessions only."""
     async with (
         serve(lambda _: task_answer()) as stub,
         proxy(port_of(stub)) as via,
@@ -348,7 +348,7 @@ async def test_a_refusal_behind_a_proxy_is_the_services(
 
 
 async def test_a_name_that_cannot_be_one() -> None:
-    """It is told at once, and trying again is in vain."""
+    """The error is raised at once, and is permanent."""
     with pytest.raises(ConnectionFailed, match="cannot be used") as caught:
         await sent(f"http://{'a' * 64}.example", {})
     assert (caught.value.sent, caught.value.permanent) == (False, True)

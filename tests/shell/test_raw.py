@@ -52,7 +52,7 @@ async def running(**how: Any) -> AsyncIterator[RawService]:
 
 
 async def test_the_body_is_posted_as_it_was_when_the_task_was_made(make_client: ClientMaker) -> None:
-    """Null, empty and nested members go out; what the caller changes while the task stands in line does not."""
+    """Null, empty and nested members go out; what the caller changes while the task waits does not."""
     body: dict[str, Any] = {"none": None, "list": [], "ü": "é☃", "deep": [{"a": [1, 2.5, True]}], "n": 2**70}
     body["external_task_id"] = ["no text"]
     async with running() as service:
@@ -86,7 +86,7 @@ LOST: dict[str, Answer] = {
     "garbage": b"garbage\r\n\r\n",
     **FOREIGN,
 }
-"""What leaves open whether there is a task."""
+"""Failures after which a task may exist."""
 
 
 @pytest.mark.parametrize("effect", [True, False])
@@ -152,7 +152,7 @@ async def test_what_surely_made_nothing_is_sent_again(
 
 @pytest.mark.parametrize("code", [1200, 1201, 1102, 1301, 1103])
 async def test_a_refusal_is_raised_at_once(make_client: ClientMaker, code: int) -> None:
-    """The service's no is the service's no; without look-ups, nothing is asked."""
+    """A refusal of the service is final; without look-ups, nothing is queried."""
     async with running(creates=[refusal(400, code, "not like this")], effect=False) as service:
         with pytest.raises(kling_async.ApiError, match="not like this") as caught:
             await make_client(base_url=service.base_url).submit(RawTask(PATH, {"external_task_id": "job-1"}))
@@ -222,7 +222,7 @@ async def test_an_unexpected_answer_shows_no_secret(make_client: ClientMaker) ->
 
 
 async def test_a_whole_life(make_client: ClientMaker) -> None:
-    """Made by POST, asked for by its id, awaited for results as they came, attached and listed in other clients."""
+    """Made by POST, queried by its id, awaited for its unchanged results, attached and listed in other clients."""
     results = {"shots": [{"number": 1, "text": "a"}], "videos": [{"id": "v", "url": "https://h/v.mp4", "odd": 5}]}
     async with running(results=results) as service:
         client = make_client(base_url=service.base_url)
@@ -250,7 +250,7 @@ async def test_an_external_id_of_any_letters(make_client: ClientMaker) -> None:
 
 
 async def test_many_of_a_path_that_has_no_list(make_client: ClientMaker) -> None:
-    """Where pages of the list are refused, each task is asked for singly."""
+    """Where pages of the list are refused, each task is queried by itself."""
     async with running(lists=False) as service:
         client = make_client(base_url=service.base_url, concurrency=40)
         handles = await asyncio.gather(*(client.submit(RawTask(PATH, {"n": number})) for number in range(40)))
@@ -380,7 +380,7 @@ async def test_a_task_that_takes_too_long(make_client: ClientMaker) -> None:
 
 
 async def test_a_refused_model_is_not_explained(make_client: ClientMaker) -> None:
-    """Nobody knows which models a path has, so a refusal keeps to the service's words."""
+    """The models of a raw path are unknown, so a refusal has only the service's message."""
     async with running(creates=[refusal(400, 1203, "model x not found")], effect=False) as service:
         with pytest.raises(kling_async.RequestRefused, match=r"^model x not found: no such resource") as caught:
             await make_client(base_url=service.base_url).submit(RawTask(PATH, {"model_name": "x"}))
@@ -418,38 +418,38 @@ async def test_what_an_intent_says(
     finds: bool,
 ) -> None:
     """It names a reference only where that finds the task, and the external id only where one is sent."""
-    told: list[Intent] = []
+    intents: list[Intent] = []
 
     async def keep(intent: Intent) -> None:
-        told.append(intent)
+        intents.append(intent)
 
     async with running(finds=finds) as service:
         client = make_client(base_url=service.base_url, on_intent=keep)
         await client.submit(RawTask(PATH, body, finds_by_external_id=finds))
-        [intent] = told
+        [intent] = intents
         assert (intent.reference, intent.external_task_id) == (reference, external_task_id)
         assert intent.request.members() == service.bodies[0]
 
 
 async def test_the_intent_of_an_id_that_was_made(make_client: ClientMaker) -> None:
     """With `finds_by_external_id` the intent's reference finds the task."""
-    told: list[Intent] = []
+    intents: list[Intent] = []
 
     async def keep(intent: Intent) -> None:
-        told.append(intent)
+        intents.append(intent)
 
     async with running(finds=True) as service:
         client = make_client(base_url=service.base_url, on_intent=keep)
         handle = await client.submit(RawTask(PATH, {}, finds_by_external_id=True))
-        assert (await client.get_task(told[0].reference or "")).task_id == handle.task_id
-        assert service.bodies == [{"external_task_id": told[0].external_task_id}]
+        assert (await client.get_task(intents[0].reference or "")).task_id == handle.task_id
+        assert service.bodies == [{"external_task_id": intents[0].external_task_id}]
 
 
 @pytest.mark.parametrize("lost", [True, False])
 async def test_unsettled_names_only_what_attach_finds(
     make_client: ClientMaker, emulator: Emulator, caplog: pytest.LogCaptureFixture, *, lost: bool
 ) -> None:
-    """A cancelled caller's create is unsettled once its task id is known, and never by an id that nobody finds."""
+    """A cancelled caller's create is unsettled once its task id is known, and never by an id that cannot be found."""
     fault = Fault.error(5000, after_effect=True).delayed(10) if lost else Fault.delay(10)
     emulator.faults.add(fault, on="create")
     client = make_client()
@@ -482,7 +482,7 @@ async def test_it_stands_in_the_line_of_its_model(make_client: ClientMaker, imag
 async def test_a_missing_pack_fails_its_own_path_alone(
     make_client: ClientMaker, emulator: Emulator, image: Path
 ) -> None:
-    """Of which pack a raw path is, nobody knows: 1102 fails those who wait to be paid for alike, and no video."""
+    """The pack of a raw path is unknown: 1102 fails the waiting creates of raw paths, and none of a video."""
     client = make_client(concurrency=1)
     await client.image_to_video(image)
     video = asyncio.ensure_future(client.image_to_video(image))

@@ -126,7 +126,7 @@ async def test_it_is_never_sent_twice(
 
 
 async def test_a_timeout(make_client: ClientMaker, emulator: Emulator) -> None:
-    """No answer in time is told so, and nothing is sent again."""
+    """No answer in time is an error of its kind, and nothing is sent again."""
     emulator.faults.add(Fault.delay(3600), on="list")
     with pytest.raises(RequestTimeout):
         await make_client().submit(RawCall("GET", "/v1/videos/image2video"))
@@ -180,7 +180,7 @@ async def test_no_secret_shows(
 
 
 async def test_full_slots_hold_up_no_call(make_client: ClientMaker) -> None:
-    """A call takes no slot and stands in no line."""
+    """A call takes no slot and never waits."""
     loop = asyncio.get_running_loop()
     client = make_client(concurrency=1)
     body = {"image": "https://example.com/cat.png"}

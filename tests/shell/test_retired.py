@@ -23,7 +23,7 @@ INSTEAD = "kling-v1-6 is retired here since 2026-09-15; use kling-v2-6"
 
 @pytest.mark.parametrize("strict", [True, False])
 async def test_a_retired_model_warns_and_is_sent(make_client: ClientMaker, *, strict: bool) -> None:
-    """The warning is of a class of its own, stands at the caller's line, names the successor, and refuses nothing."""
+    """The warning is of a class of its own, points to the caller's line, names the successor, and refuses nothing."""
     async with serve(script(task_answer())) as stub:
         client = make_client(base_url=stub.base_url)
         with pytest.warns(RetiredModelWarning, match=INSTEAD) as caught:

@@ -1,4 +1,4 @@
-"""What comes in many pieces at once leaves the event loop to others: a round of it takes so much and no more."""
+"""Downloads in many chunks leave the event loop to other tasks: each round reads a limited number of bytes."""
 
 import asyncio
 import gc
@@ -87,7 +87,7 @@ async def test_who_is_cancelled_takes_nothing(loop_rounds: LoopRounds) -> None:
 
 
 def test_a_loop_that_ends_is_let_go() -> None:
-    """Also where somebody waited when it ended."""
+    """Also if a caller was waiting when it ended."""
 
     async def leave_waiting() -> "weakref.ref[asyncio.AbstractEventLoop]":
         waiting = [asyncio.create_task(spend(BYTES)) for _ in range(3)]

@@ -25,7 +25,7 @@ from tests.shell.stub import Answer, Seen, answer, serve, task_answer
 
 
 async def test_save_makes_a_playable_file(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """`save` waits, streams to disk and leaves the file alone there: H.264, yuv420p, of the asked length."""
+    """`save` waits, streams to disk and leaves the file alone there: H.264, yuv420p, of the requested length."""
     handle = await client.image_to_video(image, mode="pro", duration=10)
     path = await handle.save(tmp_path / "cat.mp4")
     assert whole(tmp_path) == ["cat.mp4"]

@@ -51,13 +51,13 @@ class Haystack:
 
 
 def echo(seen: Seen) -> Answer:
-    """A service that says back what it was sent, as careless gateways do."""
+    """A service that repeats what it was sent, as careless gateways do."""
     sent = f"you sent {seen.headers.get('authorization')} and {seen.body[:200_000].decode('latin-1')}"
     return refusal(400, 1201, sent)
 
 
 def always(one: Answer) -> Callable[[Seen], Answer]:
-    """A service that says the same to all."""
+    """A service with the same answer to all requests."""
     return lambda _: one
 
 

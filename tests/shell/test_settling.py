@@ -1,4 +1,4 @@
-"""Creates that are settled: nobody pays twice, and what may be paid for can be reached."""
+"""Settling creates: nothing is paid twice, and every task that may be paid for can be reached."""
 
 import asyncio
 import contextlib
@@ -142,19 +142,19 @@ async def test_a_create_in_doubt_holds_up_no_other(make_client: ClientMaker, ima
 
 async def test_the_intent_is_told_before_anything_is_sent(make_client: ClientMaker, image: Path) -> None:
     """The hook sees reference and request before the first byte; the reference finds the task."""
-    told: list[Intent] = []
+    intents: list[Intent] = []
 
     async def keep(intent: Intent) -> None:
-        assert emulator.ledger.requests["create"] == len(told)
-        told.append(intent)
+        assert emulator.ledger.requests["create"] == len(intents)
+        intents.append(intent)
 
     async with Emulator(render=False, speed=1000, clock=wall()) as emulator:
         client = make_client(base_url=emulator.base_url, on_intent=keep)
         handles = [await client.image_to_video(image, prompt=str(number)) for number in range(2)]
-        for intent, handle in zip(told, handles, strict=True):
+        for intent, handle in zip(intents, handles, strict=True):
             assert intent.external_task_id == handle.external_task_id
             assert (await client.get_task(intent.reference or "")).task_id == handle.task_id
-        assert [intent.request.prompt for intent in told] == ["0", "1"]
+        assert [intent.request.prompt for intent in intents] == ["0", "1"]
 
 
 async def test_an_intent_hook_that_fails_stops_the_create(
@@ -175,10 +175,10 @@ async def test_an_intent_hook_that_fails_stops_the_create(
 async def test_a_refusal_in_the_background_is_settled(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """A cancelled caller's create that the service refuses is nobody's concern any more."""
+    """A cancelled caller's create that the service refuses is not unsettled any more."""
     client = make_client()
     creating = asyncio.ensure_future(client.image_to_video(image, prompt="to be refused"))
-    while not client._submitter.under_way.unsettled:  # noqa: ASYNC110  (no event tells it)
+    while not client._submitter.under_way.unsettled:  # noqa: ASYNC110  (there is no event for it)
         await asyncio.sleep(0)
     creating.cancel()
     with pytest.raises((asyncio.CancelledError, ContentRefused, KlingError)):
@@ -193,7 +193,7 @@ async def test_a_refusal_in_the_background_is_settled(
 
 @pytest.fixture
 def not_found_by_external_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The endpoint's tasks cannot be asked for by their external id."""
+    """The endpoint's tasks cannot be queried by their external id."""
     endpoint = attrs.evolve(ENDPOINT, finds_by_external_id=False)
     monkeypatch.setattr("kling_async.io.refusals.endpoint_of", lambda _: endpoint)
 

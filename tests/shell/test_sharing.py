@@ -1,4 +1,4 @@
-"""One account, several clients: it is filled, it is shared, and nobody fails because it is full."""
+"""One account, several clients: it is filled, it is shared, and no create fails because it is full."""
 
 import asyncio
 import heapq
@@ -91,13 +91,13 @@ async def test_the_line_is_first_in_first_out(make_client: ClientMaker, emulator
 async def test_concurrency_is_filled(
     make_client: ClientMaker, image: Path, emulator: Emulator, concurrency: int
 ) -> None:
-    """With work waiting, as many run as `concurrency` says, never more."""
+    """With work waiting, as many run as `concurrency` allows, never more."""
     await make_all(make_client(concurrency=concurrency), image, 2 * concurrency + 2)
     assert emulator.ledger.peak() == concurrency
 
 
 async def test_retry_is_no_measure_of_sharing(make_client: ClientMaker, image: Path) -> None:
-    """How calls that fail are repeated does not say how often a place on a full account is tried for."""
+    """The retry of failed calls does not limit how often a create is tried on a full account."""
     loop = asyncio.get_running_loop()
     async with serve(script(*[refusal(429, 1303)] * 5, task_answer())) as stub:
         client = make_client(base_url=stub.base_url, retry=Retry(first=1000, maximum=1000))

@@ -50,7 +50,7 @@ async def taken(lines: Slots, *counts: int) -> list[Slot]:
 
 
 async def waiting(lines: Slots, *counts: int) -> "list[asyncio.Task[Slot]]":
-    """Requests that have asked for slots in this order."""
+    """Requests that wait for slots in this order."""
     takers = [asyncio.ensure_future(lines.take(LINE, count)) for count in counts]
     await settle()
     return takers
@@ -211,7 +211,7 @@ async def test_those_behind_a_failed_one_move_up() -> None:
     ("count", "wanted"), [(1, "no slot of image/kling-v2 came"), (3, "no 3 slots of image/kling-v2 came")]
 )
 async def test_a_timeout_names_the_line_and_what_is_held(count: int, wanted: str) -> None:
-    """The message says what was waited for, for how long, and how many slots this client holds."""
+    """The message contains the line, the seconds waited, and how many slots this client holds."""
     lines = await grown(4, queue_deadline=20)
     await taken(lines, 3, 1)
     with pytest.raises(QueueTimeout, match=wanted) as caught:
@@ -221,7 +221,7 @@ async def test_a_timeout_names_the_line_and_what_is_held(count: int, wanted: str
 
 
 async def test_refusals_do_not_prolong_the_wait() -> None:
-    """A request that is refused again and again, since others hold the whole account, waits no longer, and is told."""
+    """A request refused again and again, since other clients hold all slots, fails at its deadline."""
     lines = slots(5, queue_deadline=60)
     slot, loop = await lines.take(LINE), asyncio.get_running_loop()
     begun = loop.time()
@@ -246,7 +246,7 @@ async def test_lines_are_independent() -> None:
 
 
 async def test_more_slots_than_the_account_has(caplog: pytest.LogCaptureFixture) -> None:
-    """A request for several slots that is refused while nothing else runs is news, once; one slot is not."""
+    """A request for several slots that is refused while nothing else runs is logged, once; one slot is not."""
     lines = slots(5)
     single = await lines.take("kling-v3")
     again = asyncio.ensure_future(single.wait_again())

@@ -171,7 +171,7 @@ async def test_a_missing_sound(client: KlingClient, emulator: Emulator, tmp_path
 
 
 async def test_a_sound_that_is_gone_when_it_is_sent(make_client: ClientMaker, tmp_path: Path) -> None:
-    """A sound that vanishes while its request stands in line is an error of that request, and named as a sound."""
+    """A sound that vanishes while its request waits for a slot is an error of that request, and named as a sound."""
     (tmp_path / "speech.wav").write_bytes(SPEECH)
     client = make_client(concurrency=1)
     first = await client.avatar(URL, sound_file=SPEECH)
@@ -233,7 +233,7 @@ LOST: dict[str, Answer] = {
 async def test_a_lost_lip_sync_is_never_sent_twice(
     make_client: ClientMaker, name: str, external_task_id: str | None
 ) -> None:
-    """A server that counts sees one create and no look-up: whether it made a task only the list tells."""
+    """A server that counts sees one create and no look-up: only the list shows whether it made a task."""
     async with serve(script(LOST[name], task_answer())) as stub:
         with pytest.raises(CreateInDoubt, match="list") as caught:
             await make_client(base_url=stub.base_url).lip_sync(

@@ -49,7 +49,7 @@ async def test_an_adopted_task_is_waited_for_as_long_as_said(make_client: Client
 
 
 async def test_a_place_in_line_for_as_long_as_said(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """`queue_deadline` is how long this request stands in line, shorter or longer than the client's."""
+    """`queue_deadline` is how long this request waits for a slot, shorter or longer than the client's."""
     loop = asyncio.get_running_loop()
     client = make_client(concurrency=1, queue_deadline=20)
     await client.image_to_video(image)
@@ -63,7 +63,7 @@ async def test_a_place_in_line_for_as_long_as_said(make_client: ClientMaker, ima
 
 
 async def test_the_line_that_is_waited_for_again(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """After the account said that it is full, the request waits as long as it was told to, too; the error names it."""
+    """After the account said that it is full, the request still waits for its `queue_deadline`; the error names it."""
     emulator.account.limit = 1
     await make_client().image_to_video(image)
     with pytest.raises(QueueTimeout, match="within 7 s") as caught:

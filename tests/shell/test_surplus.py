@@ -1,4 +1,4 @@
-"""A connection on which an answer came that nobody asked for: it may cost a call, and never keeps one for ever."""
+"""A connection with an unsolicited answer: it may fail a call, and never blocks one for ever."""
 
 import asyncio
 import contextlib

@@ -83,7 +83,7 @@ def test_a_part_that_nothing_came_to_is_not_left_on_windows(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("windows")
 def test_a_file_that_another_program_reads_keeps_its_place(tmp_path: Path) -> None:
-    """It cannot be replaced while it is open elsewhere: that is told, and what came is kept for the next time."""
+    """It cannot be replaced while it is open elsewhere: that is an error, and the part is kept for the next save."""
     (tmp_path / "x.mp4").write_text("being watched")
     file = PartFile(tmp_path / "x.mp4", "v", DirectorySync())
     file.open(overwrite=True)
@@ -113,7 +113,7 @@ def test_a_place_that_two_prove_at_once_on_windows(tmp_path: Path, monkeypatch: 
 
 @pytest.mark.usefixtures("windows")
 async def test_a_journal_on_windows(tmp_path: Path) -> None:
-    """Its locks do not tell which process died, so that there is none: said before anything can be sent."""
+    """There is no journal, as its locks do not show which process died: an error before anything is sent."""
     kling = KlingClient(api_key="key", journal=tmp_path / "j.sqlite")
     with pytest.raises(JournalError, match="locks that this system does not have"):
         await kling.__aenter__()

@@ -60,7 +60,7 @@ async def test_the_answer_is_lost_after_the_effect(client: KlingClient, emulator
 
 
 async def test_an_address_that_expired(make_client: ClientMaker, tmp_path: Path) -> None:
-    """A call's address cannot be asked for anew: the error says so, and names no task."""
+    """A call's address cannot be renewed: the error says so, and names no task."""
     clock = [1_790_000_000.0]
     async with Emulator(render=False, clock=lambda: clock[0]) as emulator:
         client = make_client(base_url=emulator.base_url, api_key=emulator.api_key, clock=lambda: clock[0])

@@ -162,7 +162,7 @@ async def test_each_endpoint_has_its_own_tasks(client: KlingClient, image: Path)
 
 
 async def test_save(client: KlingClient, tmp_path: Path) -> None:
-    """The video is of the asked ratio and length, and is called by its task in a directory."""
+    """The video has the requested ratio and length, and in a directory the name of its task."""
     handle = await client.text_to_video(PROMPT, aspect_ratio="9:16", duration=10)
     path = await handle.save(tmp_path)
     assert path == tmp_path / f"{handle.task_id}.mp4"
@@ -174,7 +174,7 @@ async def test_save(client: KlingClient, tmp_path: Path) -> None:
 
 
 async def test_watermark(client: KlingClient, tmp_path: Path) -> None:
-    """The watermarked video is saved if it was asked for."""
+    """The watermarked video is saved if it was requested."""
     handle = await client.text_to_video(PROMPT, watermark_info={"enabled": True})
     plain, marked = await handle.save(tmp_path), await handle.save(tmp_path, watermark=True)
     assert marked.name == f"{handle.task_id}-watermark.mp4"
@@ -267,7 +267,7 @@ async def test_answers_as_they_were_recorded(make_client: ClientMaker) -> None:
 
 
 async def test_an_answer_about_another_task_is_not_taken(make_client: ClientMaker) -> None:
-    """A task that is not the one that was asked for is no answer."""
+    """An answer about another task than the queried one is ignored."""
     async with serve(script(answer(200, RECORDED["legacy_query_succeed"]["body"]))) as stub:
         with pytest.raises(BadResponse):
             await make_client(base_url=stub.base_url).get_task("text2video:1")
@@ -337,7 +337,7 @@ def test_a_wrong_parameter_raises_at_the_call(wrong: dict[str, Any], says: str) 
     ],
 )
 async def test_a_picture_in_the_place_of_the_prompt(client: KlingClient, emulator: Emulator, name: str) -> None:
-    """Who gives a picture's name meant the other endpoint, and must not pay for a video of a file name."""
+    """A picture's name as a prompt is refused: the caller meant the other endpoint."""
     with pytest.raises(InvalidRequest, match=r"prompt: is the name of a picture.*image to video"):
         await client.text_to_video(name)
     assert sum(emulator.ledger.requests.values()) == 0
