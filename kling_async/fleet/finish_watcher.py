@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from typing import Final
 
 import psycopg
@@ -32,8 +31,8 @@ class FinishWatcher:
         self._look_seconds = look_seconds
         self._next_change = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
-        self._looking: asyncio.Task[set[bytes]] | None = None
-        self._awaited: Counter[bytes] = Counter()
+        self._waiters: dict[bytes, set[asyncio.Future[None]]] = {}
+        self._watching: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
         """Stops listening and wakes all waiters; idempotent.
@@ -65,24 +64,40 @@ class FinishWatcher:
         Raises:
             FleetError: the database cannot be used.
         """
-        self._awaited[digest] += 1
+        finished = asyncio.get_running_loop().create_future()
+        waiters = self._waiters.setdefault(digest, set())
+        waiters.add(finished)
+        if self._watching is None:
+            self._watching = asyncio.get_running_loop().create_task(self._watch(), name="kling_async fleet")
+        else:
+            self._signal()  # it may be finished already
         try:
-            while True:
-                change = self.next_change
-                if self._looking is None:
-                    self._looking = asyncio.get_running_loop().create_task(self._look(), name="kling_async fleet")
-                    self._looking.add_done_callback(_retrieve_exception)
-                if digest in await asyncio.shield(self._looking):
-                    return
-                await self.wait(change)
+            await finished
         finally:
-            self._awaited -= Counter([digest])
+            waiters.discard(finished)
+            if not waiters and self._waiters.get(digest) is waiters:
+                del self._waiters[digest]
+
+    async def _watch(self) -> None:
+        """Completes waiters as their jobs finish, until there are none: only those of finished jobs are woken."""
+        try:
+            while self._waiters:
+                await asyncio.sleep(0)  # lets others that begin to wait at the same moment join
+                change = self.next_change
+                for digest in await self._look():
+                    for waiter in self._waiters.pop(digest, ()):
+                        _complete(waiter)
+                if self._waiters:
+                    await self.wait(change)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the waiters must get it)
+            for waiter in [each for waiters in self._waiters.values() for each in waiters]:
+                _complete(waiter, error)
+        finally:
+            self._watching = None
 
     async def _look(self) -> set[bytes]:
         """Queries once for all waiters which of their jobs are finished."""
-        await asyncio.sleep(0)  # lets all waiters woken by the same notification join
-        self._looking = None  # later waiters may need newer data
-        values = {"queue": self._queue, "digests": [*self._awaited]}
+        values = {"queue": self._queue, "digests": [*self._waiters]}
 
         async def look(connection: Connection) -> set[bytes]:
             cursor = await connection.execute(
@@ -117,7 +132,10 @@ class FinishWatcher:
             await asyncio.sleep(self._look_seconds)
 
 
-def _retrieve_exception(looking: "asyncio.Task[set[bytes]]") -> None:
-    """Marks the exception as retrieved: waiters get it, but there may be none left."""
-    if not looking.cancelled():
-        looking.exception()
+def _complete(waiter: "asyncio.Future[None]", error: Exception | None = None) -> None:
+    """Ends a wait, unless it was cancelled."""
+    if not waiter.done():
+        if error is None:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(error)

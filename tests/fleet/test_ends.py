@@ -149,7 +149,7 @@ async def test_many_waiters_cause_one_query(fleet: Fleet, worker: Connection, mo
 
     monkeypatch.setattr(fleet._finish_watcher, "_look", counted)
     waiting = [asyncio.create_task(fleet.wait(key)) for key in keys]
-    while fleet._finish_watcher._awaited.total() < len(keys):  # noqa: ASYNC110  (there is no event for it)
+    while len(fleet._finish_watcher._waiters) < len(keys):  # noqa: ASYNC110  (there is no event for it)
         await asyncio.sleep(0.01)
     await settled(*waiting)
     looks.clear()
@@ -169,7 +169,7 @@ async def test_a_wait_that_is_given_up(fleet: Fleet, worker: Connection) -> None
     await asyncio.gather(one_, return_exceptions=True)
     await finish(worker, "a")
     assert (await other).number == 1
-    assert fleet._finish_watcher._awaited.total() == 0
+    assert fleet._finish_watcher._waiters == {}
 
 
 async def test_an_unknown_job(fleet: Fleet) -> None:
