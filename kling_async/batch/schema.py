@@ -226,5 +226,5 @@ def _limits(choice: Schema, about: str) -> Schema:
 def _for_files(text: str) -> str:
     for python, words in _OF_PYTHON.items():
         text = text.replace(python, words)
-    text = re.sub(r"\.? The repr leaves [\w ]+ out", "", text)
+    text = re.sub(r"\.? The repr omits [\w ]+", "", text)
     return text.replace("`", "").rstrip(".")

@@ -18,7 +18,7 @@ _SHELL_WORDS: Final = {
     ", bytes, or the picture of an earlier task": " or - for standard input",
     ", or the picture of an earlier task": "",
     "or bytes": "or - for standard input",
-    " The repr leaves its query out.": "",
+    " The repr omits its query.": "",
     "`kling_async.estimate`": "`kling-async estimate`",
 }
 

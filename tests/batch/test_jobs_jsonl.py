@@ -281,11 +281,11 @@ def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
         read_jobs(tmp_path / "gone.jsonl")
     with pytest.raises(BatchError, match="cannot be read"):
         read_jobs(jsonl(tmp_path, CAT) / "x")
-    with pytest.raises(BatchError, match="cannot be read"):
+    with pytest.raises(BatchError, match="is no path"):
         read_jobs("a\0b")
     with pytest.raises(BatchError, match="is no regular file"):
         read_jobs(os.devnull)
-    with pytest.raises(BatchError, match="expected the path"):
+    with pytest.raises(BatchError, match="expected a path"):
         read_jobs(None)  # type: ignore[arg-type]  # invalid on purpose
 
 

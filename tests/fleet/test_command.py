@@ -250,7 +250,7 @@ def test_drained_and_not_saved(at: Run, monkeypatch: pytest.MonkeyPatch) -> None
         (["drain", f"host=x password = '{SECRET} {SECRET}'"], "unrecognized arguments: host=x password = …"),
         (
             ["submit", f"postgresql://u:{SECRET}@host/db", "--dsn", "host=x"],
-            "no file or folder 'postgresql://…@host/db'",
+            "expected a path on this machine, got an address (postgresql://)",
         ),
         (["submit", f"postgresql://u:{SECRET}@host/db", "--dsn", "host=x", "--json"], ""),
     ],

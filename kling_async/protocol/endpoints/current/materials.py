@@ -44,8 +44,8 @@ class NamedVideo:
     """A video that the prompt can name.
 
     Attributes:
-        url: an `http(s)://` address, which the service fetches, or a video of an earlier task. The repr leaves its
-            query out.
+        url: an `http(s)://` address, which the service fetches, or a video of an earlier task. The repr omits
+            its query.
         id: by which the prompt names it.
     """
 

@@ -71,7 +71,7 @@ class InputVideo:
     Attributes:
         video_url: an `http(s)://` address, which the service fetches; MP4 or MOV, at most 200 MB, 24 to 60 frames a
             second; 3 to 10 seconds and sides of 720 to 2160 px with kling-video-o1, 3 to 15 seconds and sides of 700 to
-            4553 px with kling-v3-omni. The repr leaves its query out.
+            4553 px with kling-v3-omni. The repr omits its query.
         video: in its place, a video that an earlier task made.
         refer_type: `base` to edit it, `feature` to take its style or motion, or to make the shot before or after it.
         keep_original_sound: whether its sound stays; True and False, or the documented `"yes"` and `"no"`. Always sent,
