@@ -268,4 +268,4 @@ async def test_the_emulator_of_a_test_has_one_thread() -> None:
         async with emulator.client() as kling:
             await (await kling.submit(CAT))
         begun = {each.name.partition("_")[0] for each in set(threading.enumerate()) - before}
-        assert "emulator" not in begun  # the names of an emulator's further threads
+        assert "emulator" not in begun  # the name of an emulator's further threads

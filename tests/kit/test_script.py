@@ -236,7 +236,7 @@ async def test_answers_left_over_are_the_tests_failure() -> None:
         await test(fails=True)
 
 
-async def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
+async def test_an_invalid_file_is_refused(tmp_path: Path) -> None:
     """The client checks a scripted file like any other."""
     answers = [Answer.task(), Answer.file(b"<html>no</html>"), *[Answer.file(b"<html>no</html>")] * 50]
     script = Script(answers)
@@ -257,7 +257,7 @@ def test_an_unknown_status_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("value", "words"), [("submitted", r"Answer.task\('submitted'\)"), (1303, "Answer.error")])
-def test_what_is_no_answer_is_refused(value: Any, words: str) -> None:
+def test_other_values_are_refused_as_answers(value: Any, words: str) -> None:
     """A value that is not an `Answer` is refused at once, with a suggestion."""
     with pytest.raises(TypeError, match=words):
         Script([Answer.task("submitted"), value])

@@ -38,7 +38,7 @@ async def test_a_picture_is_dropped_anywhere(served: Stage, browser: Browser) ->
     assert len(served.entries) == 1
 
 
-async def test_what_is_refused_says_why(served: Stage, browser: Browser, tmp_path: Path) -> None:
+async def test_refusals_have_reasons(served: Stage, browser: Browser, tmp_path: Path) -> None:
     """Each problem is shown at its field, before anything is sent where possible; nothing is paid."""
     small, text, large = tmp_path / "small.png", tmp_path / "text.jpg", tmp_path / "large.jpg"
     small.write_bytes(painted(100, 100, "1", []))
@@ -70,7 +70,7 @@ async def test_what_is_refused_says_why(served: Stage, browser: Browser, tmp_pat
     assert (await clips(browser), served.entries) == ([], [])
 
 
-async def test_a_failed_clip_says_why_and_is_made_again(served: Stage, browser: Browser) -> None:
+async def test_a_failed_clip_has_a_reason_and_is_made_again(served: Stage, browser: Browser) -> None:
     """The service's reason is shown; the form can be filled with the clip's parameters again."""
     served.hurry()
     await make(browser, "this is forbidden")
@@ -89,7 +89,7 @@ async def test_a_failed_clip_says_why_and_is_made_again(served: Stage, browser: 
     assert [entry.units for entry in served.entries] == [0, 1.5]
 
 
-async def test_too_many_at_once_are_refused_in_words(served: Stage, browser: Browser) -> None:
+async def test_too_many_at_once_are_refused(served: Stage, browser: Browser) -> None:
     """The limit of a session is shown below the form, which keeps its text."""
     served.emulator.account.limit = 1
     for number in range(3):
