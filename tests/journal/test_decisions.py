@@ -179,7 +179,7 @@ server:/home /home nfs4 rw 0 0
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("/tmp", "overlay"), ("/home/me", "nfs4"), ("/homework", "overlay"), ("/home/local disk/x", "ext4")],  # noqa: S108  (no file is created)
+    [("/tmp", "overlay"), ("/home/me", "nfs4"), ("/homework", "overlay"), ("/home/local disk/x", "ext4")],  # noqa: S108  (no file)
 )
 def test_the_file_system_of_a_path(path: str, kind: str) -> None:
     """The file system of a path is that of the innermost mount."""
