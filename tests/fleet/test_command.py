@@ -30,7 +30,7 @@ class Ran:
 
     @property
     def data(self) -> Any:
-        """Its JSON: a single object, with nothing else on stdout."""
+        """The command's JSON: a single object, with nothing else on stdout."""
         return json.loads(self.out)
 
 
@@ -264,7 +264,7 @@ def test_mistakes(run: Run, words: list[str], expected: str) -> None:
 
 
 def test_a_server_that_is_not_there(run: Run) -> None:
-    """An error that names the server's address."""
+    """If the server is not reachable, the error names its address."""
     ran = run("status", "--dsn", f"postgresql://u:{SECRET}@127.0.0.1:1/clips", "--json")
     assert (ran.code, ran.data["error"]) == (1, "FleetError")
     assert "clips on 127.0.0.1:1 cannot be reached" in ran.data["message"]
@@ -290,7 +290,7 @@ def test_without_the_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_help_names_all_commands(run: Run) -> None:
-    """Each has its own help, too."""
+    """The help lists all commands, and each has its own help."""
     for words in ([], ["init"], ["submit"], ["worker"], ["status"], ["drain"]):
         ran = run(*words, "--help")
         assert ran.code == 0

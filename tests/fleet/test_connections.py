@@ -44,7 +44,7 @@ async def test_a_pooler_that_gives_connections_to_others(postgres: str) -> None:
 
 
 def read_only(dsn: str, value: str) -> None:
-    """Sets it for all new connections."""
+    """Makes all new connections read-only or writable."""
     with psycopg.connect(dsn, autocommit=True, options="-c default_transaction_read_only=off") as connection:
         setting = f"SET default_transaction_read_only TO {value}"
         connection.execute(f"ALTER DATABASE {dsn.rpartition('/')[2]} {setting}".encode())
@@ -60,7 +60,7 @@ class Promoted(Database):
         read_only(dsn, "on")
 
     async def connect(self) -> Connection:
-        """Makes it writable from the third connection on."""
+        """Connects; makes the database writable from the third connection on."""
         self._connections += 1
         if self._connections == 3:
             read_only(self._dsn, "off")
@@ -103,7 +103,7 @@ HABITS: Final = {
 }
 
 
-async def test_a_database_with_habits_of_its_own(own_dsn: str) -> None:
+async def test_a_database_with_other_defaults(own_dsn: str) -> None:
     """Whatever the database's time zone, date format and escaping, jobs keep their keys and times."""
     with psycopg.connect(own_dsn, autocommit=True) as connection:
         for name, value in HABITS.items():
@@ -123,8 +123,8 @@ async def test_a_database_with_habits_of_its_own(own_dsn: str) -> None:
 # --------------------------------------------------------------------------------- a server that does not answer
 
 
-async def test_a_server_that_stands_still(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A frozen server closes no connections, but counts as lost after a while."""
+async def test_a_frozen_server(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frozen server closes no connections, but counts as lost after a timeout."""
     with Relay(dsn) as relay:
         async with Fleet(relay.dsn) as fleet:
             monkeypatch.setattr(fleet._database, "_patience", 0.0)
@@ -146,7 +146,7 @@ async def test_a_listening_connection_has_no_timeout(dsn: str, monkeypatch: pyte
         assert not connection.closed
 
 
-async def test_a_worker_ends_while_the_server_stands_still(
+async def test_a_worker_ends_while_the_server_is_frozen(
     dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pending query does not keep the worker from ending."""

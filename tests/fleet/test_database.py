@@ -33,7 +33,7 @@ SECRET = "s3cret"
     ],
 )  # fmt: skip
 async def test_invalid_addresses(dsn: str) -> None:
-    """They are refused with a correction, without repeating anything that may be a password."""
+    """Invalid addresses are refused with a correction, without repeating anything that may be a password."""
     with pytest.raises(ConfigurationError, match="postgresql://user:password@host/database") as caught:
         Fleet(dsn)
     assert SECRET not in str(caught.value)
@@ -260,7 +260,7 @@ async def test_a_fleet_that_is_too_new(own_dsn: str) -> None:
 @pytest.mark.parametrize(
     "change", ["DELETE FROM", "UPDATE kling_fleet.facts SET value = 'x' WHERE name = 'version' --"]
 )
-async def test_a_fleet_that_does_not_say_its_version(own_dsn: str, change: str) -> None:
+async def test_a_fleet_without_a_version(own_dsn: str, change: str) -> None:
     """Whatever happened to the table, all calls are refused with instructions."""
     worker = await connected(own_dsn)
     await worker.execute(f"{change} kling_fleet.facts".encode())

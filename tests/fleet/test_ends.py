@@ -200,7 +200,7 @@ async def test_cancelling(fleet: Fleet, worker: Connection) -> None:
 
 
 async def test_cancelled_against_begun(dsn: str, fleet: Fleet, worker: Connection) -> None:
-    """When both happen at the same time, exactly one succeeds, and both callers know which."""
+    """If a begin and a cancel coincide, exactly one succeeds, and both callers get the outcome."""
     keys = [f"key {number}" for number in range(50)]
     await fleet.submit_all([NewJob(request(key), key) for key in keys])
 

@@ -38,7 +38,7 @@ async def test_counts_and_slots(fleet: Fleet, worker: Connection) -> None:
     assert (queue.units, len(queue.money), queue.spending) == (Decimal(0), 0, None)
 
 
-async def test_what_waits_for_its_time_is_no_lag(fleet: Fleet, worker: Connection) -> None:
+async def test_a_job_that_is_not_due_is_no_lag(fleet: Fleet, worker: Connection) -> None:
     """A job that is not due yet is not waiting for a slot."""
     await fleet.submit(request(), key="later")
     await worker.execute("UPDATE kling_fleet.pgqueuer SET execute_after = now() + interval '1 hour'")
@@ -81,7 +81,7 @@ async def test_states_and_money_of_what_was_sent(dsn: str, fleet: Fleet, worker:
 
 
 async def test_workers(fleet: Fleet, worker: Connection) -> None:
-    """Each with its queues and the time since its last heartbeat."""
+    """Each worker has its queues and the time since its last heartbeat."""
     await worker.execute(
         "INSERT INTO kling_fleet.workers (id, name, version, queues, seen_at) VALUES "
         "(gen_random_uuid(), 'b:2', '1.0', '{default}', now()), "

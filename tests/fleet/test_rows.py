@@ -226,7 +226,7 @@ async def test_what_another_one_has_is_not_waited_for(
     ("number", "closed"),
     [(errno.ENOSPC, True), (errno.EROFS, True), (errno.EACCES, False), (errno.ENAMETOOLONG, False)],
 )
-async def test_a_disk_that_takes_nothing(
+async def test_a_disk_that_is_full(
     dsn: str, worker: Connection, rows: AccountRows, save: Row, *, tmp_path: Path, number: int, closed: bool
 ) -> None:
     """A full disk counts no attempts and gets no jobs for a while; other errors belong to the job."""
@@ -248,7 +248,7 @@ async def test_a_disk_that_takes_nothing(
     assert client.let_go == ["picked"]
 
 
-async def test_an_out_that_it_may_not_write_to(
+async def test_an_out_without_write_access(
     dsn: str, worker: Connection, rows: AccountRows, save: Row, *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker without write access to its directory counts no attempts and gets no jobs for a while."""

@@ -43,7 +43,7 @@ async def test_an_equal_submit_gives_the_same_job(fleet: Fleet, worker: Connecti
 
 
 async def test_another_request_under_a_key_is_a_conflict(fleet: Fleet) -> None:
-    """It is refused with the differences, and changes nothing."""
+    """Another request under a used key is refused with the differences, and changes nothing."""
     first = await fleet.submit(request(), key="cat")
     with pytest.raises(KeyConflict, match="'cat' belongs to another request") as caught:
         await fleet.submit(request("another"), key="cat")
@@ -149,7 +149,7 @@ async def test_strange_keys_and_texts(fleet: Fleet, text: str) -> None:
 
 
 async def test_a_model_with_a_strange_name(fleet: Fleet) -> None:
-    """A line is named after its model, whatever its name, and still has a valid entrypoint."""
+    """A line with any name of a model has a valid entrypoint."""
     job = await fleet.submit(TextToVideo(prompt="x", model_name="kling-v2-5-turbo"), key="cat")
     assert job.line == "kling-v2-5-turbo"
     metrics = await fleet.metrics()
@@ -172,7 +172,7 @@ async def test_an_unknown_queue(dsn: str) -> None:
             await fleet.submit(request(), key="cat")
 
 
-async def test_queues_have_keys_of_their_own(dsn: str, fleet: Fleet) -> None:
+async def test_keys_are_separate_for_each_queue(dsn: str, fleet: Fleet) -> None:
     """The same key in two accounts names two jobs."""
     await Fleet.init(dsn, limit=3, queue="other", credentials="second")
     async with Fleet(dsn, "other") as other:
@@ -212,7 +212,7 @@ async def test_when_a_job_may_be_sent(fleet: Fleet, worker: Connection) -> None:
         datetime.max.replace(tzinfo=timezone(timedelta(hours=-12))),
     ],
 )
-async def test_moments_that_are_a_mistake(fleet: Fleet, worker: Connection, moment: datetime) -> None:
+async def test_invalid_times(fleet: Fleet, worker: Connection, moment: datetime) -> None:
     """A time outside the years 1970 to 9000 is refused before anything is written."""
     with pytest.raises(InvalidRequest, match="not_before: must be in the years 1970 to 9000"):
         await fleet.submit(request(), key="cat", not_before=moment)
@@ -220,7 +220,7 @@ async def test_moments_that_are_a_mistake(fleet: Fleet, worker: Connection, mome
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati"])
-async def test_a_database_with_a_zone_of_its_own(own_dsn: str, zone: str) -> None:
+async def test_a_database_with_another_time_zone(own_dsn: str, zone: str) -> None:
     """Times at both limits are returned as given, whatever the database's time zone."""
     moments = [datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 12, 31, 23, tzinfo=UTC)]
     with psycopg.connect(own_dsn, autocommit=True) as connection:
@@ -251,7 +251,7 @@ async def test_a_refused_job_is_queued_again(fleet: Fleet, worker: Connection) -
     assert (after["status"], after["priority"]) == ("queued", 7)
 
 
-async def test_a_key_that_the_journal_knows(dsn: str, fleet: Fleet) -> None:
+async def test_a_key_that_the_journal_has(dsn: str, fleet: Fleet) -> None:
     """A key used by a client in the queue's journal belongs to that request; only the same request may be submitted."""
     async with Emulator(speed=2000) as emulator:
         journal = PostgresJournal(dsn)
@@ -306,8 +306,8 @@ async def files_of(worker: Connection) -> tuple[int, int]:
     return row["files"], row["held"]
 
 
-async def test_a_place_that_no_disk_has(fleet: Fleet) -> None:
-    """It is refused before anything is paid, as with a client; the key counts with its safe file name."""
+async def test_an_impossible_target(fleet: Fleet) -> None:
+    """An impossible target is refused before anything is paid, as with a client; a key counts by its safe file name."""
     with pytest.raises(InvalidRequest, match="save_to: makes a name that is too long for a disk"):
         await fleet.submit(request(), key="k" * 90, save_to="{key}" * 3)
     assert await fleet.status("k" * 90) is None

@@ -55,7 +55,7 @@ async def test_from_a_job_to_its_file(postgres: str, fleet: Fleet, emulator: Emu
     assert held(postgres) == []
 
 
-async def test_a_database_that_goes_while_it_begins(
+async def test_a_connection_that_breaks_at_the_start(
     postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path
 ) -> None:
     """A worker whose connection breaks while it opens the database tries again."""
@@ -99,7 +99,7 @@ async def test_a_limit_is_learned_once_for_all(postgres: str, fleet: Fleet, tmp_
         async with working(postgres, emulator, tmp_path, count=2):
             await until(postgres, "SELECT coalesce(min(refused_above) = 2, FALSE) FROM kling_fleet.lines")
             await until(postgres, "SELECT count(*) = 2 FROM kling_fleet.jobs WHERE begun_at IS NULL")
-            # Two, and one more where the first of them was sent again before the second was answered.
+            # Two, and a third if the first create was sent again before the second response.
             assert emulator.ledger.refused[1303] in {2, 3}
             stands_still.clear()
             done = await ended(fleet, jobs)
@@ -296,7 +296,7 @@ class PatientWorker(QuickWorker):
 
 
 @pytest.mark.slow
-async def test_only_one_asks(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
+async def test_only_one_polls(postgres: str, fleet: Fleet, emulator: Emulator, tmp_path: Path) -> None:
     """With any number of workers, only one polls for a task, and none requests the result again to save it."""
     jobs = clips(4)
     async with working(postgres, emulator, tmp_path, count=3, kind=PatientWorker):
@@ -321,7 +321,7 @@ async def test_a_job_of_a_newer_version(postgres: str, fleet: Fleet, emulator: E
 async def test_cancelled_while_it_ends(
     postgres: str, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The jobs are available to others at once, even if the end of the worker is cancelled."""
+    """Jobs of a worker whose end is cancelled are available to others at once."""
     leave, leaves = worker_account.AccountRows.leave, asyncio.Event()
 
     async def left(rows: worker_account.AccountRows, connection: Any) -> None:

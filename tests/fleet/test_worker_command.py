@@ -14,7 +14,7 @@ from tests.fleet.workers import clips, ended, one, until, working
 
 @pytest.mark.slow
 async def test_sigterm_hands_over(postgres: str, tmp_path: Path) -> None:
-    """SIGTERM ends it gracefully; other workers can take its jobs at once, though its heartbeat is an hour."""
+    """SIGTERM ends a worker gracefully; others can take its jobs at once, though its heartbeat is an hour."""
     await Fleet.init(postgres, limit=2)
     async with Emulator(render=False, speed=250, concurrency=2) as emulator, Fleet(postgres) as fleet:
         await fleet.submit_all(clips(2))
@@ -34,7 +34,7 @@ async def test_sigterm_hands_over(postgres: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_sigterm_twice(postgres: str, tmp_path: Path) -> None:
-    """It ends at once, reports that sent tasks are still billed, and others soon get its jobs."""
+    """A second SIGTERM ends a worker at once; it reports that sent tasks are still billed, and others get its jobs."""
     await Fleet.init(postgres, limit=2)
     async with Emulator(render=False, speed=0.1, concurrency=2) as emulator, Fleet(postgres) as fleet:
         emulator.faults.add(Fault.delay(3600, after_effect=True), on="create", times=1)

@@ -8,14 +8,14 @@ from kling_async import Budget, BudgetExceeded, KlingClient, Polling, Retry, Tex
 
 
 async def make(client: KlingClient, key: str, number: int) -> None:
-    """One clip of 1.5 or 2.5 units, unless there is not enough left."""
+    """Makes one clip of 1.5 or 2.5 units, unless the budget does not allow it."""
     request = TextToVideo(f"a cat, number {number}", mode="pro" if number % 3 else "std")
     with contextlib.suppress(BudgetExceeded):
         await (await client.submit(request, key=f"{key}-{number}"))
 
 
 async def main(base_url: str, journal: str, name: str, count: str) -> None:
-    """Recovers what others left unfinished, and makes as many clips as fit."""
+    """Recovers the unfinished work of other processes, and makes as many clips as fit."""
     client = KlingClient(
         base_url=base_url,
         api_key="api-key-kling-emulator",

@@ -1,8 +1,8 @@
-"""Does all that a journal is written for, and dies at one write: BASE_URL JOURNAL DIRECTORY WHEN NUMBER LOG.
+"""Makes all kinds of writes to a journal, and dies at one of them: BASE_URL JOURNAL DIRECTORY WHEN NUMBER LOG.
 
-Writes are what is done together in the database, and files beside it that are made or taken away. WHEN is `before`,
-`within` or `after`, and NUMBER which of them, or the name of what is done in it. In LOG it says what it died in. Prints
-`done` if it does not die.
+A write is a transaction of the database, or the creation or deletion of a file beside it. WHEN is `before`, `within` or
+`after`, and NUMBER the number of the write, or the name of a step in it. LOG gets the steps in which the process died.
+Prints `done` if it does not die.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ under_way: list[str] = []
 
 
 def die() -> None:
-    """Dies as in a power cut."""
+    """Logs the steps under way, and dies as in a power cut."""
     with Path(LOG).open("a") as log:
         log.write(f"{WHEN} {' '.join(under_way)}\n")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -99,14 +99,14 @@ def half(directory: Path, parts: Any, marks: Any) -> None:
 
 def arm() -> None:
     """Patches the writes."""
-    SqliteStore.together = cut  # type: ignore[assignment, method-assign]  # by name
+    SqliteStore.together = cut  # type: ignore[assignment, method-assign]  # replaced
     for name in KINDS:
         holder = SqliteStore if hasattr(SqliteStore, name) else SqlBudgets
         setattr(holder, name, noted(name, getattr(holder, name)))
     files.keep = beside("keep", files.keep)
     files.forget = beside("forget", files.forget)
-    local.Owner = functools.wraps(Owner)(beside("lock", Owner))  # type: ignore[assignment, attr-defined]  # put in its place
-    Owner.release = beside("unlock", Owner.release)  # type: ignore[method-assign]  # put in its place
+    local.Owner = functools.wraps(Owner)(beside("lock", Owner))  # type: ignore[assignment, attr-defined]  # replaced
+    Owner.release = beside("unlock", Owner.release)  # type: ignore[method-assign]  # replaced
 
 
 async def again(client: KlingClient) -> None:
@@ -120,7 +120,7 @@ async def again(client: KlingClient) -> None:
 
 
 async def main() -> None:
-    """Recovers, and makes what is missing."""
+    """Recovers, and makes the missing tasks."""
     arm()
     async with KlingClient(
         base_url=BASE_URL,

@@ -1,4 +1,4 @@
-"""Works on a disk that is full for a while: BASE_URL JOURNAL DIRECTORY LIMIT; prints what it saw as JSON.
+"""Works on a disk that is full for a while: BASE_URL JOURNAL DIRECTORY LIMIT; prints the results as JSON.
 
 LIMIT is `tmpfs`, where the journal's disk is small and is filled, or `size`, where the process may not let files grow.
 """
@@ -44,9 +44,9 @@ def client() -> KlingClient:
 
 
 async def error_of(working: object) -> str:
-    """Returns the text of the error that it ends with; "" without one."""
+    """Awaits and returns the text of the error that is raised; "" without one."""
     try:
-        await working  # type: ignore[misc]  # whatever can be awaited
+        await working  # type: ignore[misc]  # any awaitable
     except KlingError as error:
         return f"{type(error).__name__}: {error}"
     return ""
@@ -73,7 +73,7 @@ async def main() -> None:
             error_of(first.generate(TextToVideo(LONG), f"{DIRECTORY}/", key="before")),
             error_of(first.generate(ImageToVideo(PICTURE), f"{DIRECTORY}/", key="kept")),
         )
-        await asyncio.sleep(1.2)  # what could not be written is tried again
+        await asyncio.sleep(1.2)  # failed writes are retried
     entries = {entry.key: entry.state async for entry in first.journal.entries()}
     seen = {"while": while_full, "sent": sent, "kept": kept, "left": left, "opening": opening, "video": video}
     sys.stdout.write(json.dumps(seen | {"after": after, "entries": entries}))

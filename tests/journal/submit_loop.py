@@ -1,4 +1,4 @@
-"""Makes clips under keys, as a job does that is killed and started again: BASE_URL JOURNAL DIRECTORY COUNT."""
+"""Makes clips under keys, like a job that is killed and restarted: BASE_URL JOURNAL DIRECTORY COUNT."""
 
 import asyncio
 import sys
@@ -7,7 +7,7 @@ from kling_async import KlingClient, Polling, Retry, TextToVideo
 
 
 async def main(base_url: str, journal: str, directory: str, count: str) -> None:
-    """Makes all that are missing."""
+    """Makes all missing clips."""
     async with KlingClient(
         base_url=base_url,
         api_key="api-key-kling-emulator",

@@ -1,4 +1,4 @@
-"""A budget, in memory and in a journal: what fits is sent, what does not fit is not, whatever runs at once."""
+"""A budget, in memory and in a journal: only creates that fit are sent, however many run at once."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ PICTURE = ImageToVideo((IMAGES / "cat.png").read_bytes())
 MIDNIGHT = datetime(2026, 11, 30, tzinfo=UTC)
 
 
-# ----------------------------------------------------------------------------------- what is given out
+# ----------------------------------------------------------------------------------------- accounts
 
 
 class Keeper(Protocol):
@@ -148,7 +148,7 @@ def test_what_fits(keep: Keep, steps: list[Step], left: str, reserved: str, *, f
 
 @pytest.mark.parametrize("draw", range(20))
 def test_random_interleavings(keep: Keep, draw: int) -> None:
-    """In any order of steps the limit is never exceeded, and what fits is never refused."""
+    """In any order of steps the limit is never exceeded, and no amount that fits is refused."""
     rng = same_draws(draw)
     keeper, limit = keep(Budget(units=20)), Decimal(20)
     open_, settled = list[Reservation](), Decimal(0)
@@ -239,7 +239,7 @@ async def test_everything_at_once(make: ClientMaker, emulator: Emulator, draw: i
 
     ended = await asyncio.gather(*(one() for _ in range(60)), return_exceptions=True)
     assert {type(each) for each in ended} <= {type(None), TaskFailed, ContentRefused, CreateInDoubt}
-    await clients[1].close()  # with all that it has to note
+    await clients[1].close()  # and has recorded everything
     reserved, settled = await spent(clients[0])
     in_doubt = [each for each in ended if isinstance(each, CreateInDoubt)]
     assert 1.5 * len(in_doubt) <= reserved <= 2.5 * len(in_doubt)
@@ -363,7 +363,7 @@ async def test_a_day(make: ClientMaker, emulator: Emulator) -> None:
 
 
 async def test_what_is_adopted_costs_nothing(make: ClientMaker, make_client: ClientMaker, emulator: Emulator) -> None:
-    """An existing task is adopted whatever is left of the budget, and does not count."""
+    """An existing task is adopted even if the budget is used up, and does not count."""
     request = TextToVideo("a cat", external_task_id="cat-1")
     await make_client().submit(request)
     client = make(budget=Budget(units=1))
@@ -414,7 +414,7 @@ async def test_it_holds_over_restarts(any_place: Place, make_client: ClientMaker
         await first.submit(CAT, key="cat")
     later = make_client(journal=any_place(), budget=Budget(units=4))
     assert await spent(later) == (1.5, 0)
-    assert (await later.submit(CAT, key="cat")).reference  # which is there, and reserves nothing
+    assert (await later.submit(CAT, key="cat")).reference  # an existing task reserves nothing
     await later.submit(PRO)
     with pytest.raises(BudgetExceeded):
         await later.submit(CAT, key="dog")
@@ -527,7 +527,7 @@ async def test_cancelled_before_it_was_sent(
     with pytest.raises(asyncio.CancelledError):
         await creates[0]
     monkeypatch.undo()
-    await asyncio.sleep(1)  # it is given back in the background
+    await asyncio.sleep(1)  # the reservation is released in the background
     assert await spent(client) == (0, 0)
     await client.close()
     async with make_client(journal=path) as later:
@@ -552,7 +552,7 @@ async def test_a_journal_of_version_1(make_client: ClientMaker, emulator: Emulat
     saved = entries["saved"]
     assert (saved.request["prompt"], saved.estimate.units, saved.units) == ("a cat", Decimal("1.5"), Decimal("1.5"))
     assert [file.path for file in saved.files] == ["/srv/clips/saved.mp4"]
-    assert [handle async for handle in client.recover()] == []  # it is older than the service keeps tasks
+    assert [handle async for handle in client.recover()] == []  # older than the service's retention
     await client.submit(CAT, key="refused")
     assert await spent(client) == (1.5, 0)
     await client.close()

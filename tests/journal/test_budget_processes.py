@@ -68,9 +68,9 @@ def test_killed_in_between(path: Path, kills: int) -> None:
             living = list[asyncio.subprocess.Process]()
             for created in moments:
                 process = await started(emulator, path, "a")
-                while emulator.ledger.created < created:  # noqa: ASYNC110  (it has no event)
+                while emulator.ledger.created < created:  # noqa: ASYNC110  (there is no event for it)
                     await asyncio.sleep(0.002)
-                with contextlib.suppress(ProcessLookupError):  # it was quicker
+                with contextlib.suppress(ProcessLookupError):  # it ended before it was killed
                     process.kill()
                 await process.wait()
                 if not living:

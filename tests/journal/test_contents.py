@@ -39,7 +39,7 @@ def traces_of(secret: str) -> set[bytes]:
 async def test_no_credentials_and_nothing_in_base64(
     make_client: ClientMaker, emulator: Emulator, path: Path, image: Path
 ) -> None:
-    """With pictures in every form, no file of the journal contains credentials or base64."""
+    """With pictures passed in every form, no file of the journal contains credentials or base64."""
     picture = image.read_bytes()
     text = base64.b64encode(picture).decode()
     async with make_client(journal=path, retry=QUICK) as client:

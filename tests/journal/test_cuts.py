@@ -28,7 +28,7 @@ STEP = int(os.environ.get("KLING_ASYNC_CUTS", "12"))
 
 
 async def run(base_url: str, directory: Path, when: str, number: int | str) -> str:
-    """Runs the script; returns what it prints, which is nothing if it died."""
+    """Runs the script; returns its output, which is empty if it died."""
     places = [str(directory / name) for name in ("clips.sqlite", "out")]
     script, log = str(Path(__file__).with_name("cut_work.py")), str(directory.with_suffix(".log"))
     command = [sys.executable, script, base_url, *places, when, str(number), log]
@@ -48,7 +48,7 @@ def lose(emulator: Emulator) -> None:
 
 
 async def entries_of(path: Path) -> list[Entry]:
-    """Returns all entries."""
+    """Returns all entries of a journal."""
     return [each async for each in Journal(path).entries()]
 
 
@@ -66,14 +66,14 @@ async def cut(place: Path, when: str, number: int | str) -> bool:
     assert sorted(entry.key or "" for entry in entries) == ["again", "again", "cat", "lost", "refused"]
     assert {entry.state for entry in entries if entry.key in {"cat", "lost"}} == {EntryState.SAVED}
     assert {entry.status for entry in entries if entry.key == "again"} == {TaskStatus.FAILED}
-    # What is refused when it is sent for the second time may have been accepted before, for all that is known.
+    # A create refused when it is sent again may have been accepted the first time.
     assert {entry.state for entry in entries if entry.key == "refused"} <= {EntryState.REFUSED, EntryState.INTENT}
     assert sum(entry.units or 0 for entry in entries) <= charged
     going_on = sum(entry.state in {EntryState.INTENT, EntryState.ACCEPTED} for entry in entries)
     assert given_out(place / "clips.sqlite") == (1.5 * going_on, sum(entry.units or 0 for entry in entries))
     assert {path.name for path in (place / "out").iterdir()} - {"elsewhere"} == {"cat.mp4", "lost.mp4"}
     left = [path.suffix for path in (place / "clips.sqlite.files").iterdir()]
-    assert left.count(".lock") <= 1  # that of the one that died, whose work is another's now
+    assert left.count(".lock") <= 1  # the lock file of the dead process, whose work has another owner
     assert left.count("") == sum(entry.state is EntryState.INTENT for entry in entries)
     return died
 

@@ -62,7 +62,7 @@ async def test_pages_that_are_overwritten(make_client: ClientMaker, emulator: Em
     assert emulator.ledger.created in {ENTRIES, ENTRIES + 1}
 
 
-async def test_letters_that_are_overwritten(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
+async def test_text_that_is_overwritten(make_client: ClientMaker, emulator: Emulator, path: Path) -> None:
     """If the text of entries is overwritten, which SQLite cannot detect, it is reported as damage or a conflict."""
     await filled(make_client, path)
     content = path.read_bytes()
@@ -96,7 +96,7 @@ async def test_damage_while_it_is_used(make_client: ClientMaker, emulator: Emula
                 await client.submit(TextToVideo(f"a dog, {number}. " * 20), key=f"dog-{number}")
             except JournalError as error:
                 errors.append(str(error))
-    assert len(errors) > ENTRIES - 5  # a page or two may have been read before
+    assert len(errors) > ENTRIES - 5  # a page or two may be cached
     assert all("damaged" in error for error in errors)
     assert emulator.ledger.created == ENTRIES + ENTRIES - len(errors)
 

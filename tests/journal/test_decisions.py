@@ -118,7 +118,7 @@ def test_what_differs(
 
 
 def test_the_endpoint_differs() -> None:
-    """Another endpoint is another request, whatever its members are."""
+    """Another endpoint is another request, even with equal members."""
     work = Work(
         key="k",
         endpoint="image2video",
@@ -179,8 +179,8 @@ server:/home /home nfs4 rw 0 0
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("/tmp", "overlay"), ("/home/me", "nfs4"), ("/homework", "overlay"), ("/home/local disk/x", "ext4")],  # noqa: S108  (nothing is made)
+    [("/tmp", "overlay"), ("/home/me", "nfs4"), ("/homework", "overlay"), ("/home/local disk/x", "ext4")],  # noqa: S108  (no file)
 )
 def test_the_file_system_of_a_path(path: str, kind: str) -> None:
-    """It is that of the innermost mount."""
+    """The file system of a path is that of the innermost mount."""
     assert file_system(path, MOUNTS) == kind

@@ -61,7 +61,7 @@ def test_a_disk_that_is_full_for_a_while(tmp_path: Path, limit: str, message: st
     assert found["kept"].startswith("JournalError: ")
     assert found["left"] == []
     assert found["opening"].startswith("JournalError: the journal")
-    assert limit == "size" or found["video"] == ""  # which holds for videos, too
+    assert limit == "size" or found["video"] == ""  # the same holds for videos
     assert found["after"] == [""] * 32
     assert created == len(found["entries"]) == 32
     assert set(found["entries"].values()) == {EntryState.SAVED}
@@ -82,7 +82,7 @@ asyncio.run(main())
 
 
 async def error_of(mount: str, path: Path, *arguments: str) -> tuple[str, int]:
-    """Returns the error of a client that begins there, and how many tasks were paid."""
+    """Returns the error of a client that opens a journal there, and how many tasks were paid."""
     async with Emulator(render=False) as emulator:
         command = in_a_namespace(mount, sys.executable, *arguments, "-c", OPENING, emulator.base_url, str(path))
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)

@@ -1,4 +1,4 @@
-"""The examples with a journal do what their first lines describe."""
+"""The examples with a journal behave as their docstrings describe."""
 
 import asyncio
 from pathlib import Path

@@ -34,7 +34,7 @@ RAW = RawTask("/v1/videos/text2video", {"prompt": "a cat"})
 
 
 async def test_twenty_at_once(place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
-    """However many callers submit a key at once, in two clients, there is one create."""
+    """Any number of callers that submit a key at once, in two clients, cause one create."""
     clients = [make_client(journal=place()), make_client(journal=place())]
     handles = await asyncio.gather(*(clients[number % 2].submit(CAT, key="cat") for number in range(20)))
     assert {handle.reference for handle in handles} == {handles[0].reference}
@@ -85,7 +85,9 @@ async def test_another_request_of_a_path_without_a_record_is_a_conflict(
     assert emulator.ledger.created == 1
 
 
-async def test_what_the_map_knows_to_be_impossible(place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
+async def test_a_key_does_not_bypass_the_capability_map(
+    place: Place, make_client: ClientMaker, emulator: Emulator
+) -> None:
     """A new key does not bypass the capability map; nothing is sent, and the key stays free."""
     client = make_client(journal=place())
     with pytest.raises(InvalidRequest):
@@ -154,7 +156,7 @@ async def test_a_failed_task_is_made_again_only_on_demand(
     assert [entry.attempt async for entry in client.journal.entries(key="cat")] == [1, 2]
 
 
-async def test_what_was_refused_can_be_mended(place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
+async def test_a_refused_request_can_be_corrected(place: Place, make_client: ClientMaker, emulator: Emulator) -> None:
     """A request that the service refused leaves the key free for a corrected one."""
     client = make_client(journal=place())
     with pytest.raises(KlingError):
@@ -307,7 +309,7 @@ async def test_no_secrets_and_no_rights_for_others(
     assert b"iVBOR" not in text
 
 
-async def test_a_closed_journal_says_so(place: Place, make_client: ClientMaker) -> None:
+async def test_a_closed_journal_raises(place: Place, make_client: ClientMaker) -> None:
     """A save after its client was closed cannot be recorded, and does not hang."""
     client = make_client(journal=place())
     await client.submit(CAT, key="cat")

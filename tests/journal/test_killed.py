@@ -48,7 +48,7 @@ async def killed(
         for _ in range(kills):
             process = await started(*arguments)
             await asyncio.sleep(rng.random() * 1.5)
-            with contextlib.suppress(ProcessLookupError):  # it was quicker
+            with contextlib.suppress(ProcessLookupError):  # it ended before it was killed
                 process.send_signal(how)
             await process.wait()
             if postgres is not None:
@@ -98,7 +98,7 @@ def test_a_server_that_is_killed_at_random_moments(own_cluster: Cluster, tmp_pat
                 await asyncio.sleep(rng.random() * 0.5)
                 await asyncio.to_thread(own_cluster.kill)
                 await asyncio.to_thread(own_cluster.start)
-            while await process.wait():  # on a slow machine the server is away for too long
+            while await process.wait():  # on a slow machine the server is down for too long
                 all_away(dsn)
                 process = await started(emulator.base_url, dsn, str(tmp_path), "24")
             assert emulator.ledger.created == 24

@@ -284,7 +284,7 @@ def test_large_files_take_longer() -> None:
 
 
 async def test_late_reports_if_another_client_has_the_entry(postgres: str) -> None:
-    """Late reports of any kind change nothing."""
+    """Late reports of any kind do not change an entry that another client owns."""
     first, second = await opened(postgres), await opened(postgres)
     entry = await intended(first)
     away(postgres, first.owner, 1000)
@@ -304,7 +304,7 @@ async def test_late_reports_if_another_client_has_the_entry(postgres: str) -> No
 
 
 async def test_late_reports_if_no_client_has_the_entry(postgres: str) -> None:
-    """They are stored, since nothing else records the task."""
+    """Late reports are stored, since nothing else records the task."""
     first, second = await opened(postgres), await opened(postgres)
     entry = await intended(first)
     away(postgres, first.owner, 1)
@@ -330,7 +330,7 @@ async def test_a_task_of_an_entry_closed_as_lost(postgres: str) -> None:
 
 
 async def test_a_task_that_is_given_away(postgres: str, make_client: ClientMaker, emulator: Emulator) -> None:
-    """Its new owner follows it; it can be given neither twice nor to an owner that is gone."""
+    """A task given to another client is followed by it; it can be given neither twice nor to a dead owner."""
     first, second = make_client(journal=postgres), make_client(journal=postgres)
     await second.works.journal.open()
     handle = await first.submit(CAT, key="cat")
@@ -377,7 +377,7 @@ async def test_work_stored_as_members(postgres: str, make_client: ClientMaker, e
 async def test_the_files_of_a_request(
     postgres: str, make_client: ClientMaker, emulator: Emulator, image: Path, tmp_path: Path
 ) -> None:
-    """They are in the database as long as they may have to be sent, also those given by path."""
+    """The files of a request are in the database as long as they may have to be sent, also those given by path."""
     copy = tmp_path / "copy.png"
     copy.write_bytes(image.read_bytes())
     seen: list[int] = []

@@ -45,7 +45,7 @@ def unreachable(*_: object) -> None:
 
 @pytest.mark.parametrize("arrives", [True, False])
 def test_a_commit_that_is_not_answered(postgres: str, *, arrives: bool) -> None:
-    """Its outcome is determined: nothing is done twice, nothing is lost, and waiters get no error."""
+    """The outcome of a lost commit is determined: nothing is done twice or lost, and waiters get no error."""
 
     async def run() -> None:
         with Relay(postgres) as relay:
@@ -102,7 +102,7 @@ def test_a_commit_with_unknown_outcome_for_long(postgres: str, monkeypatch: pyte
 
 
 def test_a_server_that_is_killed_and_comes_back(own_cluster: Cluster) -> None:
-    """Waiters wait for it; after that a client works as before."""
+    """Waiters wait for a server that restarts; after that a client works as before."""
 
     async def run() -> None:
         dsn = own_cluster.dsn(own_cluster.create())
@@ -124,7 +124,7 @@ def test_a_server_that_is_killed_and_comes_back(own_cluster: Cluster) -> None:
 
 
 def test_a_server_that_stays_away(own_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiters get an error that names the place and no password; nothing hangs."""
+    """If the server stays away, waiters get an error with its address and no password; nothing hangs."""
     monkeypatch.setattr(writer, "_PATIENCE_SECONDS", 0.2)
 
     async def run() -> None:

@@ -25,7 +25,7 @@ async def test_every_file_of_a_key(make_client: ClientMaker, path: Path, tmp_pat
 
 
 async def test_the_watermarked_variant(make_client: ClientMaker, path: Path, tmp_path: Path) -> None:
-    """Each of the two variants is known to be saved by itself."""
+    """Each of the two variants is recorded separately as saved."""
     request = TextToVideo("a cat", watermark_info=WatermarkInfo(enabled=True))
     async with make_client(journal=path) as client:
         plain = await client.generate(request, tmp_path, key="cat")
@@ -87,10 +87,10 @@ async def test_a_foreign_file(
             with pytest.raises(TargetExists, match=name):
                 await client.generate(CATS, tmp_path, key="cat")
     assert (tmp_path / name).read_bytes() == b"mine"
-    assert emulator.ledger.created == (1 if name == "cat.3.png" else 0)  # that it has a third file is known later
+    assert emulator.ledger.created == (1 if name == "cat.3.png" else 0)  # the number of its files is known later
 
 
-async def test_a_broken_save_is_no_claim_to_the_place(
+async def test_a_broken_save_claims_no_other_names(
     make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path
 ) -> None:
     """An interrupted save claims the names of its own files, and no others in the directory."""

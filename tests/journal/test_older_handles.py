@@ -66,7 +66,7 @@ PLACES = pytest.mark.parametrize(
 async def test_what_another_client_has_saved_is_given(
     two: Two, emulator: Emulator, tmp_path: Path, *, request_: Request, name: str, files: list[str]
 ) -> None:
-    """The existing file is returned, and nothing is fetched again."""
+    """A file that another client has saved is returned, and nothing is fetched again."""
     out = tmp_path / "out"
     out.mkdir()
     ours, others = await two.handles(request_, f"{out}/{name}")
@@ -90,7 +90,7 @@ async def test_what_another_client_saves_at_the_last_moment_is_given(
     files: list[str],
     noted: bool,
 ) -> None:
-    """Also if the place was free when the save began, and before the other client has recorded it."""
+    """The same if the target was free when the save began, and the other client has not recorded its file yet."""
     out, saving, saved = tmp_path / "out", Record.saving, Record.saved
     out.mkdir()
     ours, others = await two.handles(request_, f"{out}/{name}")
@@ -144,7 +144,7 @@ async def test_what_another_client_saved_before_it_was_killed_is_known_by_its_by
 
 
 async def test_what_is_in_the_way_stays(two: Two, tmp_path: Path) -> None:
-    """A foreign file is refused as before, and on every further save."""
+    """A foreign file at the target is refused on the first save and on every further one."""
     ours, _ = await two.handles(CAT, tmp_path / "cat.mp4")
     (tmp_path / "cat.mp4").write_bytes(b"mine")
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""A journal that cannot be used raises an error before anything is paid."""
+"""An unusable journal raises an error before anything is paid."""
 
 import contextlib
 import os
@@ -92,7 +92,7 @@ async def test_a_file_that_cannot_be_used(
 
 
 async def test_no_directory(make_client: ClientMaker, tmp_path: Path) -> None:
-    """A missing directory is named."""
+    """The error for a missing directory names it."""
     with pytest.raises(JournalError, match="No such file or directory"):
         await make_client(journal=tmp_path / "nowhere" / "clips.sqlite").submit(CAT)
 
@@ -163,10 +163,10 @@ async def test_another_machine(make_client: ClientMaker, path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("given", [5, "", "a\0b", "directory/"])
-def test_what_is_no_path(given: object) -> None:
+def test_invalid_paths(given: object) -> None:
     """A value that cannot be a file's path is refused by the constructor."""
     with pytest.raises(ConfigurationError):
-        Journal(given)  # type: ignore[arg-type]  # wrong on purpose
+        Journal(given)  # type: ignore[arg-type]  # the mistake under test
 
 
 async def test_wider_permissions_are_narrowed(make_client: ClientMaker, path: Path) -> None:
@@ -180,7 +180,7 @@ async def test_wider_permissions_are_narrowed(make_client: ClientMaker, path: Pa
 
 
 async def test_a_directory_is_no_journal(tmp_path: Path) -> None:
-    """The error names it a directory."""
+    """The error for a directory states that it is one."""
     with pytest.raises(JournalError, match="it is a directory; name a file in it"):
         await anext(Journal(tmp_path).entries())
 

@@ -52,7 +52,7 @@ async def test_the_newest_target_counts(
     assert (emulator.ledger.created, emulator.ledger.delivered) == (1, delivered)
 
 
-async def test_names_that_are_no_text(
+async def test_undecodable_names(
     make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path, image: Path
 ) -> None:
     """Files whose names are not decodable are sent, stored, saved and found again."""
@@ -80,7 +80,7 @@ async def test_a_lone_surrogate(make_client: ClientMaker, emulator: Emulator, pa
 async def test_a_directory_that_cannot_be_made(
     make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path, name: str
 ) -> None:
-    """It is reported before anything is paid."""
+    """A directory that cannot be created is an error before anything is paid."""
     (tmp_path / "file").write_text("a file")
     with pytest.raises(TargetError):
         await make_client(journal=path).generate(CAT, f"{tmp_path}/{name}", key="cat")
@@ -88,7 +88,7 @@ async def test_a_directory_that_cannot_be_made(
 
 
 @pytest.mark.parametrize("target", ["", "a\0b"])
-async def test_what_is_no_place(make_client: ClientMaker, emulator: Emulator, path: Path, target: str) -> None:
+async def test_empty_targets(make_client: ClientMaker, emulator: Emulator, path: Path, target: str) -> None:
     """An empty path, as from an unset variable, is refused before anything is paid."""
     client = make_client(journal=path)
     with pytest.raises(TargetError, match="is no path"):
@@ -103,8 +103,10 @@ async def test_what_is_no_place(make_client: ClientMaker, emulator: Emulator, pa
 @pytest.mark.parametrize(
     "address", ["s3://bucket/", "https://me:s3cret@host/cat.mp4", "postgresql://me:s3cret@host/kling"]
 )
-async def test_an_address_is_no_place(make_client: ClientMaker, emulator: Emulator, path: Path, address: str) -> None:
-    """It is refused before anything is paid, as text or as a path: no directory is made, no password repeated."""
+async def test_a_url_is_refused_as_target(
+    make_client: ClientMaker, emulator: Emulator, path: Path, address: str
+) -> None:
+    """A URL as target is refused before anything is paid, as text or path: no directory is made, no password shown."""
     client = make_client(journal=path)
     before, expected = sorted(Path.cwd().iterdir()), "expected a path on this machine, got an address"
     for given in (address, Path(address)):
@@ -125,7 +127,7 @@ async def test_an_address_is_no_place(make_client: ClientMaker, emulator: Emulat
     assert emulator.ledger.created == 0
 
 
-async def test_a_video_is_worth_more_than_a_note(
+async def test_a_video_is_saved_if_the_journal_cannot_be_written(
     make_client: ClientMaker, emulator: Emulator, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the journal cannot be written during a save, the file is saved all the same, and recorded later."""

@@ -51,7 +51,7 @@ async def test_untrusted_texts(postgres: str, tmp_path: Path) -> None:
     await journal.close()
 
 
-def test_what_is_no_address() -> None:
+def test_invalid_addresses() -> None:
     """An invalid connection string, name or lease is refused, without the password in the error."""
     for dsn in (
         "postgresql://me:secret@[host/x",
@@ -63,7 +63,7 @@ def test_what_is_no_address() -> None:
         assert not any(word in repr(caught.value) for word in ("secret", "cret@", "se/"))
     for name in ("", "A", "1a", "a-b", "a" * 42, 'a"; DROP SCHEMA x', None):
         with pytest.raises(ConfigurationError, match="name of a journal"):
-            PostgresJournal("postgresql://host/x", name=name)  # type: ignore[arg-type]  # that is the point
+            PostgresJournal("postgresql://host/x", name=name)  # type: ignore[arg-type]  # the mistake under test
     for lease in (0.1, 1e9, float("nan"), "30"):
         with pytest.raises(ConfigurationError, match="lease must be"):
             PostgresJournal("postgresql://host/x", lease=lease)  # type: ignore[arg-type]  # as above
@@ -156,7 +156,7 @@ def test_waiters_are_woken(postgres: str) -> None:
         first, second = await opened(postgres), await opened(postgres)
         entry = await intended(first)
         async with asyncio.timeout(60):
-            while not second.others.count:  # noqa: ASYNC110  (listening begins in a thread of its own)
+            while not second.others.count:  # noqa: ASYNC110  (listening begins in another thread)
                 await asyncio.sleep(0.01)
             for _ in range(2):
                 seen = second.others.count
@@ -194,7 +194,7 @@ def test_without_the_extra(tmp_path: Path) -> None:
 
 
 def test_a_closed_store() -> None:
-    """It raises an error, and does not hang."""
+    """A closed store raises an error, and does not hang."""
     store = PostgresStore(Address.of("postgresql://host/x", "default"), 30.0)
     with pytest.raises(JournalError, match="is closed"):
         store.owners(unfinished=True)

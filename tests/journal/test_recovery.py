@@ -151,7 +151,7 @@ async def test_doubt_about_an_id_of_the_users(make_client: ClientMaker, emulator
 async def test_an_id_of_the_users_that_was_sent_by_a_clock_that_was_ahead(
     make_client: ClientMaker, emulator: Emulator, path: Path, *, later: float, is_taken: bool, lag: float
 ) -> None:
-    """Its task seems older than it is, but is recognized, whether it shows at once or later."""
+    """If an external id from the user was sent with a clock ahead, its task is recognized, at once or later."""
     now, request = wall(), TextToVideo("a cat", external_task_id="mine")
 
     def make_early(**options: Any) -> KlingClient:
@@ -325,7 +325,7 @@ async def test_a_clock_that_is_set(
     """However the clock is set meanwhile, a doubt is settled, and one task is paid."""
     now = wall()
     await in_doubt(make_client, path, emulator, CAT, effect=effect, key="cat")
-    later = {"clock": lambda: now() + days * 86400, "api_key": emulator.api_key}  # tokens hold for half an hour
+    later = {"clock": lambda: now() + days * 86400, "api_key": emulator.api_key}  # tokens are valid for half an hour
     async with make_client(journal=path, retry=QUICK, **later) as client:
         (handle,) = await recovered(client)
         assert (await client.submit(CAT, key="cat")).reference == handle.reference
@@ -382,7 +382,7 @@ async def test_a_place_that_is_not_that_of_the_broken_save(
 async def test_a_file_that_appears_while_a_save_is_tried_again(
     any_place: Place, make_client: ClientMaker, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """It is a foreign file, and is not replaced by the second save either."""
+    """A file that appears between two tries of a save is foreign, and is not replaced by the second one either."""
     emulator.faults.add(Fault.missing(), on="file", probability=1.0)
     async with make_client(journal=any_place()) as client:
         with pytest.raises(DownloadError):
@@ -413,7 +413,7 @@ async def test_entries_are_typed(any_place: Place, make_client: ClientMaker) -> 
 
 
 async def test_closing_is_no_loss(any_place: Place, make_client: ClientMaker, caplog: pytest.LogCaptureFixture) -> None:
-    """A client with a journal closes without a warning, whatever is unfinished: the next one continues it."""
+    """A client with a journal closes without a warning, even with unfinished work: the next one continues it."""
     async with make_client(journal=any_place()) as first:
         await first.submit(CAT, key="running")
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

@@ -1,4 +1,4 @@
-"""Places that several clients save to, each with its own journal: the first file stays."""
+"""Targets that several clients save to, each with its own journal: the first file stays."""
 
 from collections.abc import Iterator
 from pathlib import Path

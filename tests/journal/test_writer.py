@@ -64,7 +64,7 @@ async def test_a_step_that_can_never_be_written(
 
 
 async def test_a_failed_step_is_retried_while_others_only_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is retried, however often the journal is read meanwhile."""
+    """A failed step is retried, however often the journal is read meanwhile."""
     journal, together, failing = Journal(path), SqliteStore.together, [JournalError("the disk is full")]
 
     def fails_once(store: SqliteStore) -> AbstractContextManager[None]:

@@ -1,9 +1,9 @@
-"""A process with a journal: BASE_URL JOURNAL STEP..., where each step is one letter's worth of work.
+"""A process with a journal: BASE_URL JOURNAL STEP..., whose steps are run in order.
 
-`submit` makes a task, `same` twenty times the one of a key; `hold` prints a line and waits until it is killed;
-`fork` uses the client in a forked child; `recover` prints what it finds, `watch` what it finds until a line comes, and
-ends with the next;
-`key` follows the one task of a key, `ask` makes a new task once a line comes.
+`submit` makes a task; `key` submits a key, `same` twenty times at once; `hold` prints a line and waits to be killed;
+`fork` uses the client in a forked child; `child` starts a child that outlives the process; `recover` prints the
+recovered tasks, `watch` those recovered until a line is read, and ends at the next line; `ask` makes a task with a new
+key once a line is read.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ def forked(client: KlingClient) -> None:
 
 
 async def watched(client: KlingClient) -> list[str]:
-    """Recovers repeatedly until it is stopped by a line, and waits for the tasks it got."""
+    """Recovers repeatedly until it reads a line, and waits for the recovered tasks."""
     say("watches")
     found: list[TaskHandle] = []
     stop = asyncio.ensure_future(asyncio.to_thread(sys.stdin.readline))
@@ -47,7 +47,7 @@ async def watched(client: KlingClient) -> list[str]:
 
 
 async def submitted(client: KlingClient) -> str:
-    """Makes a task under a new key once a line comes; returns its reference or the error."""
+    """Makes a task under a new key once it reads a line; returns its reference or the error."""
     await asyncio.to_thread(sys.stdin.readline)
     try:
         return (await client.submit(CAT, key="new")).reference
@@ -70,7 +70,7 @@ async def main(base_url: str, journal: str, *steps: str) -> None:
 
 
 async def take(step: str, client: KlingClient) -> None:  # noqa: C901  (a table)
-    """Runs one of them."""
+    """Runs one step."""
     match step:
         case "submit":
             say((await client.submit(CAT)).reference)
@@ -85,13 +85,13 @@ async def take(step: str, client: KlingClient) -> None:  # noqa: C901  (a table)
         case "hold":
             say("holds")
             await asyncio.Event().wait()
-        case "ask":  # for something new, once a line comes
+        case "ask":  # for a task with a new key
             say(await submitted(client))
         case "fork":
             forked(client)
-        case "child":  # which lives on when its parent is killed
+        case "child":  # outlives its parent
             if not os.fork():
-                os.execvp("sleep", ["sleep", "5"])  # noqa: S606, S607  (a process that is not ours)
+                os.execvp("sleep", ["sleep", "5"])  # noqa: S606, S607  (any other program)
         case "recover":
             say(" ".join([handle.reference async for handle in client.recover()]))
         case _:

@@ -1,4 +1,4 @@
-"""The emulator in a thread, as tests of any kind use it: its clients, its books, its clock."""
+"""The emulator in a thread, for sync and async tests: its clients, ledger and clock."""
 
 import asyncio
 import json
@@ -51,7 +51,7 @@ async def test_assert_paid_shows_the_ledger() -> None:
 
 
 async def test_assert_paid_shows_nothing_of_another_test() -> None:
-    """What a shared emulator shows where a test fails is of that test: no task, request, refusal or fault before it."""
+    """The message of a shared emulator lists only what the failing test did: no earlier task, request or fault."""
     with KlingEmulator() as emulator:
         async with emulator.client() as kling:
             emulator.faults.add(Fault.error(1303), on="create", at=1)
@@ -69,7 +69,7 @@ async def test_assert_paid_shows_nothing_of_another_test() -> None:
 
 @pytest.mark.parametrize("number", ["1", 1.0, True, None])
 def test_assert_paid_takes_a_number(number: Any) -> None:
-    """What can be no count is a mistake of the test, not a payment that is missing."""
+    """A value that is no count is a mistake of the test, not a missing payment."""
     with pytest.raises(TypeError, match="not " + re.escape(repr(number))):
         KlingEmulator().assert_paid(number)
 
@@ -86,7 +86,7 @@ async def test_what_failed_is_not_paid_and_what_answers_at_once_is() -> None:
 
 
 async def test_begin_forgets_what_another_test_left() -> None:
-    """A shared emulator begins anew: no faults, an account as promised, nothing paid."""
+    """`begin` resets a shared emulator: no faults, the default account, nothing paid."""
     with KlingEmulator() as emulator:
         async with emulator.client() as kling:
             await kling.submit(CAT)
@@ -113,7 +113,7 @@ async def test_tasks_take_the_time_of_the_clock() -> None:
 
 
 def test_a_clock_does_not_go_backwards() -> None:
-    """Time that would go backwards is refused; what is not a number, too."""
+    """A negative advance is refused, and so is a value that is not a number."""
     clock = FakeClock()
     for seconds in (-1.0, float("nan")):
         with pytest.raises(ValueError, match="backwards"):
@@ -123,7 +123,7 @@ def test_a_clock_does_not_go_backwards() -> None:
 
 
 async def test_a_task_that_never_ends_is_a_timeout_not_a_hang() -> None:
-    """The settings for tests have a deadline, which an option replaces as any other."""
+    """The settings for tests have a deadline, which an option can replace."""
     assert POLLING.deadline <= 60
     with KlingEmulator(clock=FakeClock()) as emulator:
         async with emulator.client() as kling:
@@ -133,7 +133,7 @@ async def test_a_task_that_never_ends_is_a_timeout_not_a_hang() -> None:
 
 
 async def test_an_account_that_stays_full_is_a_timeout_not_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The settings for tests have a deadline in line, which an option replaces as any other."""
+    """The settings for tests have a queue deadline, which an option can replace."""
     assert QUEUE_DEADLINE <= 60
     monkeypatch.setattr(testing_emulator, "QUEUE_DEADLINE", 0.05)
     with KlingEmulator() as emulator:
@@ -150,7 +150,7 @@ async def test_an_account_that_stays_full_is_a_timeout_not_a_hang(monkeypatch: p
 
 
 async def test_options_replace_the_settings() -> None:
-    """`client` takes the options of `KlingClient`, in place of its own."""
+    """Options of `KlingClient` passed to `client` replace the settings for tests."""
     with KlingEmulator() as emulator:
         key, secret = "emulator-access-key", "emulator-secret-key-0123456789abcdef"
         async with emulator.client(access_key=key, secret_key=secret, retry=Retry(budget=0.0), concurrency=2) as kling:
@@ -159,14 +159,14 @@ async def test_options_replace_the_settings() -> None:
 
 
 async def test_another_emulator_is_run_as_it_is() -> None:
-    """An emulator with settings of its own is served in the thread; all of it stays as it was."""
+    """An emulator that the test has created is served in the thread with all its settings unchanged."""
     with KlingEmulator(Emulator(balance=1, render=False, api_key="mine")) as emulator:
         assert emulator.environment["KLING_API_KEY"] == "mine"
         assert emulator.ledger.balance == 1
 
 
 def test_start_and_close_in_any_order() -> None:
-    """Closing twice is harmless, starting twice is refused, and what was closed starts again with its books."""
+    """Closing twice is harmless, starting twice is refused, and a closed emulator restarts with its ledger."""
     emulator = KlingEmulator()
     emulator.close()
     emulator.start()
@@ -183,7 +183,7 @@ def test_start_and_close_in_any_order() -> None:
 
 
 def test_a_port_in_use() -> None:
-    """What keeps the emulator from listening is raised by `start`, not lost in its thread."""
+    """If the emulator cannot listen, `start` raises the error, which is not lost in the thread."""
     with KlingEmulator() as emulator:
         port = int(emulator.base_url.rpartition(":")[2])
         with pytest.raises(OSError, match="cannot listen"):
@@ -192,7 +192,7 @@ def test_a_port_in_use() -> None:
 
 
 def test_other_processes_find_it() -> None:
-    """A process with its variables generates on it, whatever the machine's own are."""
+    """A process with its variables uses the emulator, even if the machine has others."""
     script = "import asyncio, kling_async as k\nasync def main():\n async with k.KlingClient() as kling:\n"
     script += "  print((await kling.submit(k.TextToVideo('a cat'))).reference)\nasyncio.run(main())"
     with KlingEmulator() as emulator:
@@ -200,12 +200,12 @@ def test_other_processes_find_it() -> None:
         done = subprocess.run(command, env=emulator.environment, capture_output=True, text=True, check=True)
         assert done.stdout.startswith("text2video:")
         emulator.assert_paid(1)
-        with urllib.request.urlopen(f"{emulator.base_url}/_emulator/ledger") as answer:  # noqa: S310  (it is ours)
+        with urllib.request.urlopen(f"{emulator.base_url}/_emulator/ledger") as answer:  # noqa: S310  (the emulator)
             assert json.load(answer)["created"] == 1
 
 
 def test_clients_of_other_loops_are_left_alone() -> None:
-    """`close_clients` closes what belongs to the running loop or to none, and touches no other."""
+    """`close_clients` closes the clients of the running loop or of none, and no others."""
 
     async def use(emulator: KlingEmulator) -> None:
         kling = emulator.client()
@@ -221,7 +221,7 @@ def test_clients_of_other_loops_are_left_alone() -> None:
 
 
 async def test_a_client_belongs_to_one_loop() -> None:
-    """A client first used on another loop raises an error instead of hanging: its responses would arrive there."""
+    """A client first used on another loop raises an error instead of waiting for responses that arrive there."""
     with KlingEmulator() as emulator:
         kling = emulator.client()
         await kling.submit(CAT)
@@ -235,7 +235,7 @@ async def test_a_client_belongs_to_one_loop() -> None:
 
 
 def test_it_serves_a_loop_whose_time_is_not_real() -> None:
-    """The emulator's thread has a clock of its own: a test's loop may jump, or be blocked."""
+    """The emulator's thread has a separate clock, so the time of a test's loop may jump, or the loop be blocked."""
     with KlingEmulator() as emulator:
         loop = VirtualTimeLoop()
         loop.run_until_complete(_blocked(emulator.base_url))
@@ -248,7 +248,7 @@ async def _blocked(address: str) -> None:
 
 
 async def test_a_file_of_a_test_is_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No power cut takes a test's file away too early, so its client waits for no disk; one that is no test's does."""
+    """Clients of a test do not sync files to disk, as no test needs them after a power cut; other clients do."""
     synced: list[object] = []
     monkeypatch.setattr(system.HERE, "sync", synced.append)
     monkeypatch.setattr(system.HERE, "sync_directory", synced.append)
@@ -262,10 +262,10 @@ async def test_a_file_of_a_test_is_not_synced(tmp_path: Path, monkeypatch: pytes
 
 
 async def test_the_emulator_of_a_test_has_one_thread() -> None:
-    """Its work takes less than the way to another thread and back."""
+    """The emulator of a test uses no further threads, as switching would take longer than their work."""
     before = set(threading.enumerate())
     with KlingEmulator() as emulator:
         async with emulator.client() as kling:
             await (await kling.submit(CAT))
         begun = {each.name.partition("_")[0] for each in set(threading.enumerate()) - before}
-        assert "emulator" not in begun  # as those are called that an emulator has beside its own
+        assert "emulator" not in begun  # the name of an emulator's further threads

@@ -1,4 +1,4 @@
-"""The fixtures in projects of strangers: whatever runs their async tests, and where nothing does."""
+"""The fixtures in sample projects, with each plugin for async tests, and without one."""
 
 import subprocess
 import sys
@@ -73,12 +73,12 @@ def test_of_a_result(clip, kling_emulator):
 
 
 def passed(number: int) -> str:
-    """The end of a run in which all is well."""
+    """Returns the summary of a run in which this number of tests passed."""
     return f"{number} passed in"
 
 
 def test_pytest_asyncio_in_auto_mode(tmp_path: Path) -> None:
-    """Where async tests need no marks the fixtures work, on whichever loop a test runs, and leave nothing behind."""
+    """The fixtures work for async tests without marks, on any loop, and leave nothing behind."""
     tests = ON_ASYNCIO.replace("pytestmark = MARK", "") + LOOPS.replace(IMPORTS, "") + USERS_FIXTURE
     done = run(tmp_path, tests, "-p", "pytest_asyncio.plugin", ini=AUTO)
     assert passed(8) in done.output, done.output
@@ -86,7 +86,7 @@ def test_pytest_asyncio_in_auto_mode(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_pytest_asyncio_in_strict_mode(tmp_path: Path) -> None:
-    """Where async tests are marked the same fixtures work."""
+    """The same fixtures work for async tests with marks."""
     tests = ON_ASYNCIO.replace("MARK", "pytest.mark.asyncio")
     done = run(tmp_path, tests, "-p", "pytest_asyncio.plugin", ini=STRICT)
     assert passed(4) in done.output, done.output
@@ -94,7 +94,7 @@ def test_pytest_asyncio_in_strict_mode(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_pytest_asyncio_with_other_defaults(tmp_path: Path) -> None:
-    """The loop that tests run on by default is the one that the client belongs to."""
+    """The client belongs to the loop that tests run on by default."""
     tests = ON_ASYNCIO.replace("MARK", "pytest.mark.asyncio")
     ini = 'asyncio_mode = "auto"\nasyncio_default_fixture_loop_scope = "function"\n'
     done = run(tmp_path, tests, "-p", "pytest_asyncio.plugin", ini=ini + 'asyncio_default_test_loop_scope = "module"')
@@ -104,7 +104,7 @@ def test_pytest_asyncio_with_other_defaults(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("beside", [(), ("-p", "pytest_asyncio.plugin")], ids=["alone", "beside pytest-asyncio"])
 def test_anyio(tmp_path: Path, beside: tuple[str, ...]) -> None:
-    """anyio's plugin runs them on asyncio, also where pytest-asyncio is installed for other tests."""
+    """anyio's plugin runs async tests on asyncio, even if pytest-asyncio runs other tests."""
     tests = ON_ASYNCIO.replace("MARK", "pytest.mark.anyio")
     tests += "\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
     done = run(tmp_path, tests, "-p", "anyio.pytest_plugin", *beside, ini=STRICT if beside else "")
@@ -302,7 +302,7 @@ def test_a_project_that_has_its_own_emulator(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_test_that_fails_shows_its_failure(tmp_path: Path) -> None:
-    """What a failing test leaves open is closed without a word: no errors at teardown, none in the test after it."""
+    """Clients left open by a failing test are closed silently: no errors at teardown or in the next test."""
     done = run(tmp_path, FAILS, "-p", "pytest_asyncio.plugin", ini=AUTO)
     assert "2 failed, 1 passed" in done.output, done.output
     assert "assert 1 == 2" in done.output
@@ -312,21 +312,21 @@ def test_a_test_that_fails_shows_its_failure(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_each_process_of_xdist_has_its_server(tmp_path: Path) -> None:
-    """Tests that are spread over processes share no emulator, and no books."""
+    """Tests in different processes share neither emulator nor ledger."""
     tests = NO_RUNNER.partition("def test_needs_a_runner")[0]
     done = run(tmp_path, tests, "-p", "xdist", "-n", "2")
     assert passed(5) in done.output, done.output
 
 
 def test_the_plugin_imports_nothing() -> None:
-    """A project that never uses it pays for no more than a module of its own."""
+    """Loading the plugin imports no other module of the package."""
     script = "import sys, pytest\nbefore = {*sys.modules}\nimport pytest_kling_async\nprint({*sys.modules} - before)"
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "{'pytest_kling_async'}\n"
 
 
 def test_nothing_is_imported_where_nothing_is_used(tmp_path: Path) -> None:
-    """A run of a project that uses no fixture imports nothing of ours, under any plugin, and has no new warnings."""
+    """Without use of a fixture, a run imports nothing of the package and has no new warnings, with any plugin."""
     tests = "import sys\ndef test_it():\n    assert not {'kling_async', 'aiohttp'} & {*sys.modules}\n"
     done = run(tmp_path, tests, "-p", "pytest_asyncio.plugin", "-p", "anyio.pytest_plugin", ini=AUTO)
     assert passed(1) in done.output, done.output

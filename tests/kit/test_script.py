@@ -1,4 +1,4 @@
-"""Scripted answers: the real client without sockets, and each answer used."""
+"""Scripted answers: the real client without sockets, where each answer has to be used."""
 
 import socket
 from collections.abc import Iterator
@@ -61,7 +61,7 @@ async def test_errors_of_the_service() -> None:
 
 
 async def test_a_full_account_waits_its_turn() -> None:
-    """1303 is no failure in a script either; the retry is a new request."""
+    """A scripted 1303 makes the client wait and retry, like that of the service; the retry needs another answer."""
     async with Script([Answer.error(1303), Answer.task("submitted"), Answer.task()]) as script:
         await (await script.client().submit(CAT))
 
@@ -176,7 +176,7 @@ async def test_a_timeout_names_the_missing_answer() -> None:
 
 @pytest.mark.parametrize("polls", [False, True])
 async def test_an_error_at_the_end(*, polls: bool) -> None:
-    """It is for the test's next request, and not for polls in the background, unless it names a task."""
+    """An error at the end answers the test's next request; it answers background polls only if it names a task."""
     async with Script([Answer.task("submitted"), Answer.error(1102)]) as script:
         kling = script.client(polling=Polling(first=0.001, maximum=0.001, deadline=0.1))
         handle = await kling.submit(CAT)
@@ -188,7 +188,7 @@ async def test_an_error_at_the_end(*, polls: bool) -> None:
 
 
 async def test_an_error_about_a_task() -> None:
-    """It is for a poll of that task, whatever is requested before; the task keeps its status."""
+    """An error about a task answers a poll of that task, however many requests come before; its status is kept."""
     no = Answer.error(1103, "not yours").about("1")
     two = [Answer.task("submitted", task_id="2"), Answer.task("failed", task_id="2")]
     async with Script([no, Answer.task("submitted"), *two]) as script:
@@ -236,7 +236,7 @@ async def test_answers_left_over_are_the_tests_failure() -> None:
         await test(fails=True)
 
 
-async def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
+async def test_an_invalid_file_is_refused(tmp_path: Path) -> None:
     """The client checks a scripted file like any other."""
     answers = [Answer.task(), Answer.file(b"<html>no</html>"), *[Answer.file(b"<html>no</html>")] * 50]
     script = Script(answers)
@@ -245,19 +245,19 @@ async def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_code_is_refused() -> None:
-    """A code that the service does not have would test nothing."""
+    """A code that the service does not have is refused, as it would test nothing."""
     with pytest.raises(ValueError, match="1303"):
         Answer.error(4711)
 
 
 def test_an_unknown_status_is_refused() -> None:
-    """A status that the service does not have, such as that of its other generation, would leave a task as it was."""
+    """A status that the service does not have, such as that of its other generation, is refused."""
     with pytest.raises(ValueError, match="succeed or failed"):
         Answer.task("succeeded")
 
 
 @pytest.mark.parametrize(("value", "words"), [("submitted", r"Answer.task\('submitted'\)"), (1303, "Answer.error")])
-def test_what_is_no_answer_is_refused(value: Any, words: str) -> None:
+def test_other_values_are_refused_as_answers(value: Any, words: str) -> None:
     """A value that is not an `Answer` is refused at once, with a suggestion."""
     with pytest.raises(TypeError, match=words):
         Script([Answer.task("submitted"), value])

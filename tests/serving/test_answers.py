@@ -58,7 +58,7 @@ async def test_the_whole_file_comes_with_its_length_and_type(serve_handle: Serve
     assert {name: got.headers.get(name) for name in expected} == expected
 
 
-async def test_head_and_a_file_that_is_had_load_nothing(serve_handle: Serve) -> None:
+async def test_head_and_a_cached_file_load_nothing(serve_handle: Serve) -> None:
     """Neither response has a body, and one byte is requested from the host, once."""
     host = RangeHost()
     async with page(host, serve_handle) as browser:
@@ -97,7 +97,7 @@ async def test_a_break_of_the_host_is_not_seen_by_the_browser(first: int, etag: 
     host = RangeHost(etag=etag, cut=[10, 100_000, 500_000, 1_000_000, None])
     async with page(host) as browser:
         got = await browser.fetch(**({"Range": f"bytes={first}-"} if first else {}))
-    if etag == '"{}"':  # hosts whose ETags differ: no part is known to be of the same file
+    if etag == '"{}"':  # hosts whose ETags differ: parts may be of different files
         first = 0
     assert (got.status, got.body == FILE[first:], got.whole) == (206 if first else 200, True, True)
     assert got.headers.get("ETag") == (etag if etag == '"a"' else None)
@@ -170,7 +170,7 @@ async def test_a_host_without_ranges_is_answered_whole(*, accepts_ranges: bool) 
 async def test_a_host_without_a_length_is_answered_whole(serve_handle: Serve) -> None:
     """The response is chunked, without a length."""
     host = RangeHost(sends_length=False)
-    host.file = FILE[:30] + bytes(2**16)  # no whole MP4: it is fetched once more, and is the same
+    host.file = FILE[:30] + bytes(2**16)  # not a complete MP4: it is fetched once more, and is the same
     async with page(host, serve_handle) as browser:
         got = await browser.fetch(Range="bytes=1000-1999")
     assert (got.status, got.body, got.whole) == (200, host.file, True)
@@ -178,7 +178,7 @@ async def test_a_host_without_a_length_is_answered_whole(serve_handle: Serve) ->
 
 
 async def test_an_expired_address_is_queried_again(serve_handle: Serve) -> None:
-    """The service is queried for a new one, before a response and between two of them."""
+    """An expired URL is replaced by a query, before a response and between two of them."""
     host = RangeHost()
     host.instead = [answer(403)]
     async with page(host, serve_handle) as browser:
@@ -203,7 +203,7 @@ async def test_what_the_host_does_not_give_is_502(serve_handle: Serve, instead: 
 
 @pytest.mark.parametrize("in_parts", [False, True])
 async def test_a_page_in_place_of_the_file_is_502_for_every_request(*, in_parts: bool) -> None:
-    """Also if no byte of it would be sent; once the file is there, nothing of the page is cached."""
+    """A page is a 502 even if no byte of it would be sent; once the file is there, nothing of the page is cached."""
     host = RangeHost(ranges=in_parts, media_type="text/html")
     host.file = b"<!DOCTYPE html><title>Sign in</title>" + b"<p>Please sign in.</p>" * 50
     async with page(host) as browser:
@@ -260,7 +260,7 @@ async def test_a_failed_task_is_424_with_its_reason(serve_handle: Serve) -> None
 
 
 async def test_an_unknown_task_is_404(serve_handle: Serve) -> None:
-    """Like any missing page."""
+    """An unknown task is a 404, like any missing page."""
 
     def unknown(_seen: Seen) -> bytes:
         return refusal(404, 1203, "task not found")
@@ -270,7 +270,7 @@ async def test_an_unknown_task_is_404(serve_handle: Serve) -> None:
 
 
 async def test_a_task_that_does_not_end_in_time_is_504() -> None:
-    """It continues at the service; the browser may retry."""
+    """A task that does not end in time continues at the service; the browser may retry."""
     host = RangeHost()
     host.task = {"status": "processing", "task_id": "9"}
     async with page(host, polling=Polling(deadline=30)) as browser:

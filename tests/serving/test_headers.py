@@ -54,7 +54,7 @@ async def page(host: RangeHost, serves: Serve) -> AsyncIterator[Page]:
 
 
 async def test_headers_of_a_route_are_sent(with_headers: WithHeaders) -> None:
-    """With the file, a part of it, its length alone, and a 304."""
+    """Headers of a route are sent with the file, a part of it, a HEAD response, and a 304."""
     requests: list[tuple[int, str, dict[str, str]]] = [
         (200, "GET", {}),
         (206, "GET", {"Range": "bytes=0-9"}),

@@ -62,7 +62,7 @@ class EndlessHost:
         try:
             writer.write(self._head(200, SIZE, "") + PIECE)
             if self.stalls:
-                await reader.read()  # until the other side is gone
+                await reader.read()  # until the client disconnects
             while not self.stalls:
                 writer.write(PIECE)
                 await writer.drain()
@@ -125,7 +125,7 @@ async def test_fifty_browsers_leave_in_the_middle(serve_handle: Serve, caplog: p
     """The host's connections end at once, no task or descriptor is leaked, and nothing is logged as an error."""
     host = EndlessHost()
     async with host.running() as base, page_of(serve_handle, base) as page:
-        first = await Browser.request(page.url)  # so that all that is made once is there
+        first = await Browser.request(page.url)  # creates what is created only once
         await first.reader.readexactly(100_000)
         first.leave()
         await settled(host, 1000)
@@ -142,7 +142,7 @@ async def test_fifty_browsers_leave_in_the_middle(serve_handle: Serve, caplog: p
 
 
 async def test_a_browser_leaves_while_the_host_stalls(serve_handle: Serve) -> None:
-    """It is noticed within about a second, even if nothing can be written."""
+    """A browser that leaves is noticed within about a second, even if nothing can be written."""
     host = EndlessHost(stalls=True)
     async with host.running() as base, page_of(serve_handle, base) as page:
         browser = await Browser.request(page.url)
@@ -172,7 +172,7 @@ async def test_nothing_is_read_ahead_for_a_slow_browser(serve_handle: Serve) -> 
     async with host.running() as base, page_of(serve_handle, base) as page:
         browser = await Browser.request(page.url, buffer=2**14)
         await browser.reader.read(100)
-        for _ in range(100):  # time goes on only while nothing is sent
+        for _ in range(100):  # virtual time advances only while nothing is sent
             await asyncio.sleep(0.1)
         assert host.sent * len(PIECE) < 2**25
         browser.leave()
@@ -180,7 +180,7 @@ async def test_nothing_is_read_ahead_for_a_slow_browser(serve_handle: Serve) -> 
 
 
 async def test_leaving_the_block_ends_the_download() -> None:
-    """Without reading to the end, and whether or not reading has begun."""
+    """Leaving the block ends the download, whether or not reading has begun."""
     host = EndlessHost()
     async with host.running() as base, KlingClient(base_url=base, api_key="key", clock=wall()) as kling:
         handle = kling.attach("image2video:9")

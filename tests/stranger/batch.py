@@ -1,4 +1,4 @@
-"""Clips of a list of prompts, into a folder: `python batch.py jobs.jsonl out`."""
+"""Makes clips of a list of prompts in a folder: `python batch.py jobs.jsonl out`."""
 
 import asyncio
 import os
@@ -8,18 +8,18 @@ from kling_async import Batch, KlingClient, Polling, RowResult
 
 
 async def run(jobs: str, out: str, kling: KlingClient) -> list[RowResult]:
-    """Makes what is not there yet.
+    """Makes the clips that are not there yet.
 
     Args:
-        jobs: a file of JSONL.
-        out: where results and the report go.
-        kling: whose account pays.
+        jobs: path of a JSONL file.
+        out: directory of results and the report.
+        kling: the client to use.
     """
     return [row async for row in Batch(jobs, out=out).run(kling)]
 
 
 async def main() -> None:
-    """Runs it, with the credentials of the environment, and with the seconds after which it first asks."""
+    """Runs the batch; credentials and the delay of the first poll come from the environment."""
     first = float(os.environ.get("FIRST_SECONDS", "60"))
     async with KlingClient(polling=Polling(first=first)) as kling:
         for row in await run(sys.argv[1], sys.argv[2], kling):

@@ -1,4 +1,4 @@
-"""A service that makes a clip of a prompt, and gives it to whoever asks for it."""
+"""A service that makes a clip of a prompt, and serves it."""
 
 import asyncio
 import json
@@ -12,10 +12,10 @@ KLING = web.AppKey("KLING", KlingClient)
 
 
 def application(kling: KlingClient) -> web.Application:
-    """The service.
+    """Creates the service.
 
     Args:
-        kling: its client, which stays open.
+        kling: the client to use, which stays open.
     """
     app = web.Application()
     app[KLING] = kling
@@ -25,7 +25,7 @@ def application(kling: KlingClient) -> web.Application:
 
 
 async def submit(request: web.Request) -> web.Response:
-    """Begins a clip; 402 where there is no money for it, 422 where it cannot be made."""
+    """Submits a clip; 402 if the budget does not allow it, 422 if the request is invalid."""
     wanted = await request.json()
     try:
         handle = await request.app[KLING].submit(TextToVideo(wanted["prompt"], duration=wanted.get("duration", 5)))
@@ -39,12 +39,12 @@ async def submit(request: web.Request) -> web.Response:
 
 
 async def video(request: web.Request) -> web.StreamResponse:
-    """The clip, once it is there."""
+    """Serves the clip once it is finished."""
     return await aiohttp_response(request.app[KLING].attach(request.match_info["reference"]), request)
 
 
 async def main() -> None:
-    """Runs it, with the credentials of the environment."""
+    """Runs the service, with the credentials of the environment."""
     async with KlingClient(budget=Budget(usd=5, per="day"), journal="clips.sqlite") as kling:
         runner = web.AppRunner(application(kling))
         await runner.setup()

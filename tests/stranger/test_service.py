@@ -1,4 +1,4 @@
-"""What a stranger's own tests look like."""
+"""Tests of a user's project."""
 
 import os
 import subprocess
@@ -20,13 +20,13 @@ Browser = TestClient[web.Request, web.Application]
 
 @pytest.fixture
 async def browser(kling: KlingClient) -> AsyncIterator[Browser]:
-    """Somebody who uses the service."""
+    """A client of the service."""
     async with TestClient(TestServer(service.application(kling))) as client:
         yield client
 
 
 async def test_a_clip(browser: Browser, kling_emulator: KlingEmulator) -> None:
-    """Who asks for a clip gets it, and it is paid once."""
+    """A clip is made, served, and paid once."""
     answer = await browser.post("/clips", json={"prompt": "a cat on a skateboard"})
     assert answer.status == 202
     clip = await browser.get(f"/clips/{(await answer.json())['reference']}")
@@ -36,26 +36,26 @@ async def test_a_clip(browser: Browser, kling_emulator: KlingEmulator) -> None:
 
 @pytest.mark.kling_faults(Fault.error(1102), on="create")
 async def test_no_money(browser: Browser, kling_emulator: KlingEmulator) -> None:
-    """Where the account is empty the service says that it cannot, and nothing is paid."""
+    """If the account is empty the service responds with 503, and nothing is paid."""
     assert (await browser.post("/clips", json={"prompt": "a cat"})).status == 503
     kling_emulator.assert_paid(0)
 
 
 @pytest.mark.kling_faults(Fault.reset(after_effect=True), on="create", at=1)
 async def test_a_lost_answer(browser: Browser, kling_emulator: KlingEmulator) -> None:
-    """A connection that breaks off when the clip is paid costs nobody anything."""
+    """If the connection breaks after the create was accepted, the clip is paid once."""
     assert (await browser.post("/clips", json={"prompt": "a cat"})).status == 202
     kling_emulator.assert_paid(1)
 
 
 async def test_what_cannot_be_made(browser: Browser) -> None:
-    """A mistake is told by its field."""
+    """An invalid parameter is reported by its field."""
     answer = await browser.post("/clips", json={"prompt": "a cat", "duration": 7})
     assert (answer.status, await answer.json()) == (422, {"problems": ["duration"]})
 
 
 async def test_it_takes_a_while(kling: KlingClient, kling_clock: FakeClock) -> None:
-    """A clip is there after the service's time, which passes at once."""
+    """A clip is finished after the service's duration, which the fake clock skips."""
     handle = await kling.submit(TextToVideo("a cat"))
     assert not handle.done()
     kling_clock.advance(3600)
@@ -63,7 +63,7 @@ async def test_it_takes_a_while(kling: KlingClient, kling_clock: FakeClock) -> N
 
 
 async def test_without_sockets(tmp_path: Path) -> None:
-    """The client on answers in a list."""
+    """The client works with scripted answers."""
     async with Script([Answer.error(1303), Answer.task("submitted"), Answer.task(), Answer.file()]) as script:
         await script.client().generate(TextToVideo("a cat"), tmp_path / "cat.mp4")
 
@@ -79,7 +79,7 @@ async def test_the_batch(kling: KlingClient, kling_emulator: KlingEmulator, tmp_
 
 
 def test_the_batch_as_a_process(kling_server: KlingEmulator, tmp_path: Path) -> None:
-    """The script finds the service by its environment."""
+    """The script takes the address of the service from its environment."""
     jobs = tmp_path / "jobs.jsonl"
     jobs.write_text('{"id": "a", "endpoint": "text-to-video", "prompt": "a cat"}\n', "utf-8")
     command = [sys.executable, "-W", "error", "batch.py", str(jobs), str(tmp_path / "out")]

@@ -46,7 +46,7 @@ def part(body: bytes, *, more: bool = False) -> Message:
 
 
 async def test_asgi(client: KlingClient, image: Path) -> None:
-    """A body that comes in pieces is taken as a whole."""
+    """A body that arrives in pieces is joined."""
     handle = await client.image_to_video(image)
     body = legacy(handle.task_id, "succeed")
     headers = [(name.encode(), value.encode()) for name, value in signed(body).items()]
@@ -73,7 +73,7 @@ async def test_asgi_with_several_signature_lines(client: KlingClient, image: Pat
 
 
 async def test_asgi_length_with_zeros(client: KlingClient) -> None:
-    """Zeros before a number make it no larger."""
+    """Leading zeros of a length do not count."""
     body = legacy("9", "processing")
     headers = [(name.lower().encode(), value.encode()) for name, value in signed(body).items()]
     headers.append((b"content-length", b"%012d" % len(body)))

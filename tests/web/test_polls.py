@@ -81,7 +81,7 @@ class Story:
         self.polls.append(emulator.ledger.requests["query"] + emulator.ledger.requests["list"])
 
 
-async def test_callbacks_save_questions() -> None:
+async def test_callbacks_save_polls() -> None:
     """Once callbacks have proved to arrive, there are hardly any polls; each end is received at once."""
     story = await Story(lambda _: False, concurrency=10).run(30)
     assert max(story.lags) < 0.5

@@ -74,7 +74,7 @@ async def test_updates_by_callbacks(client: KlingClient, image: Path) -> None:
 
 
 async def test_an_older_callback_is_ignored(client: KlingClient, image: Path) -> None:
-    """An older status never overwrites a newer one, whatever it is."""
+    """No older status overwrites a newer one."""
     handle = await client.image_to_video(image)
     sent = sender(client)
     await sent.post(legacy(handle.task_id, "processing", after=60))
@@ -138,7 +138,7 @@ async def test_a_refused_message_is_not_remembered(client: KlingClient, image: P
 
 
 async def test_a_cancelled_message_is_not_remembered(client: KlingClient) -> None:
-    """The sender will repeat it, and then it is applied."""
+    """A message whose handling is cancelled is applied when the sender repeats it."""
     kept, hangs = [], asyncio.Event()
 
     async def keep(task: Task, body: bytes, *, signed: bool) -> None:
@@ -176,7 +176,7 @@ async def test_an_unsigned_callback_is_a_hint(make_client: ClientMaker, image: P
     """It is not applied: the task is soon polled once, and the service's response is applied."""
     client = make_client(polling=Polling(first=60))
     handle = await client.image_to_video(image)
-    await asyncio.sleep(10)  # it is processing by now
+    await asyncio.sleep(10)  # its status is now processing
     sent = sender(client, secrets=[])
     for _ in range(5):
         assert (await sent.post(legacy(handle.task_id, "processing"), {})).status == 200
@@ -276,7 +276,7 @@ async def test_work_of_a_living_client_is_left_to_it(
 
 
 async def test_an_unknown_task_is_dropped(client: KlingClient, emulator: Emulator) -> None:
-    """It is answered with 200, signed or not, and causes no poll."""
+    """A callback for an unknown task is answered with 200, signed or not, and causes no poll."""
     for sent, headers in ((sender(client), None), (sender(client, secrets=[]), {})):
         for body in (legacy("1", "succeed"), current("1", "submitted"), legacy("1", "paused")):
             assert (await sent.post(body, headers)).status == 200
@@ -330,7 +330,7 @@ async def test_the_address_is_put_on_creates(make_client: ClientMaker, image: Pa
     assert len(urls) == 6
 
 
-async def test_a_receiver_knows_the_token_of_its_client(make_client: ClientMaker) -> None:
+async def test_a_receiver_uses_the_token_of_its_client(make_client: ClientMaker) -> None:
     """`{token}` needs no further setting; another token beside it is a mistake."""
     client = make_client(callback_url="https://me.example/kling/{token}")
     sent = sender(client, secrets=[])
@@ -367,20 +367,20 @@ async def test_a_create_that_is_sent_again(make_client: ClientMaker, image: Path
         7,
     ],
 )
-def test_addresses_that_are_none(address: Any) -> None:
-    """An address that the service cannot post to, or that strangers can listen at, is refused at once."""
+def test_invalid_addresses(address: Any) -> None:
+    """A callback URL that the service cannot post to, or that is not encrypted, is refused at once."""
     with pytest.raises(ConfigurationError, match="callback_url"):
         KlingClient(api_key="k", callback_url=address)
 
 
 @pytest.mark.parametrize("address", ["https://me.example/k?t={token}", "http://localhost:8000/k", "http://[::1]/k"])
 def test_addresses(address: str) -> None:
-    """https anywhere, http on this machine."""
+    """A callback URL has https, or http on this machine."""
     KlingClient(api_key="k", callback_url=address)
 
 
 async def test_a_token_that_the_service_repeats(make_client: ClientMaker) -> None:
-    """A message of the service that shows the address shows no token."""
+    """An error message of the service that repeats the callback URL is shown without the token."""
     client = make_client(callback_url="https://me.example/{token}")
     body = legacy("1", "failed", task_status_msg=f"cannot post to https://me.example/{client.callbacks.token}")
     task = client.callbacks.read(body)
@@ -389,8 +389,8 @@ async def test_a_token_that_the_service_repeats(make_client: ClientMaker) -> Non
     assert "me.example" in task.status_msg
 
 
-def test_values_that_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Secrets and tokens that cannot be are refused when the receiver is made."""
+def test_invalid_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Invalid secrets and tokens are refused when the receiver is created."""
     monkeypatch.setenv("KLING_API_KEY", "k")
     given: list[dict[str, Any]] = [{"secrets": SECRET}, {"secrets": ""}, {"secrets": ["whsec_"]}, {"token": ""}]
     for options in given:
@@ -399,13 +399,13 @@ def test_values_that_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None are given by None, too."""
+    """None as secrets is the same as none."""
     monkeypatch.setenv("KLING_API_KEY", "k")
     assert repr(CallbackReceiver(KlingClient(), secrets=None)) == repr(CallbackReceiver(KlingClient()))
 
 
-async def test_time_is_the_clocks(client: KlingClient) -> None:
-    """The time of a message is compared with the clock that was given."""
+async def test_the_clock_of_a_receiver(client: KlingClient) -> None:
+    """The time of a message is compared with the clock of the receiver."""
     late = sender(client, clock=lambda: wall()() + 400)
     assert (await late.post(legacy("1", "succeed"))).status == 401
     assert json.loads(legacy("1", "succeed"))["task_id"] == "1"

@@ -1,4 +1,4 @@
-"""Workers in processes of their own: a callback that reaches the other one, and one that is killed."""
+"""Workers in separate processes: a callback that reaches the other one, and a worker that is killed."""
 
 import asyncio
 import contextlib

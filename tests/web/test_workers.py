@@ -41,7 +41,7 @@ async def stored(client: KlingClient) -> int:
 async def test_a_callback_that_reaches_another_worker(
     make_client: ClientMaker, image: Path, path: Path, emulator: Emulator, *, body: Any, word: str
 ) -> None:
-    """It reaches the client that follows the task within a second, without a poll."""
+    """A callback to another client reaches the one that follows the task within a second, without a poll."""
     client, handle = await owned(make_client, image, path)
     assert (await sender(make_client(journal=path)).post(body(handle.task_id, word))).status == 200
     async with asyncio.timeout(1):
@@ -57,7 +57,7 @@ async def test_a_callback_that_reaches_another_worker(
 
 
 async def test_callbacks_through_another_worker(make_client: ClientMaker, image: Path, path: Path) -> None:
-    """Each status is seen once, in the service's order, whatever order the callbacks come in."""
+    """Each status is seen once, in the service's order, even if the callbacks come in another one."""
     client, handle = await owned(make_client, image, path)
     sent = sender(make_client(journal=path))
     bodies = [("processing", 60), ("processing", 60), ("failed", 59), ("succeed", 70), ("processing", 61)]
@@ -73,7 +73,7 @@ async def test_callbacks_through_another_worker(make_client: ClientMaker, image:
 async def test_an_unsigned_callback_that_reaches_another_worker(
     make_client: ClientMaker, image: Path, path: Path, emulator: Emulator
 ) -> None:
-    """It proves nothing: the client that follows the task polls it once, the other one not at all."""
+    """An unsigned callback is a hint: the client that follows the task polls it once, the other one not at all."""
     client, handle = await owned(make_client, image, path)
     await asyncio.sleep(10)  # it is processing by now
     sent = sender(make_client(journal=path), secrets=[])
@@ -123,7 +123,7 @@ async def test_a_callback_to_a_client_that_is_not_the_owner(
     assert polls(emulator) == 0
 
 
-async def test_the_owner_goes(make_client: ClientMaker, image: Path, path: Path, emulator: Emulator) -> None:
+async def test_the_owner_closes(make_client: ClientMaker, image: Path, path: Path, emulator: Emulator) -> None:
     """The client with the same key takes over; the attached one polls, or uses the journal; nothing is resent."""
     client, handle = await owned(make_client, image, path)
     other, third = make_client(journal=path), make_client(journal=path)

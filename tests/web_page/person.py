@@ -1,4 +1,4 @@
-"""What a person does on the page, and sees."""
+"""Actions of a person on the page, and what it shows."""
 
 from pathlib import Path
 from typing import Any
@@ -23,24 +23,24 @@ return [...document.querySelectorAll(".clip")].map((clip) => ({
 
 
 async def fill(browser: Browser, **fields: str) -> None:
-    """Sets fields as typing and choosing do."""
+    """Sets fields, with the events of user input."""
     for name, value in fields.items():
         await browser.run(_SET, name, value)
 
 
 async def send(browser: Browser) -> None:
-    """Presses the button."""
+    """Clicks the button that submits the form."""
     await browser.run("document.getElementById('send').click()")
 
 
 async def clips(browser: Browser) -> list[dict[str, Any]]:
-    """What the gallery shows, newest first."""
+    """Returns the clips in the gallery, newest first."""
     found: list[dict[str, Any]] = await browser.run(_CLIPS)
     return found
 
 
 async def make(browser: Browser, prompt: str = "", picture: Path = CAT) -> None:
-    """Sends a clip, and waits until it stands in the gallery."""
+    """Submits a clip, and waits until the gallery shows it."""
     before = len(await clips(browser))
     await browser.choose("#picture", picture)
     await fill(browser, prompt=prompt, model_name="kling-v2-6")
@@ -49,16 +49,16 @@ async def make(browser: Browser, prompt: str = "", picture: Path = CAT) -> None:
 
 
 async def until(browser: Browser, script: str) -> Any:
-    """Waits for something on the page, for a long time if need be."""
+    """Waits until a script returns a true value."""
     return await browser.until(script, PATIENCE)
 
 
 async def until_status(browser: Browser, status: str) -> None:
-    """Waits until the newest clip has come so far."""
+    """Waits until the newest clip has a status."""
     await until(browser, f"return document.querySelector('.clip')?.dataset.status === '{status}'")
 
 
 async def problem(browser: Browser, field: str) -> str:
-    """What stands beside a field, once something does."""
+    """Waits for a message at a field, and returns it."""
     found: str = await until(browser, f"return document.getElementById('{field}-problem').innerText")
     return found

@@ -1,4 +1,4 @@
-"""A backend in a process of its own, on an emulator, with a relay before it."""
+"""A backend in a separate process, on an emulator, behind a relay."""
 
 import asyncio
 import contextlib
@@ -21,12 +21,12 @@ BACKENDS = ("fastapi_app", "aiohttp_app")
 SPEED = 30.0
 """How many times faster than the service tasks advance."""
 _FOREIGN = re.compile("KLING_|CLIPS_|.*_proxy$", re.IGNORECASE)
-"""Of the machine's environment, what a backend would follow."""
+"""Environment variables that would change the behaviour of a backend."""
 
 
 @attrs.define
 class Stage:
-    """A backend that can be killed and started again, as the browser sees it at one address.
+    """A backend that can be killed and restarted at one address.
 
     Attributes:
         name: of the example.
@@ -42,12 +42,12 @@ class Stage:
 
     @property
     def url(self) -> str:
-        """To open."""
+        """The address to open in the browser."""
         return self.relay.url
 
     @property
     def entries(self) -> list[Entry]:
-        """What the account was asked for in this test, as its books have it."""
+        """Entries of the ledger that this test has added."""
         return self.emulator.ledger.entries[self.created :]
 
     @property
@@ -59,19 +59,19 @@ class Stage:
         return len(running.runner.server.connections)
 
     async def forget(self) -> None:
-        """Begins anew, for another test."""
+        """Resets everything for another test; starts the backend if it is not running."""
         if self.process is None or self.process.returncode is not None:
             await self.start()
         self.created = self.emulator.ledger.created
         self.emulator.faults.clear()
         self.emulator.account.change(attrs.asdict(Account()))
         self.emulator._account._speed = SPEED
-        self.relay.asked.clear()
+        self.relay.requests.clear()
         self.relay.loses.clear()
         self.relay.wall, self.relay.streamed = None, self.relay.streaming
 
     def hurry(self) -> None:
-        """Tasks take a moment from now on, where only that they end counts."""
+        """Makes tasks end sooner, for tests of what follows."""
         self.emulator._account._speed = 4 * SPEED
 
     async def start(self) -> None:
@@ -95,13 +95,13 @@ class Stage:
         self.relay.port = int(found[1])
 
     async def kill(self) -> None:
-        """Kills it as a machine that loses its power does."""
+        """Kills it, as in a power cut."""
         assert self.process is not None
         self.process.kill()
         await self.process.wait()
 
     async def end(self) -> None:
-        """Ends it as a service manager does."""
+        """Ends it by SIGTERM, like a service manager."""
         if self.process is not None and self.process.returncode is None:
             self.process.terminate()
             await self.process.wait()
@@ -109,7 +109,7 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def stage(name: str, directory: Path) -> AsyncIterator[Stage]:
-    """Runs a backend; callbacks tell it of the end of its tasks, which come sooner than it expects."""
+    """Runs a backend; callbacks report the ends of tasks, which come sooner than its polls."""
     async with Emulator(speed=SPEED) as emulator, relay() as between:
         made = Stage(name, directory, emulator, between)
         try:

@@ -1,4 +1,4 @@
-"""The page in Chromium, on both backends: from a picture to the video, and who sees it."""
+"""The page in Chromium, on both backends: from a picture to the video, in one session."""
 
 import asyncio
 import itertools
@@ -23,12 +23,12 @@ QUICK = pytest.mark.parametrize(
     [BACKENDS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in BACKENDS[1:])],
     indirect=True,
 )
-"""One of the two also in the fast set."""
+"""One of the two backends is also in the fast set."""
 
 
 @QUICK
 async def test_from_a_picture_to_a_video(served: Stage, browser: Browser) -> None:
-    """A picture is chosen, its clip's progress moves on, its video plays, a reload keeps it; no text becomes markup."""
+    """The progress of a clip only grows, its video plays, also after a reload, and no text becomes markup."""
     await until(browser, "return !document.getElementById('empty').hidden")
     await make(browser, SCRIPT)
     shares: list[float] = []
@@ -55,12 +55,12 @@ async def test_from_a_picture_to_a_video(served: Stage, browser: Browser) -> Non
 @pytest.mark.slow
 @pytest.mark.skipif(not RENDERS, reason="without PyAV a video is one picture, which cannot be read in parts")
 async def test_seeking_loads_nothing_between(served: Stage, browser: Browser) -> None:
-    """Who goes to 85 % of a video gets it from there, before anything that lies between was loaded."""
+    """Seeking to 85 % of a video shows that place before anything in between is loaded."""
     served.hurry()
     await fill(browser, model_name="kling-v2-6", duration="10")
     await make(browser)
     await until_status(browser, "done")
-    served.relay.wall = range(300_000, 1_200_000)  # for a moment the browser may go back to what it was reading
+    served.relay.wall = range(300_000, 1_200_000)  # the browser may briefly return to its old place
     await browser.run("document.querySelector('.play').click()")
     await until(browser, "return document.querySelector('video').readyState >= 2")
     await browser.run("const v = document.querySelector('video'); v.pause(); v.currentTime = v.duration * 0.85")
@@ -68,10 +68,10 @@ async def test_seeking_loads_nothing_between(served: Stage, browser: Browser) ->
     head = "await fetch(document.querySelector('.save').href, {method: 'HEAD'})"
     size = await browser.run(f"return ({head}).headers.get('Content-Length')")
 
-    asked_for = [asked for asked in served.relay.videos() if asked.method == "GET"]
-    spans = [(asked.first, asked.first + asked.sent) for asked in asked_for]
+    requests = [request for request in served.relay.videos() if request.method == "GET"]
+    spans = [(request.first, request.first + request.sent) for request in requests]
     assert int(size) > 1_500_000
-    # In the order of the requests: once it shows that place, a browser may fill the gap on its own.
+    # Requests up to the seek only: afterwards a browser may fill the gap by itself.
     before = list(itertools.takewhile(lambda span: span[0] < 0.65 * int(size), spans))
     assert len(before) < len(spans), spans
     assert all(end < 0.25 * int(size) for _, end in before), spans
@@ -79,7 +79,7 @@ async def test_seeking_loads_nothing_between(served: Stage, browser: Browser) ->
 
 @pytest.mark.slow
 async def test_another_session_sees_nothing(served: Stage, browser: Browser, tmp_path: Path) -> None:
-    """Clips are shown to the browser that made them, and to no other one, even by their addresses."""
+    """Another browser sees no clip of this one, not even by its addresses."""
     served.hurry()
     await make(browser, "mine")
     await until_status(browser, "done")
@@ -97,7 +97,7 @@ async def test_another_session_sees_nothing(served: Stage, browser: Browser, tmp
 
 @pytest.mark.slow
 async def test_a_killed_backend_loses_nothing(served: Stage, browser: Browser) -> None:
-    """The page says that nobody answers, and shows the clip finished once the backend is back; it was paid for once."""
+    """The page shows that the backend is down, and the finished clip after its restart; it is paid for once."""
     await make(browser, "going on")
     await served.kill()
     await until(browser, "return document.getElementById('link').innerText.includes('does not answer')")
@@ -111,7 +111,7 @@ async def test_a_killed_backend_loses_nothing(served: Stage, browser: Browser) -
 
 @pytest.mark.slow
 async def test_a_lost_answer_is_not_paid_twice(served: Stage, browser: Browser) -> None:
-    """The page says so, and pressing the button again gives the clip that was taken already."""
+    """The page reports a lost response, and submitting again returns the clip that was already accepted."""
     served.hurry()
     served.relay.loses.add("POST /api/clips")
     await browser.choose("#picture", CAT)
@@ -128,7 +128,7 @@ async def test_a_lost_answer_is_not_paid_twice(served: Stage, browser: Browser) 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS[1:], indirect=True)
 async def test_few_streams_for_many_clips(served: Stage, browser: Browser) -> None:
-    """Three clips move on though only two have an event stream, since a browser has few connections."""
+    """Three clips show progress with only two event streams, since a browser has few connections."""
     served.emulator._account._speed = 10.0
     for number in range(3):
         await make(browser, str(number))

@@ -1,4 +1,4 @@
-"""The form in Chromium: pictures that are dropped, what is refused and why, keys, and screens."""
+"""The form in Chromium: dropped pictures, refusals and their reasons, keyboard, and screens."""
 
 from pathlib import Path
 
@@ -16,16 +16,16 @@ pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=MISSING or "a browser is here"),
 ]
 ON_ONE = pytest.mark.parametrize("backend", BACKENDS[:1], indirect=True)
-"""What is a matter of the page alone."""
+"""For tests that do not depend on the backend."""
 
 
 def posts(served: Stage) -> int:
-    """How often the form was sent."""
-    return len([asked for asked in served.relay.asked if (asked.method, asked.path) == ("POST", "/api/clips")])
+    """Returns how often the form was submitted."""
+    return len([each for each in served.relay.requests if (each.method, each.path) == ("POST", "/api/clips")])
 
 
 async def test_a_picture_is_dropped_anywhere(served: Stage, browser: Browser) -> None:
-    """It is taken with its preview, the page stays, and its clip is made; of several the first one is taken."""
+    """A dropped picture is previewed and becomes a clip; of several pictures only the first one is used."""
     served.hurry()
     await browser.drop("h1", CAT, CAT)
     await until(browser, "return document.getElementById('preview').naturalWidth === 451")
@@ -38,8 +38,8 @@ async def test_a_picture_is_dropped_anywhere(served: Stage, browser: Browser) ->
     assert len(served.entries) == 1
 
 
-async def test_what_is_refused_says_why(served: Stage, browser: Browser, tmp_path: Path) -> None:
-    """Each problem stands beside its field; what is seen before is said before anything is sent; nothing is paid."""
+async def test_refusals_have_reasons(served: Stage, browser: Browser, tmp_path: Path) -> None:
+    """Each problem is shown at its field, before anything is sent where possible; nothing is paid."""
     small, text, large = tmp_path / "small.png", tmp_path / "text.jpg", tmp_path / "large.jpg"
     small.write_bytes(painted(100, 100, "1", []))
     text.write_text("no picture")
@@ -70,8 +70,8 @@ async def test_what_is_refused_says_why(served: Stage, browser: Browser, tmp_pat
     assert (await clips(browser), served.entries) == ([], [])
 
 
-async def test_a_failed_clip_says_why_and_is_made_again(served: Stage, browser: Browser) -> None:
-    """What the service says is shown; the form can be filled with what it was made of."""
+async def test_a_failed_clip_has_a_reason_and_is_made_again(served: Stage, browser: Browser) -> None:
+    """The service's reason is shown; the form can be filled with the clip's parameters again."""
     served.hurry()
     await make(browser, "this is forbidden")
     await until_status(browser, "failed")
@@ -89,8 +89,8 @@ async def test_a_failed_clip_says_why_and_is_made_again(served: Stage, browser: 
     assert [entry.units for entry in served.entries] == [0, 1.5]
 
 
-async def test_too_many_at_once_are_refused_in_words(served: Stage, browser: Browser) -> None:
-    """The limit of a person is said under the form, and what was written stays."""
+async def test_too_many_at_once_are_refused(served: Stage, browser: Browser) -> None:
+    """The limit of a session is shown below the form, which keeps its text."""
     served.emulator.account.limit = 1
     for number in range(3):
         await make(browser, str(number))
@@ -103,7 +103,7 @@ async def test_too_many_at_once_are_refused_in_words(served: Stage, browser: Bro
 
 @ON_ONE
 async def test_options_and_price_follow_the_model(browser: Browser) -> None:
-    """Modes, lengths and sound are those that the model has, and the price is that of what is chosen."""
+    """The form offers the modes, lengths and sound of the model, and the price of the chosen options."""
     lengths = "return [...document.getElementById('duration').options].map((each) => each.value).join(' ')"
     price = "return document.getElementById('price').innerText === '{}'"
     await fill(browser, model_name="kling-v2-6", mode="std")
@@ -123,7 +123,7 @@ async def test_options_and_price_follow_the_model(browser: Browser) -> None:
 
 @ON_ONE
 async def test_it_works_by_keyboard_and_for_screen_readers(browser: Browser) -> None:
-    """All that can be used is reached by Tab and has a name, Enter sends, and what becomes of a clip is said."""
+    """Tab reaches each control, which has a name; Enter submits; changes of a clip are announced."""
     await browser.choose("#picture", CAT)
     await browser.run("document.getElementById('picture').focus()")
     reached = []
@@ -145,7 +145,7 @@ async def test_it_works_by_keyboard_and_for_screen_readers(browser: Browser) -> 
 
 @ON_ONE
 async def test_it_fits_phones_and_laptops(browser: Browser) -> None:
-    """Nothing lies beside the screen, with long words and a video open, and the button is seen without scrolling."""
+    """Nothing overflows the screen, even with long words and a video open; the button is visible without scrolling."""
     fits = (
         "return document.documentElement.scrollWidth <= innerWidth && [...document.querySelectorAll('main *')]"
         ".every((each) => each.getBoundingClientRect().right <= innerWidth)"

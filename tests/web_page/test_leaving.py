@@ -1,4 +1,4 @@
-"""People who close their tabs: nothing of theirs is left in a backend."""
+"""Closed tabs: a backend keeps none of their descriptors and connections."""
 
 import asyncio
 import time
@@ -25,9 +25,9 @@ pytestmark = [
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def session(served: Stage) -> AsyncIterator[aiohttp.ClientSession]:
-    """Give somebody who has opened the page, and whose connections are not kept."""
+    """Open the page in a session that does not reuse connections."""
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
-    jar = aiohttp.CookieJar(unsafe=True)  # of addresses, too
+    jar = aiohttp.CookieJar(unsafe=True)  # also for IP addresses
     base = f"http://127.0.0.1:{served.relay.port}"
     async with aiohttp.ClientSession(base, connector=connector, cookie_jar=jar) as session:
         await (await session.get("/")).read()
@@ -35,7 +35,7 @@ async def session(served: Stage) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def posted(session: aiohttp.ClientSession) -> dict[str, str]:
-    """A clip that was taken."""
+    """Posts a clip; returns it as accepted."""
     form = aiohttp.FormData(
         {"prompt": "x", "model_name": "kling-v2-6", "mode": "std", "duration": "5", "sound": "false"}
     )
@@ -47,7 +47,7 @@ async def posted(session: aiohttp.ClientSession) -> dict[str, str]:
 
 
 async def finished(session: aiohttp.ClientSession) -> dict[str, str]:
-    """The same, once it is done."""
+    """Posts a clip; returns it once it is done."""
     path = f"/api/clips/{(await posted(session))['id']}"
     async with asyncio.timeout(PATIENCE):
         while True:
@@ -59,7 +59,7 @@ async def finished(session: aiohttp.ClientSession) -> dict[str, str]:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    """Waits for something outside of this process."""
+    """Waits for a condition outside of this process."""
     end = time.monotonic() + PATIENCE
     while not is_so():
         assert time.monotonic() < end, "it did not come so far"
@@ -67,7 +67,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 async def test_fifty_leave_a_video_and_fifty_a_stream(served: Stage, session: aiohttp.ClientSession) -> None:
-    """No descriptor is left in the backend, and no connection to where the videos come from."""
+    """After they leave, the backend has no open descriptor or upstream connection more than before."""
     assert served.process is not None
     descriptors = Path(f"/proc/{served.process.pid}/fd")
 
@@ -80,7 +80,7 @@ async def test_fifty_leave_a_video_and_fifty_a_stream(served: Stage, session: ai
     events = (await posted(session))["events"]
     paths = [video] * 50 + [events] * 50
 
-    for path in paths[::50]:  # so that all that is made once is there
+    for path in paths[::50]:  # creates what is created only once
         async with session.get(path) as answer:
             await answer.content.readany()
     await asyncio.sleep(2)

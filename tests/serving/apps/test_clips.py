@@ -45,7 +45,7 @@ async def test_leaving(ann: Visitor, emulator: Emulator, caplog: pytest.LogCaptu
     assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-async def test_a_service_that_has_forgotten(
+async def test_a_task_that_the_service_has_deleted(
     backend: str,
     settings: Settings,
     time_is_virtual: None,  # noqa: ARG001  (a fixture, for what it does)

@@ -25,7 +25,7 @@ from tests.serving.apps.processes import Backend, started
     ],
 )
 def test_a_signal_to_end(name: str, how: signal.Signals, tmp_path: Path) -> None:
-    """It reports itself unhealthy, accepts nothing new, ends open streams, exits soon, and logs no complaints."""
+    """On a signal a backend turns unhealthy, refuses new clips, ends open streams, and exits soon without warnings."""
 
     async def run() -> None:
         async with Emulator(render=False, speed=1) as emulator:

@@ -20,7 +20,7 @@ PICTURE = part("picture", CAT.read_bytes(), '; filename="a.png"')
 END = b"--x--\r\n"
 
 
-async def test_what_is_no_address(ann: Visitor, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+async def test_invalid_addresses(ann: Visitor, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     """Host and Origin with brackets that are no address are refused like those of another site."""
     own = {"Host": host_of(ann), "Content-Type": FORM, "Content-Length": "0"}
     for odd in ({"Origin": "http://["}, {"Host": "["}, {"Host": "a]b"}, {"Host": "[::1"}):
@@ -51,7 +51,7 @@ async def test_what_the_page_does_not_send(ann: Visitor, settings: Settings, cap
 
 
 async def test_what_cannot_be_read(ann: Visitor, caplog: pytest.LogCaptureFixture) -> None:
-    """An unreadable body is the sender's mistake: its encoding, a part's long header, an odd character set."""
+    """An unreadable body is the sender's mistake: its encoding, a part's long header, an unknown character set."""
     for body, headers in (
         (b"garbage", {"Content-Encoding": "gzip"}),
         (b"--x\r\nX: " + b"a" * 20_000 + b"\r\n\r\n\r\n" + END, {}),
@@ -65,6 +65,6 @@ async def test_what_cannot_be_read(ann: Visitor, caplog: pytest.LogCaptureFixtur
 
 
 async def test_a_long_name(ann: Visitor, caplog: pytest.LogCaptureFixture) -> None:
-    """A file whose name is too long for the disk is not there."""
+    """A file name that is too long for the disk is a 404."""
     assert (await ann.get(f"/static/{'a' * 300}"))[0] == 404
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -104,7 +104,7 @@ async def raw(ann: Visitor, head: str, body: bytes = b"") -> bytes:
 
 
 async def test_the_own_site(ann: Visitor) -> None:
-    """Requests of the page itself are accepted, and those of programs."""
+    """Requests from the page itself and from programs are accepted."""
     for headers in ({"Origin": ann.url, "Sec-Fetch-Site": "same-origin"}, {"Origin": ann.url}, {}):
         assert (await ann.post(headers=headers))[0] == 201
 
@@ -183,7 +183,7 @@ async def test_leaving_in_the_middle(ann: Visitor, settings: Settings, caplog: p
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-async def test_what_is_no_form(ann: Visitor, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+async def test_invalid_forms(ann: Visitor, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     """An invalid form is refused with a message, and is not logged as an error."""
     form = "multipart/form-data; boundary=x"
     for kind, body in (

@@ -92,7 +92,7 @@ def test_where_it_cannot_listen(
 
 
 def test_ipv6(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """It listens on an IPv6 address, and shows it in the form for browsers."""
+    """A backend can listen on an IPv6 address, and prints it in the form for browsers."""
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:

@@ -24,7 +24,7 @@ def test_a_clip_of_another_process(tmp_path: Path) -> None:
         async with Emulator(render=False, speed=60) as emulator:
             first, second = (Backend.of("aiohttp_app", emulator, tmp_path) for _ in range(2))
             async with started(first, second), visitor(first.url) as ann:
-                there = Visitor(ann.http, second.url)  # cookies do not know of ports
+                there = Visitor(ann.http, second.url)  # cookies are shared between ports
                 _, clip = await ann.post()
                 assert (await there.get(f"/api/clips/{clip['id']}"))[1]["status"] in {"waiting", "running"}
                 assert (await there.ended(clip))["status"] == "done"
