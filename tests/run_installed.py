@@ -1,4 +1,4 @@
-"""Whether the package does its work where it was installed with one extra alone (`nox -s extras`).
+"""Checks that the package works where it was installed with one extra alone (`nox -s extras`).
 
 Run by the Python of an environment that holds nothing else, which is why all here is of the standard library.
 """
@@ -21,7 +21,7 @@ BRINGS = {"": {""}, "fleet": {"", "fleet", "cli"}}  # PgQueuer has a command of 
 
 
 def main(extra: str) -> None:
-    """Ends with an error where it does not.
+    """Exits with an error if it does not.
 
     Args:
         extra: that was installed; empty for none.
