@@ -37,9 +37,9 @@ def reached(extra: str) -> set[str]:
 
 def licence(name: str) -> str:
     """The licence that a package states: by the expression, the field, or the classifier."""
-    said: Any = distribution(name).metadata
-    classified = [each for each in said.get_all("Classifier", []) if each.startswith("License ::")]
-    text = said.get("License-Expression") or said.get("License") or "".join(classified[:1]).rpartition(" :: ")[2]
+    fields: Any = distribution(name).metadata
+    classified = [each for each in fields.get_all("Classifier", []) if each.startswith("License ::")]
+    text = fields.get("License-Expression") or fields.get("License") or "".join(classified[:1]).rpartition(" :: ")[2]
     line = text.strip().partition("\n")[0]
     return SAME.get(line, line) or sys.exit(f"{name} does not say its licence")
 

@@ -136,9 +136,9 @@ def test_the_core_is_pure(module: str) -> None:
 @pytest.mark.parametrize("module", sorted(TREES.keys() - {f"{ROOT}.io.system", f"{EMULATOR}.faults.injection"}))
 def test_one_module_checks_the_operating_system(module: str) -> None:
     """Only `io.system` checks the operating system; the emulator has its own reset."""
-    asks = {ast.unparse(node) for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute | ast.Call)}
-    assert asks & {"sys.platform", "os.name", "platform.system()"} == set()
-    assert not [each for each in asks if each.startswith(("hasattr(os,", "getattr(os,"))]
+    lookups = {ast.unparse(node) for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute | ast.Call)}
+    assert lookups & {"sys.platform", "os.name", "platform.system()"} == set()
+    assert not [each for each in lookups if each.startswith(("hasattr(os,", "getattr(os,"))]
     assert imports(module) & {"fcntl", "msvcrt", "resource", "winreg", "pwd", "grp", "termios"} == set()
 
 

@@ -44,13 +44,13 @@ def test_a_strangers_project(tmp_path: Path) -> None:
     run(tmp_path, python, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, ROOT)
     (wheel,) = tmp_path.glob("*.whl")
     run(tmp_path, python, "-m", "pip", "install", "-q", f"{wheel}[testing]", "pytest-asyncio>=1.4")
-    told = run(
+    output = run(
         folder,
         python,
         "-c",
         "import kling_async, pytest_kling_async as plugin; print(kling_async.__file__, plugin.__file__)",
     )
-    assert str(ROOT) not in told
+    assert str(ROOT) not in output
     assert "8 passed" in run(folder, python, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     if find_spec("mypy"):
         run(folder, sys.executable, "-m", "mypy", "--strict", f"--python-executable={python}", ".")

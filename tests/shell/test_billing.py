@@ -31,12 +31,12 @@ class Ledger:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.asked: list[Any] = []
+        self.requested: list[Any] = []
 
     def __call__(self, seen: Seen) -> Answer:
         """One page, by the cursor if there is one."""
         body = json.loads(seen.body)
-        self.asked.append((seen.path, body))
+        self.requested.append((seen.path, body))
         first = int(body.get("cursor", "0:0").partition(":")[0])
         size = int(body["cursor"].partition(":")[2]) if "cursor" in body else body["limit"]
         rows = [{"task_id": str(each), "deduction_amount": 1} for each in range(first, self.count)[:size]]
@@ -51,7 +51,7 @@ async def test_all_pages(make_client: ClientMaker) -> None:
     async with serve(ledger) as stub:
         client = make_client(base_url=stub.base_url, api_key="k")
         taken = client.billing_package(BEGIN, end_time=END, limit=2, filters={"product_type": "video"})
-        assert ledger.asked == []
+        assert ledger.requested == []
         assert [one.task_id async for one in taken] == ["0", "1", "2", "3", "4"]
         first = {
             "start_time": 1793491200000,
@@ -60,10 +60,10 @@ async def test_all_pages(make_client: ClientMaker) -> None:
             "filters": [{"key": "product_type", "values": ["video"]}],
         }
         bodies = [first, {"cursor": "2:2"}, {"cursor": "4:2"}]
-        assert ledger.asked == [("/account/billing/package", body) for body in bodies]
+        assert ledger.requested == [("/account/billing/package", body) for body in bodies]
         assert await client.submit(BillingPackage(BEGIN, end_time=END, limit=2)) == await taken
         assert [one.deduction_amount for one in await client.billing_balance(BEGIN, end_time=END)] == [Decimal(1)] * 5
-        assert ledger.asked[-1][0] == "/account/billing/balance"
+        assert ledger.requested[-1][0] == "/account/billing/balance"
 
 
 async def test_a_list_that_is_not_read_to_its_end(make_client: ClientMaker) -> None:
@@ -73,7 +73,7 @@ async def test_a_list_that_is_not_read_to_its_end(make_client: ClientMaker) -> N
         async for one in make_client(base_url=stub.base_url, api_key="k").billing_package(BEGIN, end_time=END, limit=1):
             if one.task_id == "2":
                 break
-    assert len(ledger.asked) == 3
+    assert len(ledger.requested) == 3
 
 
 @pytest.mark.parametrize("circle", ["aa", "aba"])

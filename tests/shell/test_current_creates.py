@@ -139,9 +139,9 @@ async def test_a_dropped_id_is_logged_once(
     """A task whose external id was dropped is followed by its task id, and has no external id."""
     handles = [await one(kling), await one(kling)]
     assert [handle.external_task_id for handle in handles] == [None, None]
-    said = [record for record in caplog.records if getattr(record, "kling_event", "") == "external_id_dropped"]
-    assert len(said) == 1
-    assert "/text-to-video/kling-4.0" in said[0].getMessage()
+    logged = [record for record in caplog.records if getattr(record, "kling_event", "") == "external_id_dropped"]
+    assert len(logged) == 1
+    assert "/text-to-video/kling-4.0" in logged[0].getMessage()
     assert isinstance(await handles[0], Task)
     assert forgetful.ledger.created == 2
 

@@ -85,14 +85,14 @@ async def of_both(kling: KlingClient) -> list[TaskHandle]:
 
 def recorded_queries(emulator: Emulator) -> list[set[str]]:
     """The ids of each query from now on."""
-    asked: list[set[str]] = []
+    requested: list[set[str]] = []
 
     def noted(call: Call) -> bool:
-        asked.append(set(call.key.split(",")))
+        requested.append(set(call.key.split(",")))
         return False
 
     emulator.faults.add(Fault.reset(), on="query", when=noted)
-    return asked
+    return requested
 
 
 @pytest.mark.parametrize("legacy_ids", ["shown", "left out", "refused"])
@@ -101,16 +101,16 @@ async def test_both_generations_share_queries_after_a_trial(
 ) -> None:
     """One extra query is a trial; if it fails, later queries have tasks of one generation only."""
     emulator.account.legacy_ids = legacy_ids
-    asked = recorded_queries(emulator)
+    requested = recorded_queries(emulator)
     handles = await of_both(kling)
     legacy = handles[-1]
     tasks = await asyncio.gather(*(handle.wait() for handle in handles))
-    mixed = [ids for ids in asked if legacy.task_id in ids and len(ids) > 1]
+    mixed = [ids for ids in requested if legacy.task_id in ids and len(ids) > 1]
     assert len(mixed) > 1 if legacy_ids == "shown" else len(mixed) == 1
     assert {task.status for task in tasks} == {TaskStatus.SUCCEED}
-    assert {legacy.task_id} in asked, "its own path reports its end"
+    assert {legacy.task_id} in requested, "its own path reports its end"
     assert tasks[-1].final_unit_deduction is not None
-    assert polls(emulator) == len(asked)
+    assert polls(emulator) == len(requested)
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ async def test_both_generations_share_queries_after_a_trial(
 )
 async def test_a_trial_that_fails_delays_no_task(kling: KlingClient, emulator: Emulator, fault: Fault) -> None:
     """However a trial query fails, all other tasks are queried as if there had been none."""
-    asked = recorded_queries(emulator)
+    requested = recorded_queries(emulator)
     handles = await of_both(kling)
     legacy = str(handles[-1].task_id)
     emulator.faults.add(fault, on="query", when=lambda call: legacy in call.key and "," in call.key)
     lags = await seen(handles, emulator)
-    assert len([ids for ids in asked if legacy in ids and len(ids) > 1]) == 1
+    assert len([ids for ids in requested if legacy in ids and len(ids) > 1]) == 1
     assert max(lags) < 60
 
 
@@ -170,9 +170,9 @@ async def test_two_ids_of_one_task_share_its_polling(
     updates = [[task.status async for task in each.updates()] for each in (by_id, by_own)]
     assert updates[0] == updates[1]
     alone = make_client(api_key=emulator.api_key)
-    asked = polls(emulator)
+    requested = polls(emulator)
     emulator.ledger.requests.clear()
-    assert asked <= 14
+    assert requested <= 14
     assert (await alone.attach(handle.reference)).status is TaskStatus.SUCCEED
 
 

@@ -71,10 +71,10 @@ async def test_the_bill_matches_the_estimate(row: Row) -> None:
         handles = await asyncio.gather(*map(client.submit, asked))
         tasks = await asyncio.gather(*handles)
     for request, task in zip(asked, tasks, strict=True):
-        said = estimate(request)
+        estimated = estimate(request)
         assert task.cost is not None
         assert (task.cost.amount, task.cost.currency) == (None, None)
         if any(getattr(request, name, None) for name in follows):
-            assert (said.units, said.usd) == (None, None)
+            assert (estimated.units, estimated.usd) == (None, None)
         else:
-            assert (task.cost.units, task.final_unit_deduction) == (said.units, said.units), request
+            assert (task.cost.units, task.final_unit_deduction) == (estimated.units, estimated.units), request

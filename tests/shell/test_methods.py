@@ -168,10 +168,10 @@ def test_help_reads_well() -> None:
 
 def test_nothing_is_imported_before_it_is_used() -> None:
     """The record is imported on the first use of the method, and once."""
-    asked = []
+    requested = []
 
     def record() -> Callable[..., Portrait]:
-        asked.append(1)
+        requested.append(1)
         return Portrait
 
     class Late(Studio):
@@ -180,10 +180,10 @@ def test_nothing_is_imported_before_it_is_used() -> None:
         late = submits(record)
 
     studio = Late()
-    assert asked == []
+    assert requested == []
     for _ in range(3):
         functools.partial(studio.late, "a cat")
-    assert asked == [1]
+    assert requested == [1]
 
 
 async def test_mocks_can_be_awaited() -> None:

@@ -43,7 +43,7 @@ async def test_a_request_is_checked_and_not_sent(client: KlingClient, emulator: 
 
 
 @pytest.mark.parametrize(
-    ("mistake", "says"),
+    ("mistake", "expected"),
     [
         ({"image": WEBP}, ["image", "WebP", "JPEG", "convert"]),
         ({"image": "data:image/png;base64,iVBORw0KGgo="}, ["image", "data:", "Image.from_base64"]),
@@ -69,7 +69,7 @@ async def test_a_request_is_checked_and_not_sent(client: KlingClient, emulator: 
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
 async def test_a_wrong_request_names_the_correct_values(
-    client: KlingClient, image: Path, emulator: Emulator, mistake: dict[str, Any], says: list[str]
+    client: KlingClient, image: Path, emulator: Emulator, mistake: dict[str, Any], expected: list[str]
 ) -> None:
     """The message has the parameter, the given value and the accepted ones; nothing is sent."""
     given: dict[str, Any] = {"image": image} | {
@@ -77,7 +77,7 @@ async def test_a_wrong_request_names_the_correct_values(
     }
     with pytest.raises(InvalidRequest) as caught:
         await client.image_to_video(**given)
-    assert [word for word in says if word not in str(caught.value)] == [], str(caught.value)
+    assert [word for word in expected if word not in str(caught.value)] == [], str(caught.value)
     assert len(str(caught.value)) < 700
     assert sum(emulator.ledger.requests.values()) == 0
 
@@ -125,7 +125,7 @@ def test_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "expected"),
     [
         ({"api_key": "a", "access_key": "b", "secret_key": "c"}, "not both"),
         ({"access_key": "b"}, "secret_key"),
@@ -139,11 +139,11 @@ def test_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"api_key": "k", "base_url": "https://[::1"}, "cannot be read"),
     ],
 )
-def test_a_wrong_configuration(options: dict[str, Any], says: str) -> None:
+def test_a_wrong_configuration(options: dict[str, Any], expected: str) -> None:
     """A client with a wrong configuration is not created, and the message has no key."""
     with pytest.raises(ConfigurationError) as caught:
         KlingClient(**options)
-    assert says in str(caught.value)
+    assert expected in str(caught.value)
     assert "pw" not in str(caught.value)
     assert "Evil" not in str(caught.value)
 
@@ -212,17 +212,19 @@ async def test_something_else_than_a_request(client: KlingClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "expected"),
     [({"polling": 5.0}, "AimedPolling"), ({"polling": "3s"}, "Polling"), ({"durations": "{}"}, "from_json")],
 )
-async def test_an_invalid_schedule_is_refused_when_the_client_is_created(options: dict[str, Any], says: str) -> None:
+async def test_an_invalid_schedule_is_refused_when_the_client_is_created(
+    options: dict[str, Any], expected: str
+) -> None:
     """An invalid schedule is an error of the constructor, not of the first task."""
-    with pytest.raises(ConfigurationError, match=says):
+    with pytest.raises(ConfigurationError, match=expected):
         KlingClient(api_key="x", **options)
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "expected"),
     [
         ({"concurrency": 0}, "concurrency must be a whole number from 1 up, got 0"),
         ({"downloads": True}, "downloads must be"),
@@ -236,9 +238,9 @@ async def test_an_invalid_schedule_is_refused_when_the_client_is_created(options
         ({"retry": "x" * 1000}, "got 'x{59}$"),
     ],
 )
-def test_an_argument_of_another_kind_is_refused_when_the_client_is_made(options: dict[str, Any], says: str) -> None:
+def test_an_argument_of_another_kind_is_refused_when_the_client_is_made(options: dict[str, Any], expected: str) -> None:
     """An argument of the wrong type is refused with the expected one; long values are not repeated."""
-    with pytest.raises(ConfigurationError, match=says):
+    with pytest.raises(ConfigurationError, match=expected):
         KlingClient(api_key="x", **options)
 
 

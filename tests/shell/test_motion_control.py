@@ -67,7 +67,7 @@ async def test_a_video_that_cannot_be_fetched(client: KlingClient, emulator: Emu
 
 
 @pytest.mark.parametrize(
-    ("mistake", "says"),
+    ("mistake", "expected"),
     [
         ({}, ["4 problems", "image_url", "video_url", "character_orientation", "image or video", "mode", "std or pro"]),
         ({**DANCE, "video_url": "dance.mp4"}, ["video_url", "host the clip", "http"]),
@@ -80,12 +80,12 @@ async def test_a_video_that_cannot_be_fetched(client: KlingClient, emulator: Emu
     ids=str,
 )
 async def test_a_wrong_request_names_the_correct_values(
-    client: KlingClient, emulator: Emulator, mistake: dict[str, Any], says: list[str]
+    client: KlingClient, emulator: Emulator, mistake: dict[str, Any], expected: list[str]
 ) -> None:
     """Each message has the parameter, the given value and the accepted ones, all at once; nothing is sent."""
     with pytest.raises(InvalidRequest) as caught:
         await client.motion_control(**mistake)
-    assert [word for word in says if word not in str(caught.value)] == [], str(caught.value)
+    assert [word for word in expected if word not in str(caught.value)] == [], str(caught.value)
     assert len(str(caught.value)) < 700
     assert sum(emulator.ledger.requests.values()) == 0
 

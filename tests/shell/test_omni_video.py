@@ -28,12 +28,12 @@ TEXT: dict[str, Any] = {"prompt": "a cat", "aspect_ratio": "9:16"}
 
 async def test_by_method_and_by_record(client: KlingClient, emulator: Emulator) -> None:
     """Method and record send the same body to the endpoint's own path."""
-    asked: dict[str, Any] = {**TEXT, "sound": True, "duration": 10, "element_list": [7], "mode": "std"}
-    by_method = await client.omni_video(**asked)
-    by_record = await client.submit(OmniVideo(**asked))
+    requested: dict[str, Any] = {**TEXT, "sound": True, "duration": 10, "element_list": [7], "mode": "std"}
+    by_method = await client.omni_video(**requested)
+    by_record = await client.submit(OmniVideo(**requested))
     for handle, entry in zip((by_method, by_record), emulator.ledger.entries, strict=True):
         assert (handle.reference, entry.endpoint) == (f"omni-video:{entry.task_id}", "omni-video")
-        assert entry.parameters == to_wire(OmniVideo(**asked)) | {"external_task_id": handle.external_task_id}
+        assert entry.parameters == to_wire(OmniVideo(**requested)) | {"external_task_id": handle.external_task_id}
         assert entry.units == 8
 
 
@@ -87,7 +87,7 @@ async def test_what_was_recorded_is_refused_as_recorded(client: KlingClient, emu
 
 
 @pytest.mark.parametrize(
-    ("mistake", "says"),
+    ("mistake", "expected"),
     [
         ({}, ["prompt", "is required", "aspect_ratio", "16:9, 9:16 or 1:1"]),
         ({"prompt": "cat.png", "aspect_ratio": "1:1"}, ["prompt", "image_list"]),
@@ -106,12 +106,12 @@ async def test_what_was_recorded_is_refused_as_recorded(client: KlingClient, emu
     ids=str,
 )
 async def test_a_wrong_request_names_the_correct_values(
-    client: KlingClient, emulator: Emulator, mistake: dict[str, Any], says: list[str]
+    client: KlingClient, emulator: Emulator, mistake: dict[str, Any], expected: list[str]
 ) -> None:
     """Each message has the parameter, the given value and the accepted ones, all at once; nothing is sent."""
     with pytest.raises(InvalidRequest) as caught:
         await client.omni_video(**mistake)
-    assert [word for word in says if word not in str(caught.value)] == [], str(caught.value)
+    assert [word for word in expected if word not in str(caught.value)] == [], str(caught.value)
     assert len(str(caught.value)) < 900
     assert sum(emulator.ledger.requests.values()) == 0
 

@@ -36,13 +36,13 @@ class Library:
 
     def __init__(self, count: int) -> None:
         self.ids = [str(number) for number in range(count)]
-        self.asked: list[tuple[str, str, str]] = []
+        self.requested: list[tuple[str, str, str]] = []
 
     def __call__(self, seen: Seen) -> Answer:
         """One page."""
         path, _, query = seen.path.partition("?")
         [number], [size] = parse_qs(query)["pageNum"], parse_qs(query)["pageSize"]
-        self.asked.append((path, number, size))
+        self.requested.append((path, number, size))
         first = (int(number) - 1) * int(size)
         entries = [
             {"task_id": f"t{voice_id}", "task_status": "succeed", "task_result": {"voices": [{"voice_id": voice_id}]}}
@@ -61,7 +61,7 @@ async def test_all_at_once(make_client: ClientMaker, count: int, pages: int) -> 
         assert await client.submit(PresetVoices(page_size=3)) == voices
     assert voices == [Voice(voice_id=str(number)) for number in range(count)]
     path = "/v1/general/presets-voices"
-    assert library.asked == [(path, str(number), "3") for number in range(1, pages + 1)] * 2
+    assert library.requested == [(path, str(number), "3") for number in range(1, pages + 1)] * 2
 
 
 async def test_page_by_page(make_client: ClientMaker) -> None:
@@ -69,10 +69,10 @@ async def test_page_by_page(make_client: ClientMaker) -> None:
     library = Library(7)
     async with serve(library) as stub:
         voices = make_client(base_url=stub.base_url).preset_voices(page_size=3)
-        assert library.asked == []
+        assert library.requested == []
         met = []
         async for voice in voices:
-            met.append((voice.voice_id, len(library.asked)))
+            met.append((voice.voice_id, len(library.requested)))
             if voice.voice_id == "3":
                 break
         assert met == [("0", 1), ("1", 1), ("2", 1), ("3", 2)]

@@ -31,7 +31,7 @@ class Service:
     """A service whose tasks run for ever, or until `ends` names an end; queries in `hangs` are never answered."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[float, str]] = []
+        self.requested: list[tuple[float, str]] = []
         self.ends: dict[str, Task | Exception] = {}
         self.page_fails: Exception | None = None
         self.hangs: set[str] = set()
@@ -54,7 +54,7 @@ class Service:
         return Listed(size, {place: (name, None) for place, name in enumerate(names) if known(name) is not None})
 
     async def _heard(self, what: str) -> None:
-        self.asked.append((round(asyncio.get_running_loop().time(), 3), what))
+        self.requested.append((round(asyncio.get_running_loop().time(), 3), what))
         await asyncio.sleep(1000 if what in self.hangs else 0.25)
 
     def service_time(self) -> float:
@@ -109,7 +109,7 @@ async def test_queries_are_sent_when_due_and_ends_are_notified_once() -> None:
     await asyncio.sleep(10)
     story.service.ends["1"] = task("1", "succeed")
     await asyncio.sleep(50)
-    assert story.service.asked == [(10, "1"), (20.25, "1"), (30.5, "1")]
+    assert story.service.requested == [(10, "1"), (20.25, "1"), (30.5, "1")]
     assert notified == ["processing", "succeed", "end: Task"]
     assert (story.ended, watch.listeners) == (["1"], [])
     assert watch.end is watch.snapshots[-1]
@@ -149,7 +149,7 @@ async def test_the_timer_moves_to_what_is_due_first() -> None:
     story.service.ends["2"] = task("2", "succeed")
     story.follow("2", attached=True)
     await asyncio.sleep(51)
-    assert story.service.asked == [(50, "2"), (100, "1")]
+    assert story.service.requested == [(50, "2"), (100, "1")]
     await story.poller.close()
 
 
@@ -179,7 +179,7 @@ async def test_one_page_answers_for_many() -> None:
     for number in range(20):
         story.follow(str(number))
     await asyncio.sleep(21)
-    assert story.service.asked == [(10, "image2video 1 30"), (20.25, "image2video 1 30")]
+    assert story.service.requested == [(10, "image2video 1 30"), (20.25, "image2video 1 30")]
     await story.poller.close()
 
 
@@ -197,7 +197,7 @@ async def test_a_page_that_fails(failure: Exception | None, at: float, caplog: p
     for number in range(20):
         story.follow(str(number))
     await asyncio.sleep(at + 0.2)
-    assert [when for when, what in story.service.asked if "image2video" not in what] == [at] * 20
+    assert [when for when, what in story.service.requested if "image2video" not in what] == [at] * 20
     events = [getattr(record, "kling_event", None) for record in caplog.records]
     assert ("page_failed" in events) == (failure is not None)
     if isinstance(failure, ServerError):
@@ -212,7 +212,7 @@ async def test_a_failing_query_is_retried_and_logged(caplog: pytest.LogCaptureFi
     story.service.ends["1"] = ServerError("down", code=5000)
     _, notified = story.follow("1")
     await asyncio.sleep(13.3)
-    assert story.service.asked == [(10, "1"), (13.25, "1")]
+    assert story.service.requested == [(10, "1"), (13.25, "1")]
     assert notified == []
     (record,) = caplog.records
     assert record.getMessage() == "poll of image2video:1: down (code 5000)"
@@ -238,7 +238,7 @@ async def test_a_question_that_hangs_is_cut_off_at_its_time() -> None:
     story.service.hangs = {"1"}
     watch, notified = story.follow("1")
     await asyncio.sleep(44.9)
-    assert (story.service.asked, notified) == ([(10, "1"), (35, "1")], [])
+    assert (story.service.requested, notified) == ([(10, "1"), (35, "1")], [])
     await asyncio.sleep(0.2)
     assert notified == ["end: TaskTimeout"]
     assert isinstance(watch.end, TaskTimeout)
@@ -266,7 +266,7 @@ async def test_a_query_cancelled_from_outside_is_repeated(count: int) -> None:
     victim.cancel()
     await asyncio.sleep(0.1)
     assert victim.cancelled()
-    assert [what for _, what in story.service.asked] == ["0" if count == 1 else "image2video 1 30"] * 2
+    assert [what for _, what in story.service.requested] == ["0" if count == 1 else "image2video 1 30"] * 2
     await story.poller.close()
 
 
@@ -282,5 +282,5 @@ async def test_closing_ends_all_waits_and_leaves_nothing() -> None:
     assert all(isinstance(watch.end, ClientClosed) for watch, _ in watches)
     assert story.ended == ["1", "2"]
     await asyncio.sleep(100)
-    assert story.service.asked == [(0, "2")]
+    assert story.service.requested == [(0, "2")]
     assert timers() == []

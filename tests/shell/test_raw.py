@@ -325,10 +325,10 @@ async def test_a_lost_create_of_a_new_path_is_not_looked_up(make_client: ClientM
         client = make_client(base_url=stub.base_url, api_key="key")
         with pytest.raises(CreateInDoubt):
             await client.submit(RawTask("/new-kind/kling-9", {"prompt": "a"}, finds_by_external_id=True))
-        asked = {seen.path for seen in stub.seen if seen.method == "GET"}
+        requested = {seen.path for seen in stub.seen if seen.method == "GET"}
     assert [seen.method for seen in stub.seen].count("POST") == 1
-    assert asked
-    assert not any(path.startswith("/tasks") for path in asked)
+    assert requested
+    assert not any(path.startswith("/tasks") for path in requested)
 
 
 async def test_nothing_to_save(make_client: ClientMaker, tmp_path: Path) -> None:

@@ -113,12 +113,12 @@ class Service:
     task: str = ""
     calls: dict[str, str] = attrs.field(factory=dict)
     bodies: list[tuple[str, Any]] = attrs.field(factory=list)
-    asked: list[str] = attrs.field(factory=list)
+    requested: list[str] = attrs.field(factory=list)
 
     def __call__(self, seen: Seen) -> Answer:
         """One response."""
         if seen.method == "GET":
-            self.asked.append(seen.path)
+            self.requested.append(seen.path)
             return answer(200, OTHERS[self.task]["body"])
         self.bodies.append((seen.path, json.loads(seen.body)))
         if seen.path in self.calls:
@@ -202,7 +202,7 @@ async def test_a_task(
         ours = {"external_task_id": handle.external_task_id} if "external_task_id" in body else {}
         task = await handle
     assert service.bodies == [(path, {**body, **ours})]
-    assert service.asked == [f"{path}/{task.task_id}"]
+    assert service.requested == [f"{path}/{task.task_id}"]
     assert handle.reference == f"raw:{path}:{task.task_id}"
     ids = [video.id for video in task.videos] or [str(picture.index) for picture in task.images]
     assert made == f"{'videos' if task.videos else 'images'} {' '.join(ids)}"

@@ -129,23 +129,23 @@ def test_no_limit_of_files_on_windows(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_syncs_on_macos_reach_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files and directories are synced by F_FULLFSYNC, since `fsync` stops at the disk's cache."""
-    asked: list[int] = []
-    monkeypatch.setattr(system, "HERE", mac(fcntl=lambda _, command: asked.append(command)))
+    requested: list[int] = []
+    monkeypatch.setattr(system, "HERE", mac(fcntl=lambda _, command: requested.append(command)))
     monkeypatch.setattr(os, "fsync", None)
     monkeypatch.setattr(system.HERE, "lock", lambda *_, **__: True)
     monkeypatch.delattr(os, "posix_fadvise", raising=False)
     assert part_of(tmp_path).finish([MOVIE], PART, overwrite=False) == WHOLE
-    assert asked == [51, 51]
+    assert requested == [51, 51]
 
 
 def test_a_file_system_on_macos_without_f_fullfsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system without F_FULLFSYNC, such as a network's, is synced by `fsync`."""
-    asked: list[int] = []
+    requested: list[int] = []
 
     def refused(*_: object) -> None:
         raise OSError(errno.ENOTSUP, "Operation not supported")
 
-    monkeypatch.setattr(os, "fsync", asked.append)
+    monkeypatch.setattr(os, "fsync", requested.append)
     with (tmp_path / "x").open("wb") as file:
         mac(fcntl=refused).sync(file.fileno())
-        assert asked == [file.fileno()]
+        assert requested == [file.fileno()]
