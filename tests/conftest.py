@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Configuration for all tests."""
 
 from importlib.util import find_spec
 from typing import Final
@@ -17,6 +17,6 @@ collect_ignore = ["stranger", *([] if RENDERS else NEED_RENDERING)]  # a strange
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says what was left out."""
+    """Reports which tests were left out."""
     if not RENDERS:
         terminalreporter.write_line(f"left out without PyAV: {', '.join(NEED_RENDERING)}")

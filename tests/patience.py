@@ -12,7 +12,7 @@ from tests.virtual_time import VirtualTimeLoop
 
 
 def wait_for_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock does not jump while somebody waits for something that is written."""
+    """The clock does not jump while a caller waits for a write."""
     begin, leave = Writer.begin, Writer.leave
 
     def patient_begin(self: Writer, work: Callable[[Store], Any], **options: bool) -> "asyncio.Future[Any]":

@@ -36,7 +36,7 @@ RESET: Final = struct.pack("ii", 1, 0)
 
 
 def programs() -> Path | None:
-    """Returns the folder with Postgres' programs: that of the search path, or Debian's newest."""
+    """Returns the folder of the Postgres programs: the one on the search path, or Debian's newest."""
     named = shutil.which("initdb")
     debians = sorted(DEBIANS.glob("[0-9]*/bin/initdb"), key=lambda each: float(each.parts[-3]))
     found = [Path(named).resolve()] if named else debians[-1:]

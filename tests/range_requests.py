@@ -1,4 +1,4 @@
-"""Requests for one file of 1000 bytes, and what they are answered."""
+"""Requests for one file of 1000 bytes, with the expected responses."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ LATER: Final = "Mon, 21 Nov 2044 10:00:00 GMT"
 
 @attrs.frozen
 class Asked:
-    """A request and its answer.
+    """A request and its response.
 
     Attributes:
         headers: `ETAG` and `DATE` stand for those of the file.

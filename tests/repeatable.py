@@ -13,6 +13,6 @@ def same_draws(seed: int | str) -> random.Random:
 
 
 def pickled(value: T) -> T:
-    """What comes back of a value that was pickled."""
+    """Pickles and unpickles a value."""
     twin: T = pickle.loads(pickle.dumps(value))  # noqa: S301  (made here)
     return twin

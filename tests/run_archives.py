@@ -1,4 +1,4 @@
-"""Whether wheel and source archive hold what they should (`nox -s build`): all of it, and nothing else."""
+"""Checks that wheel and source archive contain exactly the files they should (`nox -s build`)."""
 
 import sys
 import tarfile
@@ -12,7 +12,7 @@ METADATA = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE
 
 
 def main(wheel: str, archive: str, *tracked: str) -> None:
-    """Ends with an error where one of them does not.
+    """Exits with an error if one of them does not.
 
     Args:
         wheel: its path.
@@ -30,7 +30,7 @@ def main(wheel: str, archive: str, *tracked: str) -> None:
 
 
 def compare(archive: str, expected: set[str], names: list[str]) -> None:
-    """Ends with an error where names are missing, or there are others."""
+    """Exits with an error if names are missing or unexpected."""
     if sorted(expected) != sorted(names):
         missing, others = sorted(expected - {*names}), sorted({*names} - expected)
         sys.exit(f"{archive}: missing {missing}, too many {others}")

@@ -1,4 +1,4 @@
-"""Runs every example as a script, in a process of its own, against an emulator in another one (`nox -s examples`)."""
+"""Runs every example as a script in its own process, against an emulator in another one (`nox -s examples`)."""
 
 import os
 import re
@@ -11,7 +11,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def main() -> None:
-    """Ends with an error where an example does."""
+    """Exits with an error if an example does."""
     command = [sys.executable, "-m", "kling_async.cli", "emulator", "--port", "0", "--speed", "30"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as emulator, tempfile.TemporaryDirectory() as out:
         environment = os.environ | _variables(emulator)
@@ -41,7 +41,7 @@ def _prompts(directory: str) -> Path:
 
 
 def _variables(emulator: subprocess.Popen[str]) -> dict[str, str]:
-    """What the emulator prints to paste."""
+    """The environment variables that the emulator prints."""
     found: dict[str, str] = {}
     assert emulator.stdout is not None
     for line in emulator.stdout:

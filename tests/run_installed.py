@@ -1,4 +1,4 @@
-"""Whether the package does its work where it was installed with one extra alone (`nox -s extras`).
+"""Checks that the package works where it was installed with one extra alone (`nox -s extras`).
 
 Run by the Python of an environment that holds nothing else, which is why all here is of the standard library.
 """
@@ -21,7 +21,7 @@ BRINGS = {"": {""}, "fleet": {"", "fleet", "cli"}}  # PgQueuer has a command of 
 
 
 def main(extra: str) -> None:
-    """Ends with an error where it does not.
+    """Exits with an error if it does not.
 
     Args:
         extra: that was installed; empty for none.
@@ -40,11 +40,11 @@ def main(extra: str) -> None:
     with tempfile.TemporaryDirectory() as place:
         clip = Path(place, "clip.mp4")
         words = ("generate", str(CAT), "-o", str(clip), "--prompt", "the cat turns its head", "--emulator")
-        told = subprocess.run([COMMAND, *words], capture_output=True, text=True, check=True, timeout=120).stderr
+        errors = subprocess.run([COMMAND, *words], capture_output=True, text=True, check=True, timeout=120).stderr
         if clip.read_bytes()[4:8] != b"ftyp":
             sys.exit("what was generated is no MP4")
-        if (f"kling-async[{RENDERS}]" in told) is (extra == RENDERS):
-            sys.exit(f"what is said of rendering does not fit: {told}")
+        if (f"kling-async[{RENDERS}]" in errors) is (extra == RENDERS):
+            sys.exit(f"what is said of rendering does not fit: {errors}")
     sys.stdout.write(f"{installed} with {extra or 'no extra'}: a clip was made\n")
 
 

@@ -1,4 +1,4 @@
-"""Whether LICENCES.md lists what is installed, with its licence (`nox -s licences`); `--write` writes it there."""
+"""Checks that LICENCES.md lists what is installed, with its licence (`nox -s licences`); `--write` updates the page."""
 
 import re
 import sys
@@ -19,7 +19,7 @@ SAME = {"Apache 2.0": "Apache-2.0", "MIT License": "MIT", "BSD License": "BSD-3-
 
 
 def needed(name: str, extra: str) -> Iterator[tuple[str, str]]:
-    """The installed packages that one with an extra requires, here, and with which extras of theirs."""
+    """The installed packages that a package requires here with an extra, and with which extras of theirs."""
     for text in distribution(name).requires or ():
         requirement = Requirement(text)
         if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
@@ -27,7 +27,7 @@ def needed(name: str, extra: str) -> Iterator[tuple[str, str]]:
 
 
 def reached(extra: str) -> set[str]:
-    """All that this package brings with an extra, through others, too."""
+    """All packages that this one installs with an extra, directly or through others."""
     found, new = set[tuple[str, str]](), {*needed(OURS, extra)}
     while new:
         found |= new
@@ -36,10 +36,10 @@ def reached(extra: str) -> set[str]:
 
 
 def licence(name: str) -> str:
-    """As a package says it: by the expression, the field, or the classifier."""
-    said: Any = distribution(name).metadata
-    classified = [each for each in said.get_all("Classifier", []) if each.startswith("License ::")]
-    text = said.get("License-Expression") or said.get("License") or "".join(classified[:1]).rpartition(" :: ")[2]
+    """The licence that a package states: by the expression, the field, or the classifier."""
+    fields: Any = distribution(name).metadata
+    classified = [each for each in fields.get_all("Classifier", []) if each.startswith("License ::")]
+    text = fields.get("License-Expression") or fields.get("License") or "".join(classified[:1]).rpartition(" :: ")[2]
     line = text.strip().partition("\n")[0]
     return SAME.get(line, line) or sys.exit(f"{name} does not say its licence")
 
@@ -57,7 +57,7 @@ def table() -> str:
 
 
 def main(*options: str) -> None:
-    """Ends with an error where the page lists something else."""
+    """Exits with an error if the page differs from what is installed."""
     try:
         packed = {re.split("[-.]", each.name)[0] for each in files("av") or () if ".libs" in str(each)}
     except PackageNotFoundError:

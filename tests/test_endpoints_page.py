@@ -1,4 +1,4 @@
-"""The page of the endpoints says what there is, and shows lines that are run as tests."""
+"""The page of the endpoints is complete, and its code is run as tests."""
 
 import ast
 import re
@@ -27,7 +27,7 @@ def test_all_endpoints_are_listed() -> None:
 
 
 def test_the_current_generation_is_listed() -> None:
-    """Each of its records has a row with its path and the models whose path the service documents."""
+    """Each record of the current generation has a row with its path and its documented models."""
     rows = re.findall(r"^\| `current\.(\w+)` \| `([\w/-]+)/\{model\}` \| (.*) \|", PAGE, re.MULTILINE)
     listed = {(record, path, *re.findall("`(.*?)`", models)) for record, path, models in rows}
     assert listed == {
@@ -38,12 +38,12 @@ def test_the_current_generation_is_listed() -> None:
 
 
 def dumped(source: str) -> str:
-    """Code by its meaning: comments and how a value is kept do not count."""
+    """Code without its comments and without the place where a value is stored."""
     tree = ast.parse(re.sub(r"^(handle|rows|address|areas) = ", "return ", source, flags=re.MULTILINE))
     return ast.unparse(tree)
 
 
-def test_the_lines_without_a_record_are_those_that_are_run() -> None:
+def test_the_lines_without_a_record_are_run() -> None:
     """Each block of the last section is the body of a function that a test runs."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE.partition("## Paths without a record")[2], re.DOTALL)
     functions = [node for node in ast.parse(LINES).body if isinstance(node, ast.AsyncFunctionDef)]

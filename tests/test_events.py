@@ -15,7 +15,7 @@ LOUD = {"warning", "error", "exception", "critical"}
 
 
 def records(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each call of a module's logger: the level, and the names of what it has besides its text."""
+    """Each call of a module's logger: the level, and the names of its attributes."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
@@ -26,7 +26,7 @@ def records(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(FOLDER)))
-def test_every_loud_record_is_an_event(path: Path) -> None:
+def test_every_warning_and_error_is_an_event(path: Path) -> None:
     """Warnings and errors have a `kling_event`; all attributes are prefixed, as an application has its own."""
     for level, names in records(path):
         assert level not in LOUD or "kling_event" in names

@@ -1,4 +1,4 @@
-"""The layer rule: a module imports only from above it in one list, `TYPE_CHECKING` and functions included."""
+"""The layer rule: a module imports only from above it in one list, also under `TYPE_CHECKING` and in functions."""
 
 import ast
 import re
@@ -46,12 +46,12 @@ EMULATOR_MODULES = [module for module in TREES if module.startswith(EMULATOR)]
 
 
 def imports(module: str) -> set[str]:
-    """All that a module imports anywhere in its file: modules, and names with their module before them."""
+    """All that a module imports anywhere in its file: modules, and names prefixed with their module."""
     return imports_in(TREES[module], module)
 
 
 def for_checkers(module: str) -> list[ast.AST]:
-    """The blocks that type checkers read only."""
+    """The blocks that only type checkers read."""
     blocks = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.If)]
     return [each for node in blocks if ast.unparse(node.test) == "TYPE_CHECKING" for each in node.body]
 
@@ -76,7 +76,7 @@ def ours(module: str) -> set[str]:
 
 
 def layer(module: str) -> str:
-    """The entry of the list that a module belongs to: its own, or that of the package it is in."""
+    """The entry of the list that a module belongs to: the module itself, or its package."""
     name = module
     while name not in ORDER and name.rpartition(".")[0] not in {ROOT, f"{ROOT}.protocol", ""}:
         name = name.rpartition(".")[0]
@@ -85,19 +85,19 @@ def layer(module: str) -> str:
 
 @pytest.mark.parametrize("module", TREES)
 def test_every_module_has_its_layer(module: str) -> None:
-    """A new module is placed in the list before anything else."""
+    """Every module is in the list."""
     assert layer(module) in ORDER
 
 
 def test_the_page_lists_what_there_is() -> None:
-    """ARCHITECTURE.md names no module that is gone, and none twice."""
+    """ARCHITECTURE.md names only modules that exist, each once."""
     assert set(ORDER) - set(TREES) == set()
     assert len(set(ORDER)) == len(ORDER)
 
 
 @pytest.mark.parametrize("module", TREES)
 def test_a_module_imports_from_above_it(module: str) -> None:
-    """What a module imports stands above it in the list, or beside it in the same package."""
+    """The modules that a module imports are above it in the list, or beside it in the same package."""
     place = ORDER.index(layer(module))
     below = {name for name in ours(module) if ORDER.index(layer(name)) > place}
     beside = {name for name in ours(module) if layer(name) == layer(module) and layer(module) not in PACKAGES}
@@ -105,13 +105,13 @@ def test_a_module_imports_from_above_it(module: str) -> None:
 
 
 def test_no_imports_go_in_a_circle() -> None:
-    """The modules can be put in an order in which each comes after all that it imports."""
+    """The import graph has no cycle."""
     TopologicalSorter({module: ours(module) for module in TREES}).prepare()
 
 
 @pytest.mark.parametrize("module", EMULATOR_MODULES)
 def test_the_emulator_imports_nothing_of_ours(module: str) -> None:
-    """A shared codec would hide symmetric mistakes: the emulator is a second reading of the documentation."""
+    """The emulator imports nothing of the package, since a shared codec would hide symmetric mistakes."""
     assert {name for name in ours(module) if not name.startswith(EMULATOR)} == set()
 
 
@@ -124,7 +124,7 @@ def test_only_the_command_line_and_the_fixtures_use_the_emulator(module: str) ->
 
 @pytest.mark.parametrize("module", PURE)
 def test_the_core_is_pure(module: str) -> None:
-    """The core imports nothing that waits, reads, tells the time or draws lots, and opens no file."""
+    """The core imports nothing that waits, reads the clock or draws random numbers, and opens no file."""
     names = imports(module)
     assert {name for name in names for bad in IMPURE if f"{name}.".startswith(f"{bad}.")} == set()
     calls = [node.func for node in ast.walk(TREES[module]) if isinstance(node, ast.Call)]
@@ -134,16 +134,16 @@ def test_the_core_is_pure(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", sorted(TREES.keys() - {f"{ROOT}.io.system", f"{EMULATOR}.faults.injection"}))
-def test_one_module_knows_which_system_it_is(module: str) -> None:
-    """What differs between operating systems is behind `io.system`; the emulator has a reset of its own."""
-    asks = {ast.unparse(node) for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute | ast.Call)}
-    assert asks & {"sys.platform", "os.name", "platform.system()"} == set()
-    assert not [each for each in asks if each.startswith(("hasattr(os,", "getattr(os,"))]
+def test_one_module_checks_the_operating_system(module: str) -> None:
+    """Only `io.system` checks the operating system; the emulator has its own reset."""
+    lookups = {ast.unparse(node) for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute | ast.Call)}
+    assert lookups & {"sys.platform", "os.name", "platform.system()"} == set()
+    assert not [each for each in lookups if each.startswith(("hasattr(os,", "getattr(os,"))]
     assert imports(module) & {"fcntl", "msvcrt", "resource", "winreg", "pwd", "grp", "termios"} == set()
 
 
 def run(script: str, *arguments: str) -> str:
-    """What a script prints in an interpreter of its own, where warnings are errors."""
+    """What a script prints in a separate interpreter, where warnings are errors."""
     command = [sys.executable, "-W", "error", "-c", script, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
 
@@ -170,7 +170,7 @@ for name in sys.argv[2:]:
 
 @pytest.mark.slow
 def test_every_module_imports_alone() -> None:
-    """Each module can be the first to be imported, without the package's own `__init__`, and without a warning."""
+    """Each module can be imported first, without the package's `__init__`, and without a warning."""
     modules = [module for module in TREES if not module.endswith(".__main__")]  # importing those runs them
     assert run(ALONE, str(FOLDER), *modules) == ""
 
@@ -191,7 +191,7 @@ print(kling_async.ImageToVideo("cat.jpg").image.path, callable(kling.image_to_vi
 
 
 def test_endpoints_are_imported_on_first_use() -> None:
-    """Neither importing the package nor a client imports an endpoint, which take long together; using one does."""
+    """Neither the package nor a client imports an endpoint before it is used, since all of them take long."""
     assert run(LAZY_ENDPOINTS) == "[]\ncat.jpg True False\n"
 
 
@@ -205,13 +205,13 @@ print(catalog.endpoint_named("image2video").record is ImageToVideo, sorted({*sys
 """
 
 
-def test_the_name_of_an_endpoint_that_is_there_imports_no_other() -> None:
-    """Looking for a name among all endpoints would import those before it, in the middle of the first create."""
+def test_the_name_of_a_loaded_endpoint_imports_no_other() -> None:
+    """Looking up a loaded endpoint imports no other, which would slow down the first create."""
     assert run(NAMED) == "True []\n"
 
 
-def test_what_is_rarely_needed_is_imported_on_first_use() -> None:
-    """Importing the client does not import what costs time and may never be used; nor the package anything at all."""
+def test_rarely_used_modules_are_imported_on_first_use() -> None:
+    """Importing the package imports nothing, and importing the client nothing that is slow and may be unused."""
     assert run("import sys, kling_async; print([*filter({'aiohttp', 'attrs'}.__contains__, sys.modules)])") == "[]\n"
     script = (
         "import sys; from kling_async import KlingClient; print([name for name in sys.argv[1:] if name in sys.modules])"
@@ -266,8 +266,8 @@ print([name for name in imported if name.startswith("kling_async")])
         *(pytest.param(each, marks=pytest.mark.slow) for each in ("save_all", "generate", "stream", "sound")),
     ],
 )
-def test_what_saves_is_not_imported_on_the_loop(way: str) -> None:
-    """The first file that is saved or streamed holds up nothing else: what that needs is imported in a thread."""
+def test_saving_is_not_imported_on_the_loop(way: str) -> None:
+    """The modules that save and stream files are imported in a thread, so that the loop is not blocked."""
     assert run(SAVES, way) == "[]\n"
 
 
@@ -286,7 +286,7 @@ NAMED_ONCE = {
 
 
 def endpoint_names() -> set[str]:
-    """All that endpoints are called: in references, as records, as methods, as subcommands and by their paths."""
+    """All names of endpoints: in references, as records, as methods, as subcommands and by their paths."""
     found: set[str] = set()
     for endpoint in all_endpoints():
         method = endpoint.record.__module__.rpartition(".")[2]
@@ -297,7 +297,7 @@ def endpoint_names() -> set[str]:
 
 
 def words(tree: ast.Module) -> Iterator[str]:
-    """The identifiers of a module, what it imports, and its literals that are no docstrings."""
+    """The identifiers of a module, its imports, and its literals that are not docstrings."""
     prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings, of attributes too
     for node in ast.walk(tree):
         match node:
@@ -316,8 +316,8 @@ def words(tree: ast.Module) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("module", [module for module in TREES if not module.startswith(HOUSES)])
-def test_no_endpoint_is_named_outside_of_its_house(module: str) -> None:
-    """A new endpoint changes no other module than its own, the exports and one line of the client."""
+def test_no_endpoint_is_named_outside_its_module(module: str) -> None:
+    """A new endpoint changes no module but its own, the exports and one line of the client."""
     names = "|".join(sorted(map(re.escape, endpoint_names()), key=len, reverse=True))
     whole = re.compile(rf"(?<![\w/-])({names})(?![\w-])")
     found = {match[1] for word in words(TREES[module]) for match in whole.finditer(word)}
@@ -325,7 +325,7 @@ def test_no_endpoint_is_named_outside_of_its_house(module: str) -> None:
 
 
 def test_the_client_names_endpoints_in_one_line_each() -> None:
-    """Each endpoint of the legacy generation has one line in the client, which says nothing else about any endpoint."""
+    """Each legacy endpoint has one line in the client, and is named nowhere else there."""
     lines = Path(FOLDER / "client.py").read_text("utf-8").splitlines()
     for endpoint in all_endpoints():
         if endpoint.generation is Generation.CURRENT:

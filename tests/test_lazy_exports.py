@@ -1,4 +1,4 @@
-"""Names that a package writes once, and imports when they are used."""
+"""Exported names that are imported on first use."""
 
 import importlib
 import sys
@@ -40,7 +40,7 @@ if typing.TYPE_CHECKING:
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A package of its own for each test, imported."""
+    """A separate package for each test, imported."""
     name = tmp_path.name
     folder = tmp_path / name
     (folder / "inner").mkdir(parents=True)
@@ -61,8 +61,8 @@ def loaded(package: Any) -> set[str]:
     }
 
 
-def test_what_is_exported_is_what_type_checkers_export(package: Any) -> None:
-    """`Name as Name` and `*` export, and so do functions; nothing is imported to know it."""
+def test_exports_are_those_of_type_checkers(package: Any) -> None:
+    """`Name as Name`, `*` and functions export names, as for type checkers, without an import of their modules."""
     assert package.__all__ == ["Deep", "Public", "offered"]
     assert {"Deep", "Public", "offered", "__name__"} <= set(dir(package))
     assert not {"Private", "_hidden"} & set(exports(package.__name__))
@@ -70,7 +70,7 @@ def test_what_is_exported_is_what_type_checkers_export(package: Any) -> None:
 
 
 def test_a_name_is_imported_when_it_is_used(package: Any) -> None:
-    """Its module is imported then, no other, and the package has the name from then on."""
+    """Using a name imports its module and no other, and stores the name in the package."""
     assert package.Public.__module__ == f"{package.__name__}.records"
     assert "inner.deep" not in loaded(package)
     assert vars(package)["Public"] is package.Public
@@ -78,22 +78,22 @@ def test_a_name_is_imported_when_it_is_used(package: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["Private", "Missing", "_hidden_too", "__wrapped__"])
-def test_what_is_not_exported_is_not_there(package: Any, name: str) -> None:
-    """A name that the package does not export is an AttributeError as of any module."""
+def test_a_name_that_is_not_exported(package: Any, name: str) -> None:
+    """A name that the package does not export is an AttributeError, as in any module."""
     with pytest.raises(AttributeError, match=rf"module '{package.__name__}' has no attribute '{name}'"):
         getattr(package, name)
 
 
 def test_a_star_import_gives_all(package: Any) -> None:
-    """`from package import *` takes what `__all__` names."""
+    """`from package import *` imports the names in `__all__`."""
     names: dict[str, Any] = {}
     exec(f"from {package.__name__} import *", names)  # noqa: S102  (what is tested)
     assert {"Deep", "Public", "offered"} <= set(names)
     assert "Private" not in names
 
 
-def test_without_source_it_says_what_is_missing(package: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a frozen program without the package's source, the error says what to ship."""
+def test_without_source_the_error_names_what_is_missing(package: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a frozen program without the package's source, the error names the file to ship."""
     monkeypatch.setattr(type(package.__loader__), "get_source", lambda *_: None)
     with pytest.raises(ImportError, match=rf"the source of {package.__name__} is needed"):
         _ = package.Public

@@ -1,4 +1,4 @@
-"""What tests with a real Postgres rely on."""
+"""The Postgres fixtures."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.postgres import QUICK, Cluster, Relay
 
 
 def count(dsn: str) -> int:
-    """Rows that are there."""
+    """The number of rows."""
     with psycopg.connect(dsn) as connection:
         row = connection.execute("SELECT count(*) FROM kept").fetchone()
     assert row
@@ -20,14 +20,14 @@ def count(dsn: str) -> int:
 
 @pytest.mark.parametrize("_", [1, 2])
 def test_each_test_has_an_empty_database(postgres: str, _: int) -> None:
-    """What one test writes, the next one does not find."""
+    """The rows of one test are not visible to the next one."""
     with psycopg.connect(postgres) as connection:
         connection.execute("CREATE TABLE kept (id int)")
     assert count(postgres) == 0
 
 
-def test_a_database_goes_whoever_is_connected(shared_cluster: Cluster) -> None:
-    """A test that leaves connections open keeps nothing alive."""
+def test_a_database_is_dropped_with_its_connections(shared_cluster: Cluster) -> None:
+    """A database is dropped although a test left connections open."""
     name = shared_cluster.create()
     with psycopg.connect(shared_cluster.dsn(name), autocommit=True) as connection:
         shared_cluster.drop(name)
@@ -35,8 +35,8 @@ def test_a_database_goes_whoever_is_connected(shared_cluster: Cluster) -> None:
             connection.execute("SELECT 1")
 
 
-def test_a_server_that_is_killed_comes_back_with_what_was_committed(own_cluster: Cluster) -> None:
-    """At the same address; whoever was connected is told, and what was not committed is gone."""
+def test_a_killed_server_restarts_with_committed_data(own_cluster: Cluster) -> None:
+    """A killed server restarts at the same address: clients get an error, and only committed data are kept."""
     dsn = own_cluster.dsn(own_cluster.create())
     with psycopg.connect(dsn) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS id")
@@ -51,8 +51,8 @@ def test_a_server_that_is_killed_comes_back_with_what_was_committed(own_cluster:
         assert count(dsn) == 1
 
 
-def test_nothing_of_a_server_stays(empty_cluster: Cluster) -> None:
-    """Neither its folder nor anything at its port."""
+def test_a_removed_server_leaves_nothing(empty_cluster: Cluster) -> None:
+    """A removed server leaves neither a folder nor a listener on its port."""
     cluster = Cluster(*QUICK, like=empty_cluster)
     cluster.start()
     cluster.remove()
@@ -61,8 +61,8 @@ def test_nothing_of_a_server_stays(empty_cluster: Cluster) -> None:
         psycopg.connect(cluster.dsn())
 
 
-def test_nothing_passes_a_line_that_is_cut(postgres: str) -> None:
-    """Neither a statement nor a new connection, until it is mended: then both do, as if nothing had been."""
+def test_a_cut_relay_passes_nothing(postgres: str) -> None:
+    """A cut relay holds back statements and new connections until it is mended."""
     with ThreadPoolExecutor(2) as threads, Relay(postgres) as relay, psycopg.connect(relay.dsn) as connection:
         connection.autocommit = True
         relay.cut()
@@ -79,8 +79,8 @@ def test_nothing_passes_a_line_that_is_cut(postgres: str) -> None:
     assert count(postgres) == 0
 
 
-def test_all_connections_of_a_line_can_be_reset(postgres: str) -> None:
-    """Those that are there end on both sides; a new one passes."""
+def test_all_connections_of_a_relay_can_be_reset(postgres: str) -> None:
+    """Open connections end on both sides; a new one passes."""
     with Relay(postgres) as relay:
         with psycopg.connect(relay.dsn, autocommit=True) as connection:
             relay.reset()
@@ -90,8 +90,8 @@ def test_all_connections_of_a_line_can_be_reset(postgres: str) -> None:
 
 
 @pytest.mark.parametrize("arrives", [True, False])
-def test_a_line_can_lose_a_commit_or_its_answer(postgres: str, arrives: bool) -> None:  # noqa: FBT001  (pytest names it)
-    """The client sees the same both times; the server has committed where the request arrived."""
+def test_a_relay_can_lose_a_commit_or_its_response(postgres: str, arrives: bool) -> None:  # noqa: FBT001  (pytest names it)
+    """The client sees the same error both times; the server has committed where the request arrived."""
     with psycopg.connect(postgres) as connection:
         connection.execute("CREATE TABLE kept (id int)")
     with Relay(postgres) as relay, psycopg.connect(relay.dsn) as connection:
@@ -102,8 +102,8 @@ def test_a_line_can_lose_a_commit_or_its_answer(postgres: str, arrives: bool) ->
         assert count(relay.dsn) == arrives
 
 
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without Postgres, tests are skipped with what to install."""
+def test_the_skip_reason_names_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without Postgres, tests are skipped with a reason that names what to install."""
     monkeypatch.setattr(tools, "DEBIANS", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "apt-get install postgresql" in tools.missing()

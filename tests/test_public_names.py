@@ -161,7 +161,7 @@ ERRORS = {
 
 
 def test_all_that_is_public_is_listed() -> None:
-    """`__all__` is sorted, is what users were promised, and holds every name that is neither private nor a module."""
+    """`__all__` is sorted, complete and as documented: every name that is neither private nor a module."""
     public = {name for name, thing in vars(kling_async).items() if name[0] != "_" and not inspect.ismodule(thing)}
     assert NAMES.split() == PACKAGE.__all__
     assert public <= set(PACKAGE.__all__) <= set(dir(kling_async))
@@ -175,13 +175,13 @@ def test_every_error_is_public() -> None:
 
 @pytest.mark.parametrize("name", PACKAGE.__all__)
 def test_every_public_name_is_explained(name: str) -> None:
-    """All that is exported has a docstring of its own."""
+    """Every exported name has a docstring."""
     thing = getattr(kling_async, name)
     assert vars(thing).get("__doc__") if inspect.isclass(thing) else thing.__doc__
 
 
-def test_what_is_imported_late_is_there() -> None:
-    """Names whose modules take time are imported on first use; others do not exist."""
+def test_lazy_names_exist() -> None:
+    """Names of slow modules are imported on first use; unknown names raise an AttributeError."""
     found = [getattr(kling_async, name).__name__.removeprefix("kling_async.") for name in NAMES.split()]
     assert found == NAMES.split()
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
@@ -189,7 +189,7 @@ def test_what_is_imported_late_is_there() -> None:
 
 
 def test_the_map_is_public() -> None:
-    """What each model can do, and what a request costs, is told without a client and without a key."""
+    """The features of each model and the price of a request are available without a client or a key."""
     [row] = [row for row in capabilities() if (row.model_name, row.mode, row.duration) == ("kling-v2-6", "pro", 10)]
     assert (row.tail, row.camera) == (Cell.YES, Cell.NO)
     assert estimate(ImageToVideo(mode="pro", duration=10)) == Estimate(units=Decimal("5.0"), usd=Decimal("0.70"))
@@ -212,7 +212,7 @@ def drawn_tree() -> dict[str, tuple[str | None, str | None]]:
 
 
 def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
-    """The drawing has every error class, under its real parent, with the built-in class that it also is."""
+    """The drawing has every error class, under its real parent, with its built-in base class."""
     real: dict[str, tuple[str | None, str | None]] = {"KlingError": (None, None)}
     for name, kind in ERRORS.items():
         if issubclass(kind, KlingError) and kind is not KlingError:

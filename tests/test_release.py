@@ -1,4 +1,4 @@
-"""What a release rests on, as far as it can be seen without building one; the rest is `nox -s build`."""
+"""Checks of a release that need no build; the rest is `nox -s build`."""
 
 import importlib.metadata
 import re
@@ -12,21 +12,21 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
 def test_the_version_is_stated_once() -> None:
-    """One module states it; what was installed was built from that, and nothing else of the package repeats it."""
+    """One module states the version; the installed metadata match, and nothing else in the package repeats it."""
     assert kling_async.__version__ == importlib.metadata.version("kling-async")
     stated = f'"{kling_async.__version__}"'
     pages = [ROOT / "pyproject.toml", *(ROOT / "kling_async").rglob("*.py")]
     assert [path.name for path in pages if stated in path.read_text("utf-8")] == ["version.py"]
 
 
-def test_the_oldest_python_that_is_named_is_the_oldest_that_will_do() -> None:
-    """pip refuses exactly those that are not among the classifiers."""
+def test_the_oldest_classifier_is_the_minimum_python() -> None:
+    """`requires-python` is the oldest version among the classifiers."""
     named = [each.rpartition(" :: ")[2] for each in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", each)]
     assert f">={named[0]}" == PROJECT["requires-python"]
 
 
 def test_each_dependency_has_its_licence_listed() -> None:
-    """None is added, to the package or to an extra, without a look at its licence."""
+    """Every dependency, of the package or of an extra, has its licence in the list."""
     page = (ROOT / "LICENCES.md").read_text("utf-8")
     given = [*PROJECT["dependencies"], *(each for extra in PROJECT["optional-dependencies"].values() for each in extra)]
     names = {re.split(r"[^A-Za-z0-9-]", each, maxsplit=1)[0].lower() for each in given} - {"kling-async"}

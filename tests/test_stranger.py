@@ -1,4 +1,4 @@
-"""A stranger's project: service, batch and tests of somebody who has nothing of ours but the wheel."""
+"""A separate project, with a service, a batch and tests, that uses only the wheel."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ PROJECT = ROOT / "tests" / "stranger"
 
 
 def run(folder: Path, *command: str | Path) -> str:
-    """What a command prints, in a folder that knows nothing of ours."""
+    """What a command prints, in a folder outside the repository."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("KLING", "PYTHON", "PYTEST"))
     }
@@ -27,7 +27,7 @@ def run(folder: Path, *command: str | Path) -> str:
 
 @pytest.mark.slow
 def test_a_strangers_project(tmp_path: Path) -> None:
-    """The wheel with its extra is all that a service's tests need, where warnings are errors; its types are told."""
+    """The tests of another project pass with the wheel and its extra alone, warnings as errors, fully typed."""
     folder, place = tmp_path / "project", tmp_path / "environment"
     shutil.copytree(PROJECT, folder)
     python = place / ("Scripts" if sys.platform == "win32" else "bin") / "python"
@@ -44,13 +44,13 @@ def test_a_strangers_project(tmp_path: Path) -> None:
     run(tmp_path, python, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, ROOT)
     (wheel,) = tmp_path.glob("*.whl")
     run(tmp_path, python, "-m", "pip", "install", "-q", f"{wheel}[testing]", "pytest-asyncio>=1.4")
-    told = run(
+    output = run(
         folder,
         python,
         "-c",
         "import kling_async, pytest_kling_async as plugin; print(kling_async.__file__, plugin.__file__)",
     )
-    assert str(ROOT) not in told
+    assert str(ROOT) not in output
     assert "8 passed" in run(folder, python, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     if find_spec("mypy"):
         run(folder, sys.executable, "-m", "mypy", "--strict", f"--python-executable={python}", ".")

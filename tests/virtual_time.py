@@ -1,4 +1,4 @@
-"""An event loop whose clock only jumps: whoever sleeps wakes at once, in order, while sockets and threads stay real.
+"""An event loop whose clock only jumps: a sleeping task wakes at once, in order, while sockets and threads stay real.
 
 However slow or busy the machine is, its time is not the clock's: what a test measures by it is the same everywhere.
 """
@@ -21,7 +21,7 @@ EPOCH = 1_800_000_000.0
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Waits for sockets only as long as a thread works; else tells the loop to jump to its next timer."""
+    """Waits for sockets only while a thread works; else makes the loop jump to its next timer."""
 
     loop: "VirtualTimeLoop"
 
@@ -39,7 +39,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """A loop for tests: two hours pass in a moment."""
+    """An event loop for tests, on which two hours pass in a moment."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -49,26 +49,26 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         super().__init__(selector)
 
     def time(self) -> float:
-        """Seconds since the loop was made, all of them jumped."""
+        """Seconds since the loop was created, all of them jumped."""
         return self._now
 
     def wall(self) -> float:
-        """A time of day that goes with it."""
+        """The time of day by the loop's clock."""
         return EPOCH + self._now
 
     def jump(self, seconds: float) -> None:
-        """Lets time pass."""
+        """Advances the clock."""
         self._now += seconds
 
     def run_in_executor(self, executor: Executor | None, func: Callable[[*_Ts], _T], *args: *_Ts) -> asyncio.Future[_T]:
-        """As usual; while a thread works the clock does not jump."""
+        """As in the base class, but the clock does not jump while a thread works."""
         self.threads_at_work += 1
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._thread_done)
         return future
 
     async def shutdown_default_executor(self, *arguments: Any) -> None:
-        """As usual; joining the threads takes real time, too, and has a timeout from Python 3.12 on."""
+        """As in the base class, in real time: joining threads has a timeout from Python 3.12 on."""
         self.threads_at_work += 1
         try:
             await super().shutdown_default_executor(*arguments)

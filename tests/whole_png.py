@@ -1,4 +1,4 @@
-"""Reads a PNG whole, with nothing but the standard library: a decoder that stops at any damage."""
+"""A strict PNG reader of the standard library alone, which rejects any damage."""
 
 import struct
 import zlib
@@ -10,7 +10,7 @@ _CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 def size_of_whole_png(content: bytes) -> tuple[int, int]:
-    """Width and height of a picture, of which each chunk's checksum and each line of pixels is there.
+    """Returns the size of a picture after checking each chunk's checksum and each line of pixels.
 
     Raises:
         AssertionError: something is missing or damaged.

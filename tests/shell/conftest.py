@@ -1,4 +1,4 @@
-"""What the shell's tests share: virtual time, an emulator, clients, and a watch for leaks."""
+"""Shared fixtures: virtual time, an emulator, clients, and a check for leaks."""
 
 import asyncio
 import gc
@@ -24,7 +24,7 @@ def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callab
 
 @pytest.fixture(autouse=True)
 def no_credentials_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test must not find a developer's own key or proxy."""
+    """Removes a developer's key and proxy from the environment."""
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     for name in ("KLING_API_KEY", "KLING_ACCESS_KEY", "KLING_SECRET_KEY", "KLING_BASE_URL", *proxies):
         monkeypatch.delenv(name, raising=False)
@@ -39,7 +39,7 @@ def image() -> Path:
 
 @pytest.fixture
 async def nothing_is_left() -> AsyncIterator[None]:
-    """Fails a test that leaves a task or a descriptor, or lets an error reach the loop's exception handler."""
+    """Fails a test that leaks a task or a descriptor, or whose errors reach the loop's exception handler."""
     loop = asyncio.get_running_loop()
     errors: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, context: errors.append(context))
@@ -76,14 +76,14 @@ def _descriptors() -> set[tuple[str, str]]:
 
 @pytest.fixture
 async def emulator(nothing_is_left: None) -> AsyncIterator[Emulator]:  # noqa: ARG001  (around it)
-    """The service, at its real pace in virtual time."""
+    """The emulator, at the real pace of the service in virtual time."""
     async with Emulator(render=False, speed=1.0, concurrency=20, clock=wall()) as emulator:
         yield emulator
 
 
 @pytest.fixture
 async def make_client(emulator: Emulator) -> AsyncIterator[ClientMaker]:
-    """Makes clients of the emulator's account, and closes them."""
+    """Creates clients of the emulator's account, and closes them."""
     time_of_day = wall()
     made: list[KlingClient] = []
 
@@ -102,5 +102,5 @@ async def make_client(emulator: Emulator) -> AsyncIterator[ClientMaker]:
 
 @pytest.fixture
 def client(make_client: ClientMaker) -> KlingClient:
-    """A client with its defaults."""
+    """A client with default options."""
     return make_client()

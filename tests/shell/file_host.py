@@ -1,4 +1,4 @@
-"""Hosts of a finished task's file with scripted answers, and a service that has the file's URL."""
+"""File hosts with scripted responses, and a service that returns the file's URL."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ FileAnswer = Answer | Callable[[int], bytes]
 
 
 def service(url: str, *files: FileAnswer, again: str | None = None) -> "Respond":
-    """Answers queries with one video, and downloads with these answers in turn, repeating the last one."""
+    """Answers queries with one video, and downloads with these responses in turn, repeating the last one."""
     return Respond(url, list(files), again)
 
 
@@ -64,7 +64,7 @@ def range_start(seen: Seen) -> int:
 
 
 def movie(begin: int = 0, end: int | None = None, *, etag: str = '"a"', **headers: str) -> bytes:
-    """The file, or the rest of it; `end` cuts the connection there."""
+    """The file, or the requested rest of it; `end` cuts the connection there."""
     full = {"Content_Type": "video/mp4", "ETag": etag, "Content_Length": str(len(MOVIE) - begin), **headers}
     if begin:
         full["Content_Range"] = f"bytes {begin}-{len(MOVIE) - 1}/{len(MOVIE)}"
@@ -72,7 +72,7 @@ def movie(begin: int = 0, end: int | None = None, *, etag: str = '"a"', **header
 
 
 async def save(make_client: ClientMaker, respond: Respond, target: Path, **options: object) -> Path:
-    """Saves the task's video to the target, with a client of its own."""
+    """Saves the task's video to the target, with a new client."""
     async with serve(respond) as stub:
         respond.base = stub.base_url
         client = make_client(base_url=stub.base_url, **options)
@@ -137,7 +137,7 @@ class FileHost:
             return (await downloads.save(task, place, refresh, watermark=watermark, overwrite=False))[0]
 
     async def stream(self, **options: Any) -> bytes:
-        """What a stream of the video gives."""
+        """The bytes of a stream of the video."""
         async with self.downloads(**options) as downloads:
             task = finished(video(f"{self.base}/f"))
             stream = downloads.stream(task, self.refresh(task), watermark=False)

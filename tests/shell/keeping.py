@@ -1,4 +1,4 @@
-"""A server of raw bytes that keeps its connections open, and may send more than was requested."""
+"""A server of raw bytes that keeps connections open, and may send more than was requested."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from tests.shell.stub import Seen
 
 
 def kept(raw: bytes) -> bytes:
-    """An answer after which the connection stays."""
+    """A response that keeps the connection open."""
     return raw.replace(b"Connection: close\r\n", b"")
 
 

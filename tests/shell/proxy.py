@@ -1,4 +1,4 @@
-"""A proxy of the tests' own: absolute addresses and CONNECT, all of them led to one port of this machine.
+"""A proxy for tests: absolute URLs and CONNECT, all passed to one local port.
 
 `python tests/shell/proxy.py PORT` runs one as a process of its own, which prints its port, then a line per request.
 """

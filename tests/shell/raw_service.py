@@ -1,4 +1,4 @@
-"""A path of the service that has no record: it makes tasks, and its answers are scripted by tests."""
+"""A path of the service without a record: it creates tasks, with responses scripted by tests."""
 
 import json
 import urllib.parse
@@ -13,7 +13,7 @@ PATH: Final = "/v1/general/ai-multi-shot"
 
 @attrs.define
 class RawService:
-    """Makes a task for each create that takes effect; each has ended when it is queried.
+    """Creates a task for each create that takes effect; each has ended when it is queried.
 
     Attributes:
         creates: what answers creates in place of the truth, in turn.

@@ -1,4 +1,4 @@
-"""A server of raw bytes: a test determines its answers, and where they break off."""
+"""A server of raw bytes: a test determines its responses, and where they break off."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ class Stub:
 
 
 def answer(status: int, body: object = b"", **headers: str) -> bytes:
-    """A well-formed answer; what is no bytes is sent as JSON."""
+    """A well-formed response; a body that is not bytes is sent as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     fields = {"Content-Length": str(len(content)), "Content-Type": "application/json", "Connection": "close"}
     fields |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -87,7 +87,7 @@ async def serve(respond: Callable[[Seen], Answer]) -> AsyncIterator[Stub]:
 
 
 def script(*answers: Answer | Callable[[Seen], Answer]) -> Callable[[Seen], Answer]:
-    """Gives one answer after the other; the last one for ever."""
+    """Sends one response after the other, and repeats the last one."""
     left = list(answers)
 
     def respond(seen: Seen) -> Answer:

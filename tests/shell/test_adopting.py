@@ -1,4 +1,4 @@
-"""`if_exists="adopt"`: a task that is there is taken as it is, before anything is sent."""
+"""`if_exists="adopt"`: an existing task is adopted before anything is sent."""
 
 import asyncio
 from pathlib import Path
@@ -12,8 +12,8 @@ from tests.shell.conftest import ClientMaker
 from tests.shell.stub import serve
 
 
-async def test_what_is_there_is_not_sent(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """A second run over the same ids costs no create, and gets the same tasks, finished or not."""
+async def test_existing_tasks_are_not_sent(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """A second run over the same ids sends no create, and gets the same tasks, finished or not."""
     first = await make_client().image_to_video(image, external_task_id="job-1")
     again = await make_client().submit(ImageToVideo(image, external_task_id="job-1"), if_exists="adopt")
     assert again.task_id == first.task_id
@@ -23,8 +23,8 @@ async def test_what_is_there_is_not_sent(make_client: ClientMaker, image: Path, 
     assert emulator.ledger.requests["create"] == 1
 
 
-async def test_what_is_there_takes_no_slot(make_client: ClientMaker, image: Path) -> None:
-    """With every slot taken and others in line, an adopted task waits for none."""
+async def test_an_adopted_task_waits_for_no_slot(make_client: ClientMaker, image: Path) -> None:
+    """With all slots taken and other creates in line, an adopted task does not wait."""
     client = make_client(concurrency=1)
     first = await client.image_to_video(image, external_task_id="job-1")
     waiting = asyncio.ensure_future(client.image_to_video(image))
@@ -36,7 +36,7 @@ async def test_what_is_there_takes_no_slot(make_client: ClientMaker, image: Path
 
 
 async def test_an_adopted_task_counts_until_it_ends(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """A task of another client that runs still fills a place of the account, and gives it back at its end."""
+    """A running task of another client takes a slot of the account until it ends."""
     await make_client().image_to_video(image, external_task_id="job-1")
     client = make_client(concurrency=1)
     adopted = await client.submit(ImageToVideo(image, external_task_id="job-1"), if_exists="adopt")
@@ -46,14 +46,16 @@ async def test_an_adopted_task_counts_until_it_ends(make_client: ClientMaker, im
     assert emulator.ledger.peak() == 1
 
 
-async def test_what_is_not_there_is_made(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """An id that nothing has makes a new task."""
+async def test_an_unknown_id_creates_a_task(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """An id without a task creates one."""
     handle = await make_client().submit(ImageToVideo(image, external_task_id="job-2"), if_exists="adopt")
     assert (handle.external_task_id, emulator.ledger.created) == ("job-2", 1)
 
 
-async def test_nothing_is_sent_where_nobody_can_tell(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """A look-up that never gets the service's word ends with what came; nothing is sent."""
+async def test_nothing_is_sent_after_a_failed_look_up(
+    make_client: ClientMaker, image: Path, emulator: Emulator
+) -> None:
+    """A look-up that the service never answers raises the last error; nothing is sent."""
     emulator.faults.add(Fault.gateway(502), on="query")
     with pytest.raises(BadResponse, match="HTTP 502"):
         await make_client(retry=Retry(budget=20)).submit(
@@ -62,8 +64,8 @@ async def test_nothing_is_sent_where_nobody_can_tell(make_client: ClientMaker, i
     assert emulator.ledger.requests["create"] == 0
 
 
-async def test_what_this_client_made_needs_no_look_up(make_client: ClientMaker, image: Path) -> None:
-    """On a service that shows a task late and refuses no duplicates: submitted concurrently or again, one is paid."""
+async def test_own_tasks_need_no_look_up(make_client: ClientMaker, image: Path) -> None:
+    """A client pays once for an id, concurrently or again, even if the service shows tasks late."""
     service = OtherService(asyncio.get_running_loop().time, visible_after=5)
     async with serve(service) as stub:
         client = make_client(base_url=stub.base_url)
@@ -75,8 +77,8 @@ async def test_what_this_client_made_needs_no_look_up(make_client: ClientMaker, 
     assert (handles, service.paid) == (["image2video:1000"] * 4, 1)
 
 
-async def test_a_doubt_is_for_all_who_asked_at_once(make_client: ClientMaker, image: Path) -> None:
-    """Where the first of them ends in doubt, the others send nothing; a later call may."""
+async def test_a_doubt_is_shared_by_concurrent_calls(make_client: ClientMaker, image: Path) -> None:
+    """If the first of several concurrent calls ends in doubt, the others send nothing; a later call may."""
     service = OtherService(asyncio.get_running_loop().time, creates=[None], visible_after=1000)
     async with serve(service) as stub:
         client = make_client(base_url=stub.base_url)
@@ -93,8 +95,8 @@ async def test_a_doubt_is_for_all_who_asked_at_once(make_client: ClientMaker, im
         assert (await adopt(), service.paid) == ("image2video:1000", 1)
 
 
-async def test_what_a_cancelled_caller_makes_is_waited_for(make_client: ClientMaker, image: Path) -> None:
-    """A create that goes on without its caller, its answer lost, is taken as the result, not sent beside."""
+async def test_a_cancelled_callers_create_is_adopted(make_client: ClientMaker, image: Path) -> None:
+    """A create that continues after its caller was cancelled is adopted, not sent again."""
     service = OtherService(asyncio.get_running_loop().time, creates=[None], visible_after=5)
     async with serve(service) as stub:
         client = make_client(base_url=stub.base_url)
@@ -106,10 +108,8 @@ async def test_what_a_cancelled_caller_makes_is_waited_for(make_client: ClientMa
     assert (again.reference, service.paid) == ("image2video:1000", 1)
 
 
-async def test_one_id_asked_for_twice_at_once_holds_one_slot(
-    make_client: ClientMaker, image: Path, emulator: Emulator
-) -> None:
-    """Two creates with one id: the second is refused and joins the first, and gives its slot back."""
+async def test_one_id_submitted_twice_holds_one_slot(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """Of two creates with one id, the refused second one adopts the first one's task and frees its slot."""
     client = make_client(concurrency=2)
     # However late the second one's picture is read: an id that was answered before is an older task's.
     emulator.faults.add(Fault.delay(1, after_effect=True), on="create", at=1)

@@ -29,7 +29,7 @@ ELEMENT: dict[str, Any] = {"element_description": "small blue robot", "reference
 
 @pytest.fixture
 def robot() -> dict[str, Any]:
-    """What an element is made of: pictures of the disk."""
+    """Pictures of which an element is created."""
     listed = {"frontal_image": IMAGES / "cat.png", "refer_images": [IMAGES / "rocket.jpg"]}
     return {"element_name": "robot", **ELEMENT, "element_image_list": listed}
 
@@ -46,7 +46,7 @@ async def clip(client: KlingClient, image: Path, **more: Any) -> Video:
 async def test_a_voice_is_made_used_and_deleted(
     client: KlingClient, image: Path, robot: dict[str, Any], emulator: Emulator
 ) -> None:
-    """It serves in a video and in an element as it came; once it is deleted, the service does not know it."""
+    """A voice works in a video and an element as returned; after its deletion the service refuses it."""
     handle = await client.create_voice("narrator", voice_url=SPEECH)
     task = await handle
     [voice] = task.voices
@@ -66,7 +66,7 @@ async def test_a_voice_is_made_used_and_deleted(
 
 
 async def test_a_voice_of_an_earlier_video(client: KlingClient, image: Path, emulator: Emulator) -> None:
-    """A video of a task is given as it is, and sent as its id."""
+    """The video of a task is accepted as it is, and sent as its id."""
     video = await clip(client, image)
     task = await (await client.create_voice("narrator", video=video))
     assert task.status is TaskStatus.SUCCEED
@@ -87,7 +87,7 @@ async def test_voices_are_listed_and_attached(make_client: ClientMaker) -> None:
 
 
 async def test_a_voice_whose_answer_is_lost(client: KlingClient, emulator: Emulator) -> None:
-    """It is found by its external id: one is made, one is paid."""
+    """A voice whose response was lost is found by its external id, created once and paid once."""
     emulator.faults.add(Fault.reset(after_effect=True), on="create", at=1)
     task = await (await client.create_voice("narrator", voice_url=SPEECH))
     assert [voice.voice_name for voice in task.voices] == ["narrator"]
@@ -100,7 +100,7 @@ async def test_a_voice_whose_answer_is_lost(client: KlingClient, emulator: Emula
 async def test_an_element_is_made_used_and_deleted(
     client: KlingClient, image: Path, robot: dict[str, Any], emulator: Emulator
 ) -> None:
-    """It is made of files for nothing, serves in a video as it came, and is said to be deleted once it is."""
+    """An element is created from files for free, works in a video as returned, and can be deleted."""
     task = await (await client.create_element(**robot, tag_list=["o_102"]))
     [element] = task.elements
     assert (element.element_name, element.reference_type) == ("robot", "image_refer")
@@ -114,7 +114,7 @@ async def test_an_element_is_made_used_and_deleted(
 
 
 async def test_an_element_of_a_video(client: KlingClient) -> None:
-    """An address is enough."""
+    """An element can be created from the URL of a video."""
     request = CreateElement(
         "robot",
         element_description="small blue robot",
@@ -129,7 +129,7 @@ async def test_an_element_of_a_video(client: KlingClient) -> None:
 
 
 async def test_presets(client: KlingClient, image: Path) -> None:
-    """They come page by page or all at once, and serve as own ones do; they cannot be deleted."""
+    """Presets come page by page or all at once, work like the user's own, and cannot be deleted."""
     voices = await client.preset_voices(page_size=2)
     assert [voice async for voice in client.preset_voices()] == voices
     assert len({voice.voice_id for voice in voices}) == len(voices) > 2
@@ -147,7 +147,7 @@ async def test_presets(client: KlingClient, image: Path) -> None:
 
 
 async def test_faces_of_an_earlier_video(client: KlingClient, image: Path, emulator: Emulator) -> None:
-    """The video of a task is given as it is; the session and the faces come at once, for 0.05 units."""
+    """The video of a task is accepted as it is; session and faces are returned at once, for 0.05 units."""
     video = await clip(client, image)
     before = emulator.ledger.charged
     faces = await client.identify_faces(video)
@@ -161,7 +161,7 @@ async def test_faces_of_an_earlier_video(client: KlingClient, image: Path, emula
 
 @pytest.mark.parametrize("fault", [Fault.reset(after_effect=True), Fault.gateway(504, after_effect=True)], ids=str)
 async def test_faces_whose_answer_is_lost(client: KlingClient, emulator: Emulator, fault: Fault) -> None:
-    """It may be paid, and nothing finds it: the call is not sent again."""
+    """A call whose response was lost may be paid and cannot be looked up, so it is not sent again."""
     emulator.faults.add(fault, on="call", at=1)
     with pytest.raises(CallInDoubt, match=r"identify-face.*0\.05 units") as caught:
         await client.identify_faces(video_url="https://files.example/clip.mp4")
@@ -174,8 +174,8 @@ async def test_faces_whose_answer_is_lost(client: KlingClient, emulator: Emulato
 # -------------------------------------------------------------------------------------------------- mistakes
 
 
-async def test_what_is_wrong_is_said_at_once(client: KlingClient, emulator: Emulator, tmp_path: Path) -> None:
-    """All problems together, with their fields, and nothing is sent; what is no file is not generated."""
+async def test_all_problems_are_reported_at_once(client: KlingClient, emulator: Emulator, tmp_path: Path) -> None:
+    """All problems are reported together, with their fields; nothing is sent, and `generate` needs a file."""
     with pytest.raises(InvalidRequest, match="4 problems") as caught:
         await client.create_element(
             "x" * 21,

@@ -1,4 +1,4 @@
-"""Sound from words and for videos, from the call to the file: followed, saved, listed, attached, refused, recovered."""
+"""Sound from text and for videos: followed, saved, listed, attached, refused, recovered."""
 
 import io
 from collections.abc import Callable, Coroutine
@@ -67,7 +67,7 @@ async def test_sound_from_words(client: KlingClient, emulator: Emulator, tmp_pat
 
 
 async def test_sound_for_a_video(client: KlingClient, emulator: Emulator, tmp_path: Path) -> None:
-    """The video of an earlier task is given as it is; the name of a file says whether it or its sound is meant."""
+    """The video of a task is accepted as it is; the suffix of a file name selects the video or its sound."""
     [video] = (await (await client.text_to_video("a cat", duration=10))).videos
     handle = await client.video_to_audio(video, sound_effect_prompt="purring", bgm_prompt="a waltz", asmr_mode=True)
     assert emulator.ledger.entries[-1].parameters == {
@@ -86,14 +86,14 @@ async def test_sound_for_a_video(client: KlingClient, emulator: Emulator, tmp_pa
 
 
 async def test_a_dubbed_video_can_be_given_again(client: KlingClient) -> None:
-    """What one task made is good for the next one."""
+    """The result of one task is accepted by the next one."""
     [video] = (await (await client.video_to_audio(video_url=CLIP))).videos
     task = await (await client.submit(VideoToAudio(video)))
     assert task.status is TaskStatus.SUCCEED
 
 
 async def test_all_files(client: KlingClient, tmp_path: Path) -> None:
-    """`save_all` gives everything that a task made, each called after it; the same again is refused."""
+    """`save_all` saves all results of a task, named after it; a second call is refused."""
     handles = [await submit(client) for submit in EACH.values()]
     for handle, suffixes in zip(handles, ([".mp3", ".wav"], [".mp4", ".mp3", ".wav"]), strict=True):
         paths = await handle.save_all(tmp_path / "out")
@@ -105,7 +105,7 @@ async def test_all_files(client: KlingClient, tmp_path: Path) -> None:
 
 
 async def test_generate_to_a_name_of_sound(client: KlingClient, emulator: Emulator, tmp_path: Path) -> None:
-    """From the request to the file; a second run finds the file, and pays nothing."""
+    """`generate` saves the sound; a second run finds the file, and pays nothing."""
     target = tmp_path / "cat.wav"
     assert await client.generate(VideoToAudio(video_url=CLIP), target) == target
     assert codec_and_seconds(target)[0] == "pcm_s16le"
@@ -116,7 +116,7 @@ async def test_generate_to_a_name_of_sound(client: KlingClient, emulator: Emulat
 
 @pytest.mark.parametrize("endpoint", EACH)
 async def test_listed_and_attached(make_client: ClientMaker, endpoint: str) -> None:
-    """The task is in its own endpoint's list, and another process goes on with it by its reference or its own id."""
+    """A task is in its endpoint's list, and another process attaches it by reference or external id."""
     client = make_client()
     handle = await EACH[endpoint](client)
     assert [task.reference async for task in client.tasks(endpoint)] == [handle.reference]
@@ -129,7 +129,7 @@ async def test_listed_and_attached(make_client: ClientMaker, endpoint: str) -> N
 
 @pytest.mark.parametrize("endpoint", EACH)
 async def test_a_lost_answer_is_found_by_its_id(make_client: ClientMaker, emulator: Emulator, endpoint: str) -> None:
-    """Where the connection breaks off after the task was made, it is looked up, and paid once."""
+    """A task whose response was lost is looked up by its external id, and paid once."""
     emulator.faults.add(Fault.reset(after_effect=True), on="create", times=1)
     task = await (await EACH[endpoint](make_client()))
     assert task.status is TaskStatus.SUCCEED
@@ -158,14 +158,14 @@ async def test_bad_input(client: KlingClient, emulator: Emulator, request_: Any,
 
 
 async def test_the_service_judges_ids(client: KlingClient, emulator: Emulator) -> None:
-    """An id unknown to the client is sent; the service's refusal is raised, and nothing was made."""
+    """An unknown id is sent; the service's refusal is raised, and no task is created."""
     with pytest.raises(RequestRefused, match="Video id not found: 8"):
         await client.video_to_audio(video_id="8")
     assert emulator.ledger.created == 0
 
 
 async def test_an_old_video_warns_at_the_callers_line(client: KlingClient, emulator: Emulator) -> None:
-    """What the service keeps for less than two days more is sent with a warning."""
+    """A result that the service deletes in less than two days is sent with a warning."""
     [video] = (await (await client.text_to_video("a cat"))).videos
     assert isinstance(video, Video)
     assert video.created_at is not None

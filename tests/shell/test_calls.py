@@ -1,4 +1,4 @@
-"""Calls that fail in passing, tokens that are refused, answers that are garbage."""
+"""Transient failures, refused tokens and invalid responses."""
 
 import asyncio
 import email.utils
@@ -42,7 +42,7 @@ HTML = b"<html><h1>502 Bad Gateway</h1></html>"
 
 
 class Service:
-    """Creates get one list of answers, queries the other; the last of each for ever."""
+    """Creates get one list of responses, queries the other; the last of each is repeated."""
 
     def __init__(self, creates: list[Answer], queries: list[Answer]) -> None:
         self.answers = {"POST": script(*creates), "GET": script(*queries)}
@@ -68,8 +68,8 @@ PASSING = [
 
 
 @pytest.mark.parametrize("failure", PASSING)
-async def test_a_failing_poll_is_no_failing_task(make_client: ClientMaker, image: Path, failure: Answer) -> None:
-    """Whatever fails in passing while waiting, four times in a row, the task is waited for."""
+async def test_a_failing_poll_does_not_fail_the_task(make_client: ClientMaker, image: Path, failure: Answer) -> None:
+    """Four transient failures in a row, of any kind, do not end the wait for a task."""
     service = Service([task_answer()], [failure] * 4 + [task_answer("processing"), failure, task_answer("succeed")])
     async with serve(service) as stub:
         handle = await make_client(base_url=stub.base_url).image_to_video(image)
@@ -77,8 +77,8 @@ async def test_a_failing_poll_is_no_failing_task(make_client: ClientMaker, image
     assert service.calls == {"POST": 1, "GET": 7}
 
 
-async def test_not_found_is_patience_for_five_minutes(make_client: ClientMaker, image: Path) -> None:
-    """A service that is slow to show a new task is waited for; later the same answer means TaskNotFound."""
+async def test_not_found_is_transient_for_five_minutes(make_client: ClientMaker, image: Path) -> None:
+    """The response "not found" is retried for a new task; after five minutes it raises TaskNotFound."""
     loop = asyncio.get_running_loop()
     missing = refusal(400, 1201, "Task not found by id/external id: 1")
     service = Service(
@@ -98,7 +98,7 @@ async def test_not_found_is_patience_for_five_minutes(make_client: ClientMaker, 
 
 
 async def test_an_unknown_status_raises(make_client: ClientMaker, image: Path) -> None:
-    """A status word that is not documented ends the wait; it never loops."""
+    """An undocumented status ends the wait with an error."""
     async with serve(Service([task_answer()], [task_answer("paused")])) as stub:
         handle = await make_client(base_url=stub.base_url).image_to_video(image)
         with pytest.raises(UnknownStatus, match="'paused'") as caught:
@@ -107,7 +107,7 @@ async def test_an_unknown_status_raises(make_client: ClientMaker, image: Path) -
 
 
 async def test_a_permanent_refusal_of_a_poll_ends_the_wait(make_client: ClientMaker, image: Path) -> None:
-    """A revoked key ends the wait with its own error and the reference, after two refusals that may pass."""
+    """A revoked key ends the wait with its error and the reference, after two refusals that may be transient."""
     refused = refusal(401, 1002, "api key not found")
     service = Service([task_answer()], [refused, refused, task_answer("processing"), refused])
     async with serve(service) as stub:
@@ -120,7 +120,7 @@ async def test_a_permanent_refusal_of_a_poll_ends_the_wait(make_client: ClientMa
 
 @pytest.mark.parametrize("code", [1003, 1004])
 async def test_a_token_refused_once_is_renewed_once(make_client: ClientMaker, code: int) -> None:
-    """1003 and 1004 make a new token and one more try; a second refusal is an error that speaks of the clock."""
+    """1003 and 1004 cause one retry with a new token; a second refusal is an error that mentions the clock."""
     tokens: list[str] = []
 
     def once(seen: Seen) -> Answer:
@@ -138,7 +138,7 @@ async def test_a_token_refused_once_is_renewed_once(make_client: ClientMaker, co
 
 
 async def test_many_calls_renew_one_token(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fifty calls that learn at once that their token is refused make one new one."""
+    """Fifty concurrent calls whose token is refused create one new token."""
     made: list[auth.Token] = []
     really_mint = auth.mint
 
@@ -156,7 +156,7 @@ async def test_many_calls_renew_one_token(make_client: ClientMaker, monkeypatch:
 
 
 async def test_a_wrong_date_spoils_no_more_than_one_token(make_client: ClientMaker) -> None:
-    """A refusal with a wrong Date, then the right one: the same call goes through, and so do those after it."""
+    """After a refusal with a wrong Date and one with the right Date, the same call and later ones succeed."""
     dates = [EPOCH + 7200, EPOCH, EPOCH]
 
     def respond(seen: Seen) -> Answer:
@@ -176,7 +176,7 @@ async def test_a_wrong_date_spoils_no_more_than_one_token(make_client: ClientMak
 
 
 async def test_a_clock_that_is_set_right_later_is_followed(make_client: ClientMaker) -> None:
-    """An offset that was used is dropped once the machine's clock is right: later tokens are good again."""
+    """The clock offset is dropped once the machine's clock is right: later tokens are valid."""
     wrong_by = -3600.0
 
     def respond(seen: Seen) -> Answer:
@@ -197,14 +197,14 @@ async def test_a_clock_that_is_set_right_later_is_followed(make_client: ClientMa
 
 
 async def test_without_a_date_the_error_says_so(make_client: ClientMaker) -> None:
-    """Where answers carry no Date, the error about a refused token has no clock to compare with."""
+    """If responses have no Date, the error about a refused token says that the clock could not be compared."""
     async with serve(lambda _: refusal(401, 1003)) as stub:
         with pytest.raises(TokenTimeError, match="carries no Date"):
             await make_client(base_url=stub.base_url).get_task("image2video:1")
 
 
 async def test_a_token_is_renewed_before_it_expires(make_client: ClientMaker, emulator: Emulator) -> None:
-    """A client that lives for hours never sends an expired token."""
+    """A client that runs for hours never sends an expired token."""
     tokens: list[str] = []
 
     def respond(seen: Seen) -> Answer:
@@ -225,10 +225,10 @@ async def test_a_token_is_renewed_before_it_expires(make_client: ClientMaker, em
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
-async def test_a_wrong_clock_is_corrected_and_said_once(
+async def test_a_wrong_clock_is_corrected_with_one_warning(
     make_client: ClientMaker, image: Path, caplog: pytest.LogCaptureFixture, minutes: int
 ) -> None:
-    """A machine whose clock is ten minutes off works all the same, with one warning, also of calls made at once."""
+    """A clock that is ten minutes off is corrected, with one warning, also for concurrent calls."""
     time_of_day = wall()
     client = make_client(clock=lambda: time_of_day() + 60 * minutes)
     if minutes < 0:  # an expired token: the service sees the end of its half hour
@@ -242,20 +242,20 @@ async def test_a_wrong_clock_is_corrected_and_said_once(
 
 
 async def test_plain_keys_are_sent_as_they_are(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """An API key goes into the header verbatim and works for the whole job."""
+    """An API key goes into the header verbatim."""
     handle = await make_client(api_key=emulator.api_key).image_to_video(image)
     assert (await handle).status is TaskStatus.SUCCEED
 
 
 async def test_a_key_of_the_wrong_region(make_client: ClientMaker, image: Path) -> None:
-    """A key that the host does not know: the message names the other region's host."""
+    """The error for a key that the host does not accept names the other region's host."""
     with pytest.raises(AuthenticationError, match=r"api-beijing\.klingai\.com") as caught:
         await make_client(api_key="api-key-kling-of-another-region").image_to_video(image)
     assert caught.value.code == 1002
 
 
 async def test_get_task_retries_and_gives_up(make_client: ClientMaker) -> None:
-    """`get_task` retries what fails in passing, for `retry.budget` seconds, and names the task in the error."""
+    """`get_task` retries transient failures for `retry.budget` seconds; its error names the task."""
     loop = asyncio.get_running_loop()
     async with serve(script(None, refusal(500, 5000), task_answer("processing"))) as stub:
         task = await make_client(base_url=stub.base_url).get_task("image2video:1")
@@ -269,7 +269,7 @@ async def test_get_task_retries_and_gives_up(make_client: ClientMaker) -> None:
 
 
 async def test_a_redirect_is_not_followed(make_client: ClientMaker) -> None:
-    """Credentials do not travel across a redirect of the API."""
+    """Credentials are not sent across a redirect of the API."""
     async with serve(lambda _: b"") as elsewhere:
         moved = answer(302, b"", Location=f"{elsewhere.base_url}/v1/videos/image2video/1")
         async with serve(lambda _: moved) as stub:
@@ -278,8 +278,8 @@ async def test_a_redirect_is_not_followed(make_client: ClientMaker) -> None:
         assert elsewhere.seen == []
 
 
-async def test_nobody_listens(make_client: ClientMaker, image: Path) -> None:
-    """A create that never reached the service is retried; the error advises what to check, and nothing is in doubt."""
+async def test_a_refused_connection(make_client: ClientMaker, image: Path) -> None:
+    """A create without a connection is retried; its error names what to check, and nothing is in doubt."""
     async with serve(lambda _: b"") as stub:
         gone = stub.base_url
     with pytest.raises(ConnectionFailed, match="check the network and base_url"):
@@ -294,14 +294,14 @@ async def test_the_list_is_one_iterator(client: KlingClient, image: Path) -> Non
 
 
 @pytest.mark.parametrize("arguments", [{"endpoint": "nope"}, {"page_size": 0}, {"page_size": 501}, {"page_size": True}])
-async def test_the_list_refuses_what_the_service_would(client: KlingClient, arguments: dict[str, object]) -> None:
+async def test_the_list_checks_its_arguments(client: KlingClient, arguments: dict[str, object]) -> None:
     """Page sizes beyond 1 to 500 and unknown endpoints are refused before a request."""
     with pytest.raises(InvalidRequest):
         await anext(aiter(client.tasks(**{"endpoint": "image2video", **arguments})))  # type: ignore[arg-type]  # wrong on purpose
 
 
 async def test_queue_deadline(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """A create that waits for a slot for too long is not sent, and its error says so."""
+    """A create that waits too long for a slot is not sent, and its error says so."""
     client = make_client(concurrency=1, queue_deadline=20)
     await client.image_to_video(image)
     with pytest.raises(QueueTimeout, match="queue_deadline"):
@@ -312,8 +312,8 @@ async def test_queue_deadline(make_client: ClientMaker, image: Path, emulator: E
 # --------------------------------------------------------------------------------------------- creates in doubt
 
 
-class LosesAnswers:
-    """A service that makes a task, or not, and then sends `failures` instead of its answers."""
+class LostResponses:
+    """A service that creates a task, or not, and then sends `failures` instead of its responses."""
 
     def __init__(self, *failures: Answer, effect: bool = True) -> None:
         self.tasks: dict[str, str] = {}
@@ -343,8 +343,8 @@ LOST = [None, refusal(500, 5000), answer(502, HTML), answer(504, HTML), refusal(
 
 @pytest.mark.parametrize("lost", LOST)
 async def test_a_lost_answer_is_looked_up_not_paid_again(make_client: ClientMaker, image: Path, lost: Answer) -> None:
-    """When the answer to create is lost, the task is found by its external id and nothing is sent again."""
-    service = LosesAnswers(lost)
+    """After a lost response to create, the task is found by its external id; nothing is sent again."""
+    service = LostResponses(lost)
     async with serve(service) as stub:
         handle = await make_client(base_url=stub.base_url).image_to_video(image)
         assert (await handle).status is TaskStatus.SUCCEED
@@ -355,7 +355,7 @@ async def test_a_create_that_never_arrived_is_sent_again_with_the_same_id(
     make_client: ClientMaker, image: Path
 ) -> None:
     """When look-ups over `settle` seconds find nothing, the same external id is sent again."""
-    service = LosesAnswers(None, effect=False)
+    service = LostResponses(None, effect=False)
     async with serve(service) as stub:
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -365,8 +365,8 @@ async def test_a_create_that_never_arrived_is_sent_again_with_the_same_id(
     assert (service.creates, len(service.tasks)) == (2, 1)
 
 
-async def test_doubt_that_nothing_ends(make_client: ClientMaker, image: Path) -> None:
-    """When nothing is found out for `retry.budget` seconds, CreateInDoubt carries a reference that works later."""
+async def test_a_doubt_that_is_not_settled(make_client: ClientMaker, image: Path) -> None:
+    """If nothing is found for `retry.budget` seconds, CreateInDoubt has a reference that works later."""
     service = Service([None], [None])
     async with serve(service) as stub:
         with pytest.raises(CreateInDoubt) as caught:
@@ -377,7 +377,7 @@ async def test_doubt_that_nothing_ends(make_client: ClientMaker, image: Path) ->
 
 
 async def test_an_id_of_a_task_just_made_is_a_conflict(make_client: ClientMaker, emulator: Emulator) -> None:
-    """However young it is, a task that this client has made is that of the earlier request, and not of the next one."""
+    """A task that this client created is a conflict for the next request with its id, however young it is."""
     client = make_client()
     cat = await client.submit(TextToVideo("a cat", external_task_id="order-7"))
     with pytest.raises(ExternalTaskIdConflict, match="older task") as caught:
@@ -388,7 +388,7 @@ async def test_an_id_of_a_task_just_made_is_a_conflict(make_client: ClientMaker,
 
 
 async def test_an_id_of_an_old_task_is_a_conflict(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """A user's own id that an older task has: the conflict names that task, nothing is adopted unless requested."""
+    """An external id of an older task is a conflict that names the task, which is adopted only on request."""
     client = make_client()
     first = await client.image_to_video(image, external_task_id="job-1")
     await asyncio.sleep(60)
@@ -404,7 +404,7 @@ async def test_an_id_of_an_old_task_is_a_conflict(make_client: ClientMaker, imag
 async def test_a_refused_create_says_that_nothing_was_created(
     client: KlingClient, image: Path, emulator: Emulator
 ) -> None:
-    """The service's refusal comes with its code and request id, and gives the slot back."""
+    """A refusal has the service's code and request id, and frees the slot."""
     for _ in range(6):
         with pytest.raises(KlingError, match="nothing was created") as caught:
             await client.image_to_video(image, prompt="to be refused")
@@ -414,7 +414,7 @@ async def test_a_refused_create_says_that_nothing_was_created(
 
 
 async def test_a_full_account_is_waited_for(make_client: ClientMaker, image: Path) -> None:
-    """1303 is no failure: tasks wait their turn when the account runs fewer than `concurrency`."""
+    """1303 is not a failure: creates wait while the account runs fewer than `concurrency` tasks."""
     async with Emulator(render=False, speed=1.0, concurrency=2, clock=wall()) as small:
         client = make_client(base_url=small.base_url, concurrency=5)
         handles = await asyncio.gather(*(client.image_to_video(image) for _ in range(6)))
@@ -424,11 +424,11 @@ async def test_a_full_account_is_waited_for(make_client: ClientMaker, image: Pat
         assert small.ledger.refused[1303] <= 20
 
 
-async def test_a_cancelled_create_is_brought_to_its_end(
+async def test_a_cancelled_create_is_settled(
     make_client: ClientMaker, image: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A caller cancelled while his create is in doubt: it is settled in the background, and its slot comes back."""
-    service = LosesAnswers(None)
+    """If a caller is cancelled while a create is in doubt, it is settled in the background and its slot freed."""
+    service = LostResponses(None)
     async with serve(service) as stub:
         client = make_client(base_url=stub.base_url, concurrency=1)
         creating = asyncio.ensure_future(client.image_to_video(image, external_task_id="job-1"))
@@ -446,7 +446,7 @@ async def test_a_cancelled_create_is_brought_to_its_end(
 async def test_a_create_cancelled_in_line_sends_nothing(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """A caller cancelled while it waits for a slot leaves no trace."""
+    """A create that is cancelled while waiting for a slot is not sent."""
     client = make_client(concurrency=1)
     first = await client.image_to_video(image)
     waiting = asyncio.ensure_future(client.image_to_video(image))
@@ -467,7 +467,7 @@ _HEADS = st.sampled_from(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(head=_HEADS, body=st.binary(max_size=200))
 def test_garbage_on_the_wire_gives_a_kling_error(head: bytes, body: bytes) -> None:
-    """Whatever bytes a server sends, a call ends, in a task or a KlingError."""
+    """Any bytes that a server sends end a call with a task or a KlingError."""
 
     async def ask() -> Task | KlingError:
         async with serve(lambda _: head + body) as stub:
@@ -487,8 +487,8 @@ def test_garbage_on_the_wire_gives_a_kling_error(head: bytes, body: bytes) -> No
     assert isinstance(outcome, Task | BadResponse | ConnectionFailed | KlingError)
 
 
-async def test_an_answer_without_end_is_cut_off(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that is larger than any page is refused, not read into memory."""
+async def test_an_endless_response_is_refused(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A response larger than any page is refused, not read into memory."""
     monkeypatch.setattr("kling_async.io.transport.ANSWER_BYTES", 1000)
     async with serve(lambda _: answer(200, b" " * 2000)) as stub:
         with pytest.raises(BadResponse, match="larger than"):
@@ -497,7 +497,7 @@ async def test_an_answer_without_end_is_cut_off(make_client: ClientMaker, monkey
 
 @pytest.mark.parametrize("budget", [0.0, 10.0, 45.0])
 async def test_the_last_attempt_begins_when_the_budget_ends(make_client: ClientMaker, budget: float) -> None:
-    """A call that keeps failing is made once more at the end of its budget, and not after it."""
+    """A failing call is tried a last time at the end of its budget, and not after it."""
     loop = asyncio.get_running_loop()
     times: list[float] = []
 
@@ -514,7 +514,7 @@ async def test_the_last_attempt_begins_when_the_budget_ends(make_client: ClientM
 
 
 async def test_the_date_header_is_read(make_client: ClientMaker) -> None:
-    """The service's clock is learned from its Date header."""
+    """The service's clock is read from its Date header."""
     date = email.utils.formatdate(EPOCH + 7200, usegmt=True)
     async with serve(
         lambda _: answer(200, {"code": 0, "data": {"task_id": "1", "task_status": "failed"}}, Date=date)
@@ -525,7 +525,7 @@ async def test_the_date_header_is_read(make_client: ClientMaker) -> None:
 
 
 async def test_a_timeout_keeps_the_services_words(make_client: ClientMaker, image: Path) -> None:
-    """TaskTimeout and CreateInDoubt carry the last answer of the service: code, request id and message."""
+    """TaskTimeout and CreateInDoubt have the code, request id and message of the service's last response."""
     down = refusal(500, 5000, "Internal database down")
     async with serve(Service([task_answer()], [down])) as stub:
         handle = await make_client(base_url=stub.base_url, polling=Polling(deadline=60)).image_to_video(image)
@@ -539,8 +539,8 @@ async def test_a_timeout_keeps_the_services_words(make_client: ClientMaker, imag
         assert (doubtful.value.code, doubtful.value.request_id) == (5000, "r-1")
 
 
-async def test_news_about_another_task_is_not_believed(make_client: ClientMaker, image: Path) -> None:
-    """An answer about another task than the queried one is ignored."""
+async def test_a_response_about_another_task_is_ignored(make_client: ClientMaker, image: Path) -> None:
+    """A response about another task than the queried one is ignored."""
     queries: list[Answer] = [task_answer("succeed", task_id="777"), task_answer("succeed", task_id="1")]
     async with serve(Service([task_answer(task_id="1")], queries)) as stub:
         handle = await make_client(base_url=stub.base_url).image_to_video(image)
@@ -548,7 +548,7 @@ async def test_news_about_another_task_is_not_believed(make_client: ClientMaker,
 
 
 async def test_the_refused_keep_their_place_in_line(make_client: ClientMaker) -> None:
-    """Creates that a full account refused are sent again in the order in which they came."""
+    """Creates that a full account refused are sent again in their original order."""
     async with Emulator(render=False, speed=1.0, concurrency=1, clock=wall()) as small:
         client = make_client(base_url=small.base_url, concurrency=8)
         names = [f"job-{number}" for number in range(5)]

@@ -1,4 +1,4 @@
-"""Calls without a task: one that charges is never sent twice where it may have been done; others are repeated."""
+"""Calls without a task: one that charges is not repeated if it may have taken effect; others are."""
 
 import asyncio
 import errno
@@ -61,7 +61,7 @@ LOST: dict[str, Answer] = {
 
 @pytest.mark.parametrize("name", LOST)
 async def test_a_lost_answer(make_client: ClientMaker, name: str) -> None:
-    """Any answer that is not the service's own: sent once, and the error contains what may have been paid."""
+    """A call whose response is not the service's is sent once; the error contains what may have been paid."""
     async with serve(script(LOST[name], SPOKEN)) as stub:
         with pytest.raises(CallInDoubt, match="may have been done, and be billed") as caught:
             await make_client(base_url=stub.base_url).submit(HELLO)
@@ -82,7 +82,7 @@ def _wall() -> float:
 
 @pytest.mark.parametrize("busy", [refusal(429, 1302), refusal(429, 1303)])
 async def test_a_service_that_is_too_busy(make_client: ClientMaker, busy: Answer) -> None:
-    """If the service itself reports a transient refusal without effect, the call is repeated."""
+    """A transient refusal of the service, which has no effect, is retried."""
     async with serve(script(busy, busy, SPOKEN)) as stub:
         speech = await make_client(base_url=stub.base_url).submit(HELLO)
     assert (len(stub.seen), speech.final_unit_deduction) == (3, Decimal("0.05"))
@@ -92,7 +92,7 @@ async def test_a_service_that_is_too_busy(make_client: ClientMaker, busy: Answer
     ("refused", "error"), [(refusal(429, 1102), InsufficientBalance), (refusal(400, 1201, "Voice"), RequestRefused)]
 )
 async def test_a_refusal(make_client: ClientMaker, refused: Answer, error: type[KlingError]) -> None:
-    """The service's own no is the end: nothing was done."""
+    """A refusal of the service is final."""
     async with serve(script(refused, SPOKEN)) as stub:
         with pytest.raises(error):
             await make_client(base_url=stub.base_url).submit(HELLO)
@@ -100,7 +100,7 @@ async def test_a_refusal(make_client: ClientMaker, refused: Answer, error: type[
 
 
 async def test_speech_that_failed(make_client: ClientMaker) -> None:
-    """The service's own word that it made no speech is an answer: nothing is in doubt."""
+    """The service's report of failed speech is a response: nothing is in doubt."""
     failed = answer(200, {"code": 0, "data": {"task_status": "failed", "task_status_msg": "too loud"}})
     async with serve(script(failed, SPOKEN)) as stub:
         with pytest.raises(ContentRefused, match="too loud"):
@@ -109,10 +109,10 @@ async def test_speech_that_failed(make_client: ClientMaker) -> None:
 
 
 @pytest.mark.parametrize("call", [HELLO, COSTS])
-async def test_what_never_left_is_repeated(
+async def test_refused_connections_are_retried(
     make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch, call: Any
 ) -> None:
-    """A connection that is refused before the first byte is tried again, also for what charges."""
+    """A connection that is refused before the first byte is retried, also for a call that charges."""
     async with serve(lambda _: SPOKEN if call is HELLO else PACKS) as stub:
         loop = asyncio.get_running_loop()
         connect, left = loop.create_connection, [1, 2]
@@ -129,8 +129,8 @@ async def test_what_never_left_is_repeated(
     assert (len(stub.seen), left) == (1, [])
 
 
-async def test_nothing_is_in_doubt_that_never_left(make_client: ClientMaker) -> None:
-    """Where no connection is ever made the error says so, and nothing may have been paid."""
+async def test_nothing_is_in_doubt_without_a_connection(make_client: ClientMaker) -> None:
+    """If no connection is ever made, the error says so, and nothing may have been paid."""
     client = make_client(base_url="http://127.0.0.1:9")
     with pytest.raises(ConnectionFailed) as caught:
         await client.submit(HELLO)
@@ -138,15 +138,15 @@ async def test_nothing_is_in_doubt_that_never_left(make_client: ClientMaker) -> 
 
 
 @pytest.mark.parametrize("name", ["closed", "garbage", "5000", "page 502"])
-async def test_what_charges_nothing_is_repeated(make_client: ClientMaker, name: str) -> None:
-    """A read is repeated until it is answered."""
+async def test_free_calls_are_retried(make_client: ClientMaker, name: str) -> None:
+    """A read is retried until it is answered."""
     async with serve(script(LOST[name], LOST[name], PACKS)) as stub:
         assert await make_client(base_url=stub.base_url).submit(COSTS) == ()
     assert [seen.path for seen in stub.seen] == ["/account/costs?start_time=1&end_time=2"] * 3
 
 
-async def test_a_question_that_is_refused(make_client: ClientMaker) -> None:
-    """A refusal ends a question at once."""
+async def test_a_read_that_is_refused(make_client: ClientMaker) -> None:
+    """A refusal ends a read at once."""
     async with serve(script(refusal(400, 1201), PACKS)) as stub:
         with pytest.raises(RequestRefused):
             await make_client(base_url=stub.base_url).submit(COSTS)
@@ -154,7 +154,7 @@ async def test_a_question_that_is_refused(make_client: ClientMaker) -> None:
 
 
 async def test_all_problems_at_once(client: KlingClient, emulator: Emulator) -> None:
-    """What the documentation forbids is refused before anything is sent, all of it."""
+    """All violations of the documentation are reported before anything is sent."""
     with pytest.raises(InvalidRequest) as caught:
         await client.text_to_speech("", voice_id="", voice_language="english", voice_speed=3)  # type: ignore[arg-type]  # wrong on purpose
     assert [problem.field for problem in caught.value.problems] == [
@@ -167,14 +167,14 @@ async def test_all_problems_at_once(client: KlingClient, emulator: Emulator) -> 
 
 
 @pytest.mark.parametrize("options", [{"strict": False}, {"deadline": 5}, {"if_exists": "adopt"}])
-async def test_options_are_of_tasks(client: KlingClient, options: dict[str, Any]) -> None:
-    """An option that would change nothing is a mistake."""
+async def test_task_options_are_refused(client: KlingClient, options: dict[str, Any]) -> None:
+    """An option that has no effect on a call is refused."""
     with pytest.raises(TypeError, match="a TextToSpeech makes no task and takes no options"):
         await client.submit(HELLO, **options)
 
 
 async def test_a_cancelled_caller(make_client: ClientMaker, caplog: pytest.LogCaptureFixture) -> None:
-    """A call that is cancelled under way may have been done, which is logged; one that never began is not."""
+    """A call cancelled after it was sent may have taken effect, which is logged; one not sent is not logged."""
 
     async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -198,7 +198,7 @@ async def test_a_cancelled_caller(make_client: ClientMaker, caplog: pytest.LogCa
 
 
 async def test_closing_the_client(make_client: ClientMaker) -> None:
-    """A call under way ends in doubt when the client is closed; one that comes after is refused."""
+    """A running call ends in doubt when the client is closed; a later call is refused."""
 
     async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -217,7 +217,7 @@ async def test_closing_the_client(make_client: ClientMaker) -> None:
 
 
 async def test_no_secret_shows(make_client: ClientMaker) -> None:
-    """A key that something echoes is in no message."""
+    """A key that the service echoes is in no message."""
     secret = "secret-key-that-nobody-may-see-0123456789"
     async with serve(lambda seen: refusal(502, 777, f"{seen.headers['authorization']}")) as stub:
         with pytest.raises(CallInDoubt) as caught:

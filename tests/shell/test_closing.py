@@ -1,4 +1,4 @@
-"""Closing a client at work: all waiters are notified, nothing keeps running, nothing is left behind."""
+"""Closing a busy client: all waiters are notified, and nothing keeps running or is left behind."""
 
 import asyncio
 from pathlib import Path
@@ -37,7 +37,7 @@ async def test_a_stalled_download_is_woken(
     *,
     borrowed: bool,
 ) -> None:
-    """`save` and `stream` that wait for a silent host get ClientClosed at once; what came is kept."""
+    """`save` and `stream` on a silent host raise ClientClosed at once; the received bytes are kept."""
     loop = asyncio.get_running_loop()
     async with aiohttp.ClientSession() as session:
         client = make_client(session=session if borrowed else None)
@@ -62,7 +62,7 @@ async def test_a_stalled_download_is_woken(
 
 
 async def test_close_goes_on_when_its_caller_is_cancelled(make_client: ClientMaker, image: Path) -> None:
-    """A `close` that is cancelled while a create is in doubt comes to its end; calling again waits for that."""
+    """A `close` cancelled during a create in doubt still completes; a second call waits for it."""
     async with serve(lambda seen: None if seen.method == "POST" else task_answer()) as stub:
         client = make_client(base_url=stub.base_url)
         waiter = asyncio.ensure_future(client.attach("image2video:1").wait())
@@ -78,7 +78,7 @@ async def test_close_goes_on_when_its_caller_is_cancelled(make_client: ClientMak
 
 @pytest.mark.parametrize("rounds", range(6))
 async def test_close_right_after_a_submit(make_client: ClientMaker, rounds: int) -> None:
-    """A create that is closed before its first byte ends at once, with ClientClosed in place of CancelledError."""
+    """A create that is closed before its first byte raises ClientClosed, not CancelledError."""
     async with serve(lambda _: task_answer()) as stub:
         client = make_client(base_url=stub.base_url, on_intent=lambda _: asyncio.sleep(100))
         creating = asyncio.ensure_future(client.image_to_video("https://example.com/a.png"))
@@ -92,7 +92,7 @@ async def test_close_right_after_a_submit(make_client: ClientMaker, rounds: int)
 
 
 async def test_a_submit_cancelled_while_the_client_closes(client: KlingClient, image: Path, emulator: Emulator) -> None:
-    """A cancelled submit raises CancelledError only; the reference of its doubt is kept."""
+    """A cancelled submit raises only CancelledError; the reference of its doubt is kept."""
     emulator.faults.add(Fault.delay(60), on="create")
     creating = asyncio.ensure_future(client.image_to_video(image))
     await asyncio.sleep(1)
@@ -107,7 +107,7 @@ async def test_a_submit_cancelled_while_the_client_closes(client: KlingClient, i
 async def test_an_unsent_create_without_a_waiter_leaves_no_doubt(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """Its caller was cancelled, the service refused it in passing, and closing came before it was sent again."""
+    """A create whose caller is cancelled, refused for now and not sent again before closing leaves no doubt."""
     emulator.faults.add(Fault.error(1302).delayed(3), on="create")
     client = make_client(retry=Retry(first=100, maximum=100))
     creating = asyncio.ensure_future(client.image_to_video(image))
@@ -121,7 +121,7 @@ async def test_an_unsent_create_without_a_waiter_leaves_no_doubt(
 
 
 async def test_no_create_goes_on_when_all_are_closed(client: KlingClient, image: Path, emulator: Emulator) -> None:
-    """Creates in doubt have been reported by then, so no part that is closed next is still needed."""
+    """Creates in doubt are reported before the parts they need are closed."""
     emulator.faults.add(Fault.delay(60), on="create")
     creating = asyncio.ensure_future(client.image_to_video(image))
     await asyncio.sleep(1)
@@ -132,7 +132,7 @@ async def test_no_create_goes_on_when_all_are_closed(client: KlingClient, image:
 
 
 async def test_close_sends_nothing_again(client: KlingClient, image: Path, emulator: Emulator) -> None:
-    """A create that is refused in passing while the client closes is not sent again."""
+    """A create refused for now while the client closes is not sent again."""
     emulator.faults.add(Fault.error(1302).delayed(3), on="create")
     creating = asyncio.ensure_future(client.image_to_video(image))
     await asyncio.sleep(1)
@@ -145,7 +145,7 @@ async def test_close_sends_nothing_again(client: KlingClient, image: Path, emula
 async def test_two_clients_save_to_one_file(
     make_client: ClientMaker, image: Path, tmp_path: Path, emulator: Emulator
 ) -> None:
-    """A second save to the same file is refused also when it is another client's, or another process's."""
+    """A second save to the same file is refused, also from another client or process."""
     handles = [await client.image_to_video(image) for client in (make_client(), make_client())]
     await asyncio.gather(*handles)
     emulator.faults.add(Fault.stall(share=0.5, seconds=20), on="file", at=1)
@@ -171,7 +171,7 @@ async def test_an_attached_task_blocks_no_submit(make_client: ClientMaker, image
 async def test_a_lost_answer_does_not_hold_up_the_others(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """While one create is in doubt, the others open all slots."""
+    """While one create is in doubt, all other slots are usable."""
     emulator.faults.add(Fault.reset(after_effect=True), on="create", at=1)
     client = make_client(concurrency=5)
     handles = await asyncio.wait_for(asyncio.gather(*(client.image_to_video(image) for _ in range(5))), 20)
@@ -180,7 +180,7 @@ async def test_a_lost_answer_does_not_hold_up_the_others(
 
 
 async def test_a_lent_session_that_raises_for_status(make_client: ClientMaker, image: Path) -> None:
-    """The `raise_for_status` of a session passed in does not hide the service's errors."""
+    """`raise_for_status` of a borrowed session does not hide the service's errors."""
     async with serve(lambda _: refusal(429, 1102)) as stub, aiohttp.ClientSession(raise_for_status=True) as session:
         with pytest.raises(InsufficientBalance):
             await make_client(base_url=stub.base_url, session=session).image_to_video(image)
@@ -188,7 +188,7 @@ async def test_a_lent_session_that_raises_for_status(make_client: ClientMaker, i
 
 
 async def test_a_lent_session_that_is_closed(make_client: ClientMaker, image: Path) -> None:
-    """A closed session passed in raises at once; nothing is in doubt, since nothing was sent."""
+    """A closed borrowed session raises at once; nothing is in doubt, since nothing was sent."""
     loop = asyncio.get_running_loop()
     async with serve(lambda _: answer(200, b"")) as stub, aiohttp.ClientSession() as session:
         client = make_client(base_url=stub.base_url, session=session)
@@ -225,7 +225,7 @@ def test_a_handle_on_another_loop_is_a_clear_error() -> None:
 async def test_more_paths_that_are_refused_at_once(
     client: KlingClient, image: Path, tmp_path: Path, occupied: str
 ) -> None:
-    """Names that are too long, dangling links and blocked part files are refused before waiting."""
+    """Too long names, dangling links and blocked part files are refused before waiting."""
     (tmp_path / "dangling.mp4").symlink_to(tmp_path / "nowhere")
     (tmp_path / "blocked.mp4.part").mkdir()
     handle = await client.image_to_video(image)
@@ -244,7 +244,7 @@ async def test_an_existing_name_in_a_directory(client: KlingClient, image: Path,
 
 
 async def test_a_part_that_is_linked_to_a_video_is_left_alone(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """A crash between linking and unlinking leaves the part as a second name of the video: that is never cut short."""
+    """A part that a crash left as a second name of the video is not truncated."""
     first = await (await client.image_to_video(image)).save(tmp_path / "a.mp4")
     content = first.read_bytes()
     (tmp_path / "b.mp4.part").hardlink_to(first)

@@ -1,4 +1,4 @@
-"""What the environment gives: keys as containers and people leave them, addresses, proxies, the limit of open files."""
+"""Configuration from the environment: keys, base URLs, proxies, the limit of open files."""
 
 import logging
 import resource
@@ -15,7 +15,7 @@ KEY = "key-that-no-log-shows"
 
 @pytest.mark.parametrize("value", [f'"{KEY}"', f"'{KEY}'", f" {KEY}", f"{KEY}\r", f'" Bearer {KEY}"', f"\ufeff{KEY}"])
 def test_keys_in_quotes_or_blanks_are_mended(value: str, caplog: pytest.LogCaptureFixture) -> None:
-    """`docker --env-file` keeps quotes and blanks: they are left out with a warning that does not show the key."""
+    """Quotes and blanks around a key, as `docker --env-file` keeps them, are removed with a warning without the key."""
     assert credentials_from(None, None, None, {"KLING_API_KEY": value}) == ApiKey(KEY)
     assert credentials_from(value, None, None, {}) == ApiKey(KEY)
     assert "KLING_API_KEY: blanks or quotes" in caplog.text
@@ -24,8 +24,8 @@ def test_keys_in_quotes_or_blanks_are_mended(value: str, caplog: pytest.LogCaptu
     assert KEY not in caplog.text
 
 
-def test_a_key_as_it_should_be_gives_no_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """Nor does one read from a file to its end of line."""
+def test_a_valid_key_gives_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """A valid key gives no warning, even with a trailing newline."""
     assert credentials_from(f"{KEY}\n", None, None, {}) == ApiKey(KEY)
     assert not caplog.records
 
@@ -38,14 +38,14 @@ def test_a_variable_of_quotes_only_is_not_set() -> None:
 
 @pytest.mark.parametrize("key", [5, b"key", ["key"], object()])
 def test_a_key_of_another_type(key: object) -> None:
-    """It is an error of the configuration, which is a ValueError too."""
+    """A key of another type is a ConfigurationError, which is a ValueError too."""
     with pytest.raises(ConfigurationError, match="api_key must be text") as caught:
         KlingClient(api_key=key)  # type: ignore[arg-type]  # wrong on purpose
     assert isinstance(caught.value, ValueError)
 
 
 def test_an_address_in_quotes_is_mended(caplog: pytest.LogCaptureFixture) -> None:
-    """As keys are."""
+    """Quotes and blanks around a base URL are removed, as with keys."""
     assert base_url_from(None, {"KLING_BASE_URL": '"https://api.example/"'}) == "https://api.example"
     assert "KLING_BASE_URL" in caplog.text
 
@@ -54,7 +54,7 @@ def test_an_address_in_quotes_is_mended(caplog: pytest.LogCaptureFixture) -> Non
     "address", [5, b"https://a", "http://a:0", "http://a:99999", "https://a b", "https://\u00fc.example", []]
 )
 def test_an_address_that_cannot_be_used(address: object) -> None:
-    """It is refused when the client is made, not when the first video is paid for."""
+    """An unusable base URL is refused when the client is created."""
     with pytest.raises(ConfigurationError, match="base_url"):
         base_url_from(address, {})  # type: ignore[arg-type]  # wrong on purpose
 
@@ -71,21 +71,23 @@ def test_an_address_that_cannot_be_used(address: object) -> None:
         ("http://localhost:8000", False),
     ],
 )
-def test_cleartext_warns_unless_it_stays_here(address: str, *, warns: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """What counts is whether the host is this machine, not how its name begins."""
+def test_cleartext_warns_unless_the_host_is_local(
+    address: str, *, warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Cleartext HTTP warns unless the host is local, which does not depend on a prefix of its name."""
     base_url_from(address, {})
     assert ("unencrypted" in caplog.text) == warns
 
 
 def test_an_invalid_proxy_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the client is made, without the password in it."""
+    """An invalid proxy is refused when the client is created, without its password in the error."""
     monkeypatch.setenv("HTTPS_PROXY", "http://u:secret@proxy:port")
     with pytest.raises(ConfigurationError, match=r"^HTTPS_PROXY cannot be read") as caught:
         KlingClient(api_key="k")
     assert "secret" not in str(caught.value)
 
 
-def test_a_proxy_that_is_not_spoken_warns(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unsupported_proxy_warns(caplog: pytest.LogCaptureFixture) -> None:
     """SOCKS proxies are ignored, with a log record."""
     assert proxies_from({"ALL_PROXY": "socks5://u:secret@127.0.0.1:1"}).by_scheme == {}
     assert "ALL_PROXY is not used" in caplog.text
@@ -96,7 +98,7 @@ def test_a_proxy_that_is_not_spoken_warns(caplog: pytest.LogCaptureFixture) -> N
 def test_limits_above_that_of_open_files_warn(
     soft: int, warnings: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Once, when the client is made, with both numbers."""
+    """Limits above that of open files are logged once per client, with both numbers."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
     KlingClient(api_key="k", concurrency=100, downloads=20)
     found = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
@@ -105,6 +107,6 @@ def test_limits_above_that_of_open_files_warn(
 
 
 def test_a_system_without_a_limit_of_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Windows has no module to query the limit."""
+    """On Windows, which cannot report a limit of open files, there is no warning."""
     monkeypatch.setitem(sys.modules, "resource", None)
     warn_of_file_limit(10**6)

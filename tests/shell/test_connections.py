@@ -1,4 +1,4 @@
-"""Connections that are kept, and sessions that are lent: neither costs a task."""
+"""Kept connections and borrowed sessions do not cost a task."""
 
 import asyncio
 import gzip
@@ -17,8 +17,8 @@ from tests.shell.stub import Seen, answer, serve, task_answer
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
-class Stammering:
-    """A service behind a proxy that repeats the first answer to a create, on a connection that stays.
+class RepeatingService:
+    """A service behind a proxy that repeats the first response to a create, on a kept connection.
 
     Its tasks do not say which external id they have, as those of the service itself.
     """
@@ -39,9 +39,9 @@ class Stammering:
         return [once] * (2 if seen.method == "POST" and self.service.posts == 1 else 1)
 
 
-async def test_an_answer_too_many_is_not_taken(make_client: ClientMaker, image: Path) -> None:
-    """The next create goes out on a connection of its own: both get their own tasks."""
-    stammering = Stammering()
+async def test_a_surplus_response_is_not_used(make_client: ClientMaker, image: Path) -> None:
+    """The next create uses a new connection, so both creates get their own tasks."""
+    stammering = RepeatingService()
     async with serve_keeping(stammering) as stammering.service.base_url:
         client = make_client(base_url=stammering.service.base_url)
         first = await client.image_to_video(image)
@@ -51,9 +51,9 @@ async def test_an_answer_too_many_is_not_taken(make_client: ClientMaker, image: 
         await client.close()
 
 
-async def test_an_answer_too_many_on_a_lent_session(make_client: ClientMaker, image: Path) -> None:
-    """Where a lent session takes it all the same, a create in doubt comes of it, not another one's task."""
-    stammering = Stammering()
+async def test_a_surplus_response_on_a_lent_session(make_client: ClientMaker, image: Path) -> None:
+    """A surplus response on a borrowed session puts a create in doubt, not into another create's task."""
+    stammering = RepeatingService()
     async with serve_keeping(stammering) as stammering.service.base_url, aiohttp.ClientSession() as session:
         client = make_client(base_url=stammering.service.base_url, session=session)
         await client.image_to_video(image)
@@ -63,9 +63,9 @@ async def test_an_answer_too_many_on_a_lent_session(make_client: ClientMaker, im
         await client.close()
 
 
-async def test_the_name_of_a_task_is_kept(make_client: ClientMaker, image: Path) -> None:
-    """A service that does not repeat the external id takes it from neither the handle nor the finished task."""
-    stammering = Stammering()
+async def test_the_external_id_is_kept(make_client: ClientMaker, image: Path) -> None:
+    """Handle and finished task keep an external id that the service does not repeat."""
+    stammering = RepeatingService()
     async with serve_keeping(stammering) as stammering.service.base_url:
         client = make_client(base_url=stammering.service.base_url)
         handle = await client.image_to_video(image, external_task_id="job-1")
@@ -77,8 +77,8 @@ async def test_the_name_of_a_task_is_kept(make_client: ClientMaker, image: Path)
 # ---------------------------------------------------------------------------------------------- lent sessions
 
 
-async def test_a_lent_session_that_unpacks_nothing(make_client: ClientMaker, image: Path) -> None:
-    """The service's answers are unpacked all the same: what was accepted is no doubt."""
+async def test_a_lent_session_without_decompression(make_client: ClientMaker, image: Path) -> None:
+    """Responses are decompressed even if a borrowed session does not, so an accepted create is not in doubt."""
     packed = gzip.compress(task_answer().partition(b"\r\n\r\n")[2])
     async with (
         serve(lambda _: answer(200, packed, Content_Encoding="gzip")) as stub,
@@ -93,7 +93,7 @@ async def test_a_lent_session_that_unpacks_nothing(make_client: ClientMaker, ima
 async def test_a_hook_that_raises(
     make_client: ClientMaker, image: Path, moment: str, kind: type[Exception], arrived: int
 ) -> None:
-    """Whatever a lent session's hook raises: what may be paid for is named, and what was not sent ends at once."""
+    """If a borrowed session's hook raises, a create that may be paid has a reference; an unsent one ends."""
 
     async def broken(*_: object) -> None:
         raise LookupError

@@ -1,4 +1,4 @@
-"""Creates of the current generation that go wrong: one task is paid, or it is in doubt, and then the error names it."""
+"""Failing creates of the current generation: one task is paid, or a doubt names what may be."""
 
 import asyncio
 from pathlib import Path
@@ -44,14 +44,14 @@ def clip(model: str = TURBO, **options: Any) -> current.TextToVideo:
 
 
 def lose(emulator: Emulator, at: int = 1, fault: str = "reset") -> None:
-    """Loses the answer to a create that took effect."""
+    """Loses the response to a create that took effect."""
     emulator.faults.add(LOST[fault], on="create", at=at)
 
 
 @pytest.mark.parametrize("fault", LOST)
 @pytest.mark.parametrize("gap", [0, 20, 59])
 async def test_a_lost_answer_is_looked_up(kling: KlingClient, emulator: Emulator, fault: str, gap: float) -> None:
-    """However late the task shows within a minute, it is the one that is paid."""
+    """A task that becomes visible within a minute is found, and paid once."""
     emulator.account.visible_after = gap
     lose(emulator, fault=fault)
     task = await (await kling.submit(clip()))
@@ -59,16 +59,16 @@ async def test_a_lost_answer_is_looked_up(kling: KlingClient, emulator: Emulator
     assert task.external_task_id == emulator.ledger.entries[0].external_task_id
 
 
-async def test_what_shows_later_than_two_minutes_is_paid_once(kling: KlingClient, emulator: Emulator) -> None:
-    """The same id is sent again, which the service refuses: the first task lives, and is taken."""
+async def test_a_task_visible_after_two_minutes_is_paid_once(kling: KlingClient, emulator: Emulator) -> None:
+    """The service refuses the same id when it is sent again, and the first task is adopted."""
     emulator.account.visible_after = 200
     lose(emulator)
     await (await kling.submit(clip()))
     assert (emulator.ledger.created, emulator.ledger.requests["create"]) == (1, 2)
 
 
-async def test_what_never_arrived_is_sent_again(kling: KlingClient, emulator: Emulator) -> None:
-    """Once two minutes of answers have shown that there is no such task."""
+async def test_a_create_that_never_arrived_is_sent_again(kling: KlingClient, emulator: Emulator) -> None:
+    """A create is sent again after two minutes of look-ups that find no task."""
     emulator.faults.add(Fault.reset(), on="create", at=1)
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -79,7 +79,7 @@ async def test_what_never_arrived_is_sent_again(kling: KlingClient, emulator: Em
 
 
 async def test_an_id_of_an_older_task_is_a_conflict(kling: KlingClient, emulator: Emulator) -> None:
-    """With the older task's reference; adopted, it is the result. One of another generation is a conflict as well."""
+    """An older task's id is a conflict with its reference, or is adopted; another generation's is a conflict too."""
     old = await kling.submit(clip(external_task_id="job-1"))
     legacy = await kling.text_to_video("a cat", external_task_id="job-2")
     await asyncio.sleep(30)
@@ -93,7 +93,7 @@ async def test_an_id_of_an_older_task_is_a_conflict(kling: KlingClient, emulator
 
 
 async def test_a_wrong_host_is_named_and_nothing_is_paid(kling: KlingClient, emulator: Emulator) -> None:
-    """A page in place of an answer is never read; the client stops, and the error contains the address."""
+    """A page in place of a response ends the call, with an error that contains the URL."""
     emulator.account.legacy_only = True
     with pytest.raises(KlingError) as caught:
         await kling.submit(clip())
@@ -113,19 +113,19 @@ def forgetful(emulator: Emulator) -> Emulator:
 
 
 async def one(kling: KlingClient, **options: Any) -> TaskHandle:
-    """A task of the new model."""
+    """A request for the new model."""
     with pytest.warns(CapabilityWarning):
         return await kling.submit(clip(NEW, **options))
 
 
 async def doubt(kling: KlingClient) -> CreateInDoubt:
-    """What a create of the new model ends in."""
+    """The CreateInDoubt of a create of the new model."""
     (error,) = await doubts(kling, 1)
     return error
 
 
 async def doubts(kling: KlingClient, count: int) -> list[CreateInDoubt]:
-    """What creates of the new model end in, at once."""
+    """The CreateInDoubts of concurrent creates of the new model."""
     with pytest.warns(CapabilityWarning):
         ended = await asyncio.gather(*(kling.submit(clip(NEW)) for _ in range(count)), return_exceptions=True)
     errors = [error for error in ended if isinstance(error, CreateInDoubt)]
@@ -133,21 +133,21 @@ async def doubts(kling: KlingClient, count: int) -> list[CreateInDoubt]:
     return errors
 
 
-async def test_a_dropped_id_is_said_once(
+async def test_a_dropped_id_is_logged_once(
     kling: KlingClient, forgetful: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its task is followed by its own id, and is not taken to be found by the external id."""
+    """A task whose external id was dropped is followed by its task id, and has no external id."""
     handles = [await one(kling), await one(kling)]
     assert [handle.external_task_id for handle in handles] == [None, None]
-    said = [record for record in caplog.records if getattr(record, "kling_event", "") == "external_id_dropped"]
-    assert len(said) == 1
-    assert "/text-to-video/kling-4.0" in said[0].getMessage()
+    logged = [record for record in caplog.records if getattr(record, "kling_event", "") == "external_id_dropped"]
+    assert len(logged) == 1
+    assert "/text-to-video/kling-4.0" in logged[0].getMessage()
     assert isinstance(await handles[0], Task)
     assert forgetful.ledger.created == 2
 
 
 async def test_the_only_task_that_fits_is_taken(kling: KlingClient, forgetful: Emulator) -> None:
-    """Where it is known that ids are dropped: a task that is not followed, made since the create was sent."""
+    """If the path drops ids, the only matching task that was created since and is not followed is adopted."""
     first = await one(kling)
     lose(forgetful, at=1)
     second = await one(kling)
@@ -159,7 +159,7 @@ async def test_the_only_task_that_fits_is_taken(kling: KlingClient, forgetful: E
 async def test_several_that_fit_are_a_doubt_that_names_them(
     kling: KlingClient, make_client: ClientMaker, forgetful: Emulator
 ) -> None:
-    """Nothing is sent again; the caller sees which tasks it may be."""
+    """If several tasks match, nothing is sent again, and the error lists them."""
     await one(kling)
     lose(forgetful, at=1)
     waits = asyncio.ensure_future(doubt(kling))
@@ -173,7 +173,7 @@ async def test_several_that_fit_are_a_doubt_that_names_them(
 
 
 async def test_none_that_fits_is_a_doubt(kling: KlingClient, forgetful: Emulator) -> None:
-    """A send that never arrived is not repeated there: a twin would not be refused."""
+    """If the path drops ids, a create without a matching task is not sent again, since it could be paid twice."""
     await one(kling)
     forgetful.faults.add(Fault.reset(), on="create", at=1)
     await doubt(kling)
@@ -181,7 +181,7 @@ async def test_none_that_fits_is_a_doubt(kling: KlingClient, forgetful: Emulator
 
 
 async def test_two_lost_answers_at_once_are_not_mixed_up(kling: KlingClient, forgetful: Emulator) -> None:
-    """Neither takes what may be the other's."""
+    """Neither of two concurrent creates adopts a task that may be the other's."""
     await one(kling)
     forgetful.faults.add(Fault.reset(after_effect=True), on="create", at=1)
     forgetful.faults.add(Fault.reset(), on="create", at=2)
@@ -189,25 +189,23 @@ async def test_two_lost_answers_at_once_are_not_mixed_up(kling: KlingClient, for
     assert forgetful.ledger.created == 2
 
 
-async def test_a_path_that_is_not_known_is_never_paid_twice(kling: KlingClient, forgetful: Emulator) -> None:
-    """The first answer of a new path is lost: a task that may be ours keeps it from being sent again."""
+async def test_an_unknown_path_is_never_paid_twice(kling: KlingClient, forgetful: Emulator) -> None:
+    """After a lost first response of a path, a task that matches keeps the create from being sent again."""
     lose(forgetful)
     error = await doubt(kling)
     assert f"tasks:{forgetful.ledger.entries[0].task_id}" in str(error)
     assert forgetful.ledger.created == 1
 
 
-async def test_a_path_that_is_not_known_is_sent_again_where_nothing_was_made(
-    kling: KlingClient, forgetful: Emulator
-) -> None:
-    """No task of that time can be ours, so that the second one is the first."""
+async def test_an_unknown_path_without_a_matching_task_is_sent_again(kling: KlingClient, forgetful: Emulator) -> None:
+    """After a lost first response of a path, a create without a matching task is sent again."""
     forgetful.faults.add(Fault.reset(), on="create", at=1)
     await one(kling)
     assert forgetful.ledger.created == 1
 
 
 async def test_another_generations_refusal_is_an_error_of_its_class(kling: KlingClient, emulator: Emulator) -> None:
-    """A model that no path has is refused in the service's words, and nothing is paid."""
+    """An unknown model raises the error class of the service's refusal, and nothing is paid."""
     with pytest.warns(CapabilityWarning), pytest.raises(ApiError, match="model is not supported"):
         await kling.submit(clip("kling-9.0"))
     assert emulator.ledger.created == 0
@@ -216,10 +214,10 @@ async def test_another_generations_refusal_is_an_error_of_its_class(kling: Kling
 # ---------------------------------------------------------------------------------------------- with a journal
 
 
-async def test_a_key_is_paid_once_whatever_happens_to_its_processes(
+async def test_a_key_is_paid_once_across_processes(
     make_client: ClientMaker, emulator: Emulator, tmp_path: Path, image: Path
 ) -> None:
-    """A create whose client is gone is found by the next one, from a picture as well; the key gives the same task."""
+    """A create whose client is gone is found by the next one with the same key, also from a picture."""
     request = current.ImageToVideo(image, model=TURBO, prompt="a cat")
     emulator.faults.add(Fault.delay(600, after_effect=True), on="create", at=1)
     first = make_client(api_key=emulator.api_key, journal=tmp_path / "work.sqlite")
@@ -241,7 +239,7 @@ async def test_a_key_is_paid_once_whatever_happens_to_its_processes(
 async def test_a_journal_of_an_api_key_does_not_stop_a_pair_of_keys(
     make_client: ClientMaker, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """Work whose tasks a client cannot query is left to another one; the rest is recovered."""
+    """Recovery skips tasks that a client cannot query, and recovers the rest."""
     first = make_client(api_key=emulator.api_key, journal=tmp_path / "work.sqlite")
     await first.submit(clip(), key="current")
     await first.text_to_video("a cat")
@@ -253,10 +251,10 @@ async def test_a_journal_of_an_api_key_does_not_stop_a_pair_of_keys(
 
 
 @pytest.mark.parametrize("later", [0, 8 * 3600])
-async def test_what_was_sent_by_a_clock_that_was_ahead_is_paid_once(
+async def test_a_create_sent_by_a_clock_ahead_is_paid_once(
     make_client: ClientMaker, forgetful: Emulator, tmp_path: Path, later: float
 ) -> None:
-    """The clock is right when a new process looks, at once or hours later: a doubt names what may be ours."""
+    """If the sender's clock was ahead, a new process raises a doubt that lists the matching tasks."""
     now, journal = wall(), tmp_path / "work.sqlite"
     forgetful.faults.add(Fault.reset(after_effect=True), on="create", at=1)
     forgetful.faults.add(Fault.reset(), on="query")
@@ -272,8 +270,8 @@ async def test_what_was_sent_by_a_clock_that_was_ahead_is_paid_once(
     assert forgetful.ledger.created == 1
 
 
-async def test_a_clock_that_is_set_back_while_it_is_looked_up(make_client: ClientMaker, emulator: Emulator) -> None:
-    """What was made when the clock was an hour ahead is no older task, and is not paid for again."""
+async def test_a_clock_that_is_set_back_during_a_look_up(make_client: ClientMaker, emulator: Emulator) -> None:
+    """A task created while the clock was ahead is not taken for an older one, and is paid once."""
     now, ahead = wall(), [3600.0]
     kling = make_client(api_key=emulator.api_key, clock=lambda: now() + ahead[0])
     lose(emulator)

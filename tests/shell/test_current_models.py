@@ -1,4 +1,4 @@
-"""Models of the current generation: the methods that each has, and which clients may use them."""
+"""Models of the current generation: their methods, and the clients that may use them."""
 
 import inspect
 from pathlib import Path
@@ -20,7 +20,7 @@ def kling(make_client: ClientMaker, emulator: Emulator) -> KlingClient:
 
 
 async def test_from_a_picture_to_a_file(kling: KlingClient, emulator: Emulator, image: Path, tmp_path: Path) -> None:
-    """One line makes a video with the model, and its handle saves it."""
+    """One line creates a video with the model, and its handle saves it."""
     handle = await kling.model("kling-3.0-turbo").image_to_video(first_frame=image, prompt="the cat yawns")
     path = await handle.save(tmp_path / "cat.mp4")
     assert path.stat().st_size > 1000
@@ -29,7 +29,7 @@ async def test_from_a_picture_to_a_file(kling: KlingClient, emulator: Emulator, 
 
 
 def test_each_model_has_the_methods_of_its_paths() -> None:
-    """What the documentation has paths for, and nothing else; of an unknown model nothing is known."""
+    """A model has exactly the methods with a documented path; an unknown model is not restricted."""
     paths: dict[str, set[str]] = {}
     for row in VERIFIED:
         paths.setdefault(row.model, set()).add(row.family.strip("/").replace("-", "_"))
@@ -38,7 +38,7 @@ def test_each_model_has_the_methods_of_its_paths() -> None:
 
 
 async def test_a_missing_method_names_the_models_that_have_it(kling: KlingClient) -> None:
-    """An `AttributeError` names the methods of the model, and the models with that method."""
+    """The `AttributeError` lists the methods of the model, and the models with that method."""
     model: Any = kling.model("kling-3.0-turbo")
     with pytest.raises(AttributeError) as caught:
         _ = model.omni_video
@@ -49,14 +49,14 @@ async def test_a_missing_method_names_the_models_that_have_it(kling: KlingClient
 
 
 @pytest.mark.parametrize("name", [None, 5, b"x", "", " ", [], {}, object(), "a/b", "..", "kling 3.0", "x?y", "\u732b"])
-async def test_what_is_no_name_of_a_model(kling: KlingClient, name: Any) -> None:
-    """What can be no segment of a path is refused at once, as a request with it would be."""
+async def test_an_invalid_model_name(kling: KlingClient, name: Any) -> None:
+    """A name that cannot be a segment of a path is refused at once, as in a request."""
     with pytest.raises(InvalidRequest, match=r"^model: "):
         kling.model(name)
 
 
 async def test_a_method_shows_the_records_parameters_without_the_model(kling: KlingClient) -> None:
-    """In its signature, and in its help."""
+    """Signature and help of a method have the record's parameters, without the model."""
     method = kling.model("kling-3.0").image_to_video
     whole = inspect.signature(current.ImageToVideo).parameters
     assert list(inspect.signature(method).parameters) == [name for name in whole if name != "model"]
@@ -70,7 +70,7 @@ async def test_a_method_shows_the_records_parameters_without_the_model(kling: Kl
 
 @pytest.mark.parametrize("host", ["https://api.klingai.com", "https://API.klingai.com/"])
 async def test_a_host_without_the_current_generation_is_refused(host: str) -> None:
-    """It would answer with a page, after the picture was sent."""
+    """A host that lacks the current generation is refused before anything is sent."""
     async with KlingClient(api_key="key", base_url=host) as kling:
         await refuses(kling, "does not serve the current generation")
 
@@ -82,7 +82,7 @@ async def test_a_pair_of_keys_is_refused(client: KlingClient, emulator: Emulator
 
 
 async def refuses(kling: KlingClient, words: str) -> None:
-    """All ways to the current generation are refused."""
+    """All uses of the current generation are refused."""
     with pytest.raises(ConfigurationError, match=words):
         kling.model("kling-3.0-turbo")
     with pytest.raises(ConfigurationError, match=words):
@@ -97,6 +97,6 @@ async def refuses(kling: KlingClient, words: str) -> None:
 
 @pytest.mark.parametrize("reference", ["tasks:", "tasks:external:", "tasks:1,2", "tasks:external:a,b"])
 async def test_a_reference_names_one_task(kling: KlingClient, reference: str) -> None:
-    """A comma would query two tasks, and an empty id none."""
+    """A reference with a comma or an empty id is refused."""
     with pytest.raises(InvalidReference):
         kling.attach(reference)

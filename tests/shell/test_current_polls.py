@@ -1,4 +1,4 @@
-"""Many tasks of the current generation, few questions: twenty by their ids, or all of a time by a page."""
+"""Polling many tasks of the current generation with few queries: twenty by their ids, or a period by a page."""
 
 import asyncio
 import json
@@ -24,12 +24,12 @@ def kling(make_client: ClientMaker, emulator: Emulator) -> KlingClient:
 
 
 async def submitted(kling: KlingClient, count: int, **options: Any) -> list[TaskHandle]:
-    """So many tasks, at once."""
+    """Submits so many tasks concurrently."""
     model = kling.model(TURBO)
     return list(await asyncio.gather(*(model.text_to_video("a cat", **options) for _ in range(count))))
 
 
-async def test_twenty_tasks_share_each_question(kling: KlingClient, emulator: Emulator) -> None:
+async def test_twenty_tasks_share_each_query(kling: KlingClient, emulator: Emulator) -> None:
     """All waiting tasks are queried with the one that is due, at the cost of one query."""
     handles = await submitted(kling, 20)
     lags = await seen(handles, emulator)
@@ -38,8 +38,8 @@ async def test_twenty_tasks_share_each_question(kling: KlingClient, emulator: Em
     assert sum(lags) / len(lags) < 10
 
 
-async def test_one_task_is_asked_for_by_its_id(kling: KlingClient, emulator: Emulator) -> None:
-    """A page would cost more."""
+async def test_one_task_is_queried_by_its_id(kling: KlingClient, emulator: Emulator) -> None:
+    """A single task is queried by its id, since a page would cost more."""
     (handle,) = await submitted(kling, 1)
     await handle
     assert emulator.ledger.requests["list"] == 0
@@ -47,7 +47,7 @@ async def test_one_task_is_asked_for_by_its_id(kling: KlingClient, emulator: Emu
 
 
 async def test_a_hundred_in_flight_cost_little(make_client: ClientMaker, emulator: Emulator) -> None:
-    """At most 0.3 questions a task, whenever they began, and the lag is that of single questions."""
+    """A hundred tasks cost at most 0.3 queries each, with the lag of single queries."""
     emulator.account.limit = 100
     kling = make_client(api_key=emulator.api_key, concurrency=100)
     model, draws = kling.model("kling-3.0"), random.Random(7)  # noqa: S311  (no secret)
@@ -64,7 +64,7 @@ async def test_a_hundred_in_flight_cost_little(make_client: ClientMaker, emulato
 
 @pytest.mark.slow
 async def test_five_hundred_of_both_generations(make_client: ClientMaker, emulator: Emulator) -> None:
-    """At most 2.1 requests a task, creates included; the lag of both is about the same."""
+    """Tasks cost at most 2.1 requests each, creates included; the lag of both generations is about the same."""
     emulator.account.limit = 500
     kling = make_client(api_key=emulator.api_key, concurrency=500)
     model = kling.model("kling-3.0")
@@ -77,40 +77,40 @@ async def test_five_hundred_of_both_generations(make_client: ClientMaker, emulat
 
 
 async def of_both(kling: KlingClient) -> list[TaskHandle]:
-    """Some long tasks of the current generation, and last one of the legacy one."""
+    """Some long tasks of the current generation, and a legacy one at the end."""
     model = kling.model("kling-3.0")
     handles = [await model.text_to_video("a cat", duration=15) for _ in range(4)]
     return [*handles, await kling.text_to_video("a cat", mode="pro", duration=10)]
 
 
-def questions(emulator: Emulator) -> list[set[str]]:
-    """The ids of each question from now on."""
-    asked: list[set[str]] = []
+def recorded_queries(emulator: Emulator) -> list[set[str]]:
+    """The ids of each query from now on."""
+    requested: list[set[str]] = []
 
     def noted(call: Call) -> bool:
-        asked.append(set(call.key.split(",")))
+        requested.append(set(call.key.split(",")))
         return False
 
     emulator.faults.add(Fault.reset(), on="query", when=noted)
-    return asked
+    return requested
 
 
 @pytest.mark.parametrize("legacy_ids", ["shown", "left out", "refused"])
-async def test_both_generations_share_questions_once_the_account_has_shown_it(
+async def test_both_generations_share_queries_after_a_trial(
     kling: KlingClient, emulator: Emulator, legacy_ids: Literal["shown", "left out", "refused"]
 ) -> None:
-    """One question beside the others is a trial; after one that fails no other is about both generations."""
+    """One extra query is a trial; if it fails, later queries have tasks of one generation only."""
     emulator.account.legacy_ids = legacy_ids
-    asked = questions(emulator)
+    requested = recorded_queries(emulator)
     handles = await of_both(kling)
     legacy = handles[-1]
     tasks = await asyncio.gather(*(handle.wait() for handle in handles))
-    mixed = [ids for ids in asked if legacy.task_id in ids and len(ids) > 1]
+    mixed = [ids for ids in requested if legacy.task_id in ids and len(ids) > 1]
     assert len(mixed) > 1 if legacy_ids == "shown" else len(mixed) == 1
     assert {task.status for task in tasks} == {TaskStatus.SUCCEED}
-    assert {legacy.task_id} in asked, "its own path reports its end"
+    assert {legacy.task_id} in requested, "its own path reports its end"
     assert tasks[-1].final_unit_deduction is not None
-    assert polls(emulator) == len(asked)
+    assert polls(emulator) == len(requested)
 
 
 @pytest.mark.parametrize(
@@ -121,19 +121,19 @@ async def test_both_generations_share_questions_once_the_account_has_shown_it(
         pytest.param(Fault.error(1201), id="1201"),
     ],
 )
-async def test_a_trial_that_fails_delays_nobody(kling: KlingClient, emulator: Emulator, fault: Fault) -> None:
-    """However the service takes ids of both generations, all others are queried as if there had been no trial."""
-    asked = questions(emulator)
+async def test_a_trial_that_fails_delays_no_task(kling: KlingClient, emulator: Emulator, fault: Fault) -> None:
+    """However a trial query fails, all other tasks are queried as if there had been none."""
+    requested = recorded_queries(emulator)
     handles = await of_both(kling)
     legacy = str(handles[-1].task_id)
     emulator.faults.add(fault, on="query", when=lambda call: legacy in call.key and "," in call.key)
     lags = await seen(handles, emulator)
-    assert len([ids for ids in asked if legacy in ids and len(ids) > 1]) == 1
+    assert len([ids for ids in requested if legacy in ids and len(ids) > 1]) == 1
     assert max(lags) < 60
 
 
-async def test_a_task_that_does_not_show_yet_is_no_lost_task(kling: KlingClient, emulator: Emulator) -> None:
-    """For a minute after its create an empty answer proves nothing."""
+async def test_a_task_that_is_not_visible_yet_is_not_lost(kling: KlingClient, emulator: Emulator) -> None:
+    """For a minute after a create, an empty response does not mean that the task is lost."""
     emulator.account.visible_after = 55
     handles = await submitted(kling, 3)
     tasks = await asyncio.gather(*(handle.wait() for handle in handles))
@@ -141,7 +141,7 @@ async def test_a_task_that_does_not_show_yet_is_no_lost_task(kling: KlingClient,
 
 
 async def test_an_unknown_task_is_not_found_and_spoils_no_other(kling: KlingClient, emulator: Emulator) -> None:
-    """One that is left out of two answers is not there; those in the same question end as ever."""
+    """A task missing from two responses raises TaskNotFound; the others in the query end normally."""
     handles = await submitted(kling, 3)
     names = ["tasks:1", "tasks:external:nobodys", *(f"tasks:{handle.task_id}" for handle in handles)]
     other = [kling.attach(name) for name in names]
@@ -152,10 +152,10 @@ async def test_an_unknown_task_is_not_found_and_spoils_no_other(kling: KlingClie
     assert emulator.ledger.created == 3
 
 
-async def test_two_names_of_one_task_share_its_following(
+async def test_two_ids_of_one_task_share_its_polling(
     kling: KlingClient, make_client: ClientMaker, emulator: Emulator
 ) -> None:
-    """Attached by both before anything is known of it, it is queried once, and both handles get every update."""
+    """A task attached by both ids before its first response is queried once, and both handles get every update."""
     (handle,) = await submitted(kling, 1)
     other = make_client(api_key=emulator.api_key)
     by_id, by_own = other.attach(handle.reference), other.attach(f"tasks:external:{handle.external_task_id}")
@@ -170,9 +170,9 @@ async def test_two_names_of_one_task_share_its_following(
     updates = [[task.status async for task in each.updates()] for each in (by_id, by_own)]
     assert updates[0] == updates[1]
     alone = make_client(api_key=emulator.api_key)
-    asked = polls(emulator)
+    requested = polls(emulator)
     emulator.ledger.requests.clear()
-    assert asked <= 14
+    assert requested <= 14
     assert (await alone.attach(handle.reference)).status is TaskStatus.SUCCEED
 
 
@@ -189,8 +189,8 @@ async def test_two_names_of_one_task_share_its_following(
         pytest.param(Fault.stall(share=0.5), id="stall"),
     ],
 )
-async def test_a_broken_answer_ends_no_task(kling: KlingClient, emulator: Emulator, fault: Fault) -> None:
-    """One answer about twenty tasks that is lost, refused, another's or empty: all end as they should, for little."""
+async def test_a_broken_response_ends_no_task(kling: KlingClient, emulator: Emulator, fault: Fault) -> None:
+    """A response about twenty tasks that is lost, refused, another's or empty costs little, and all end normally."""
     emulator.faults.add(fault, on=("query", "list"), at=range(2, 4))
     handles = await submitted(kling, 12)
     tasks = await asyncio.gather(*(handle.wait() for handle in handles))
@@ -198,8 +198,8 @@ async def test_a_broken_answer_ends_no_task(kling: KlingClient, emulator: Emulat
     assert polls(emulator) <= 2 * 12
 
 
-async def test_the_list_of_a_time(kling: KlingClient) -> None:
-    """It goes on by cursor, and can be filtered by status; each task comes once."""
+async def test_the_list_of_a_period(kling: KlingClient) -> None:
+    """The list continues by cursor, can be filtered by status, and yields each task once."""
     early = datetime.fromtimestamp(wall()() - 5, UTC)
     first = await submitted(kling, 7)
     await asyncio.gather(*(handle.wait() for handle in first))
@@ -218,10 +218,10 @@ async def test_the_list_of_a_time(kling: KlingClient) -> None:
     assert await ids(status="failed") == set()
 
 
-async def test_what_a_process_left_is_found_without_a_journal(
+async def test_tasks_of_an_ended_process_are_found_without_a_journal(
     kling: KlingClient, make_client: ClientMaker, emulator: Emulator
 ) -> None:
-    """By the ids that are made for tasks that have none, or by another beginning; the handles are not queried."""
+    """Tasks are found by a prefix of their ids, generated or chosen; their handles are not queried."""
     early = datetime.fromtimestamp(wall()() - 5, UTC)
     ours = await submitted(kling, 2)
     mine = await kling.submit(current.TextToVideo("a cat", model=TURBO, external_task_id="job-1"))
@@ -239,10 +239,8 @@ async def test_what_a_process_left_is_found_without_a_journal(
     assert (await handle).external_task_id == "job-1"
 
 
-async def test_callbacks_tell_of_current_tasks(
-    kling: KlingClient, make_client: ClientMaker, emulator: Emulator
-) -> None:
-    """The newest word counts, by either id; one that is older than what is known changes nothing."""
+async def test_callbacks_about_current_tasks(kling: KlingClient, make_client: ClientMaker, emulator: Emulator) -> None:
+    """The newest callback counts, by either id; an older one than the known state changes nothing."""
     (handle,) = await submitted(kling, 1)
     other = make_client(api_key=emulator.api_key)
     by_own = other.attach(f"tasks:external:{handle.external_task_id}")

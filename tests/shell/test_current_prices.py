@@ -1,4 +1,4 @@
-"""What a request of the current generation costs: the estimate before, and the bill of the service, read by others."""
+"""The price of a request of the current generation: the estimate, and the service's bill."""
 
 import asyncio
 import itertools
@@ -22,7 +22,7 @@ CAT = Path(__file__).parents[2] / "examples" / "images" / "cat.png"
 
 
 def materials(row: Row) -> Iterator[dict[str, Any]]:
-    """What a request of a path is made of, in each way that may change its price."""
+    """The inputs of a request of a path, in each way that may change its price."""
     match row.family:
         case table.TEXT_TO_VIDEO:
             yield {"prompt": "a cat"}
@@ -39,7 +39,7 @@ def materials(row: Row) -> Iterator[dict[str, Any]]:
 
 
 def requests_of(row: Row) -> Iterator[Any]:
-    """All requests of a path that differ in what the price may depend on, as far as the checks let them pass."""
+    """All valid requests of a path that differ in what the price may depend on."""
     records: Any = {each.family: each for each in (
         current.TextToVideo, current.ImageToVideo, current.OmniVideo, current.MotionControl
     )}  # fmt: skip
@@ -56,8 +56,8 @@ def requests_of(row: Row) -> Iterator[Any]:
 
 @pytest.mark.parametrize("row", table.VERIFIED, ids=lambda row: row.path)
 @pytest.mark.filterwarnings("ignore::kling_async.CapabilityWarning")
-async def test_the_bill_is_what_was_said(row: Row) -> None:
-    """For each path, resolution, kind of sound, length and material the service bills what `estimate` said.
+async def test_the_bill_matches_the_estimate(row: Row) -> None:
+    """For each path, resolution, kind of sound, length and input, the service bills what `estimate` returned.
 
     Of what follows a video nothing is said before, and it is billed by the seconds of the result.
     """
@@ -71,10 +71,10 @@ async def test_the_bill_is_what_was_said(row: Row) -> None:
         handles = await asyncio.gather(*map(client.submit, asked))
         tasks = await asyncio.gather(*handles)
     for request, task in zip(asked, tasks, strict=True):
-        said = estimate(request)
+        estimated = estimate(request)
         assert task.cost is not None
         assert (task.cost.amount, task.cost.currency) == (None, None)
         if any(getattr(request, name, None) for name in follows):
-            assert (said.units, said.usd) == (None, None)
+            assert (estimated.units, estimated.usd) == (None, None)
         else:
-            assert (task.cost.units, task.final_unit_deduction) == (said.units, said.units), request
+            assert (task.cost.units, task.final_unit_deduction) == (estimated.units, estimated.units), request

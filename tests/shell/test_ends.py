@@ -47,7 +47,7 @@ async def test_the_deadline_runs_from_acceptance(make_client: ClientMaker, image
 
 
 async def test_a_timeout_means_unknown_not_failed(make_client: ClientMaker, image: Path) -> None:
-    """After TaskTimeout the task goes on, and attaching to the reference gets it."""
+    """After TaskTimeout the task continues, and can be attached by its reference."""
     client = make_client(polling=Polling(deadline=40))
     handle = await client.image_to_video(image)
     with pytest.raises(TaskTimeout) as caught:
@@ -61,7 +61,7 @@ async def test_a_timeout_means_unknown_not_failed(make_client: ClientMaker, imag
 async def test_a_poll_that_hangs_does_not_outlive_the_deadline(
     make_client: ClientMaker, image: Path, first: float
 ) -> None:
-    """A service that stops answering cannot keep waiters beyond the deadline and ten seconds for one last look."""
+    """If the service stops responding, waiters end at the deadline plus ten seconds for a last query."""
     loop = asyncio.get_running_loop()
     async with hanging(script(task_answer(), None)) as base_url:
         polling = Polling(first=first, factor=1, maximum=first, deadline=60)
@@ -73,7 +73,7 @@ async def test_a_poll_that_hangs_does_not_outlive_the_deadline(
 
 
 def suspend(seconds: float = 100_000) -> None:
-    """The machine sleeps: its clocks go on, and nothing else does."""
+    """Suspends the machine: only its clocks advance."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
     loop.jump(seconds)
@@ -81,7 +81,7 @@ def suspend(seconds: float = 100_000) -> None:
 
 @contextlib.asynccontextmanager
 async def hanging(respond: Callable[[Seen], Answer]) -> AsyncIterator[str]:
-    """A server that leaves a request without any answer, and its connection open, where there is none in the script."""
+    """A server that leaves a request beyond the script unanswered, with its connection open."""
     writers = []
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -113,7 +113,7 @@ async def hanging(respond: Callable[[Seen], Answer]) -> AsyncIterator[str]:
 async def test_a_deadline_that_passed_in_a_suspend_gets_its_last_look(
     make_client: ClientMaker, image: Path, polls: list[Answer], asleep_at: float
 ) -> None:
-    """A task that ended while the machine slept far beyond its deadline is queried once more, and ends as it did."""
+    """A task that ended during a suspend far beyond its deadline is queried once more, and ends as it did."""
     async with hanging(script(task_answer(), *polls)) as base_url:
         polling = Polling(first=20, factor=1, maximum=20, deadline=60)
         handle = await make_client(base_url=base_url, polling=polling).image_to_video(image)
@@ -124,7 +124,7 @@ async def test_a_deadline_that_passed_in_a_suspend_gets_its_last_look(
 
 
 async def test_the_last_look_has_its_own_time(make_client: ClientMaker, image: Path) -> None:
-    """After a suspend a service that hangs is given ten seconds from then, and waiters no more."""
+    """After a suspend, a service that hangs has ten seconds from then, and no longer."""
     loop = asyncio.get_running_loop()
     async with hanging(script(task_answer(), None)) as base_url:
         handle = await make_client(base_url=base_url, polling=Polling(deadline=60)).image_to_video(image)
@@ -141,7 +141,7 @@ async def test_the_last_look_has_its_own_time(make_client: ClientMaker, image: P
 async def test_many_deadlines_that_passed_in_a_suspend(
     make_client: ClientMaker, image: Path, emulator: Emulator, asleep_at: float
 ) -> None:
-    """Tasks that pages of the list answer for get their last look, too, also when a page is under way meanwhile."""
+    """Tasks that are polled by pages get a last query, too, also while a page is under way."""
     emulator.faults.add(Fault.delay(5), on="list")
     polling = Polling(first=20, factor=1, maximum=20, deadline=60)
     client = make_client(concurrency=20, polling=polling)
@@ -152,8 +152,8 @@ async def test_many_deadlines_that_passed_in_a_suspend(
 
 
 @pytest.mark.parametrize("then", [None, b""], ids=["it hangs", "it is gone"])
-async def test_a_timeout_says_what_came_last(make_client: ClientMaker, image: Path, then: Answer) -> None:
-    """Silence before the deadline does not hide what the service answered before."""
+async def test_a_timeout_has_the_last_response(make_client: ClientMaker, image: Path, then: Answer) -> None:
+    """A timeout has the service's last response, even if the service was silent before the deadline."""
     down = refusal(500, 5000, "Internal database down")
     async with hanging(script(task_answer(), down, then)) as base_url:
         handle = await make_client(base_url=base_url, polling=Polling(deadline=60)).image_to_video(image)
@@ -177,7 +177,7 @@ async def test_close_gives_waiters_the_reference(client: KlingClient, image: Pat
 async def test_close_warns_once_of_all_that_is_unfinished(
     client: KlingClient, image: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One warning lists every unfinished task; closing again says nothing."""
+    """One warning lists every unfinished task; closing again logs nothing."""
     handles = [await client.image_to_video(image) for _ in range(2)]
     await client.close()
     await client.close()
@@ -187,7 +187,7 @@ async def test_close_warns_once_of_all_that_is_unfinished(
 
 
 async def test_close_with_nothing_open_is_silent(client: KlingClient, caplog: pytest.LogCaptureFixture) -> None:
-    """A client that has nothing to lose closes without a word."""
+    """A client without unfinished tasks closes without a warning."""
     await client.close()
     assert not caplog.records
 
@@ -202,7 +202,7 @@ async def test_close_is_quick(client: KlingClient, image: Path) -> None:
 
 
 async def test_close_gives_a_doubtful_create_ten_seconds(make_client: ClientMaker, image: Path) -> None:
-    """A create whose answer was lost is looked up while closing, for ten seconds at most."""
+    """A create whose response was lost is looked up while closing, for ten seconds at most."""
     loop = asyncio.get_running_loop()
     async with serve(lambda _: None) as stub:
         client = make_client(base_url=stub.base_url)
@@ -219,7 +219,7 @@ async def test_close_gives_a_doubtful_create_ten_seconds(make_client: ClientMake
 async def test_a_doubtful_create_found_while_closing_is_listed(
     make_client: ClientMaker, image: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What the look-up finds during close ends as any unfinished task: in the warning."""
+    """A task found by a look-up during close is in the warning, as any unfinished task."""
     answers: list[bytes | None] = [None]
 
     def respond(seen: Seen) -> bytes | None:
@@ -236,8 +236,8 @@ async def test_a_doubtful_create_found_while_closing_is_listed(
     assert "image2video:77" in caplog.text
 
 
-async def test_close_sends_those_in_line_away(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """A waiter for a slot gets ClientClosed, and nothing was created for it."""
+async def test_close_ends_waits_for_slots(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """A create that waits for a slot raises ClientClosed, and is not sent."""
     client = make_client(concurrency=1)
     await client.image_to_video(image)
     waiting = asyncio.ensure_future(client.image_to_video(image))
@@ -248,7 +248,7 @@ async def test_close_sends_those_in_line_away(make_client: ClientMaker, image: P
     assert emulator.ledger.created == 1
 
 
-async def test_a_closed_client_says_so(client: KlingClient, image: Path) -> None:
+async def test_a_closed_client_refuses_every_call(client: KlingClient, image: Path) -> None:
     """Every call on a closed client raises ClientClosed."""
     handle = client.attach("image2video:1")
     await client.close()
@@ -273,7 +273,7 @@ async def test_the_session_is_made_lazily(client: KlingClient, image: Path) -> N
 
 
 async def test_a_borrowed_session_stays_open(make_client: ClientMaker, image: Path) -> None:
-    """A session that the user lent is used and not closed."""
+    """A borrowed session is used and not closed."""
     async with aiohttp.ClientSession() as session:
         client = make_client(session=session)
         await client.image_to_video(image)
@@ -282,7 +282,7 @@ async def test_a_borrowed_session_stays_open(make_client: ClientMaker, image: Pa
 
 
 def test_another_loop_is_a_clear_error() -> None:
-    """A client used on a second event loop says that it belongs to the first."""
+    """A client used on a second event loop raises an error that names the cause."""
     client = KlingClient(api_key="k" * 40, base_url="http://127.0.0.1:9")
 
     async def use() -> None:
@@ -307,8 +307,8 @@ def test_numbers_that_cannot_work(options: dict[str, Any], message: str) -> None
         KlingClient(api_key="k" * 40, **options)
 
 
-async def test_1102_fails_all_who_wait_now(make_client: ClientMaker, image: Path) -> None:
-    """When the account runs empty, those in line fail at once, without requests of their own."""
+async def test_1102_fails_all_waiting_creates(make_client: ClientMaker, image: Path) -> None:
+    """When the account runs empty, creates in line fail at once, without requests."""
     async with Emulator(render=False, speed=1.0, balance=3.0, concurrency=2, clock=wall()) as poor:
         client = make_client(base_url=poor.base_url, concurrency=2)
         creating = [asyncio.ensure_future(client.image_to_video(image)) for _ in range(8)]
@@ -323,7 +323,7 @@ async def test_1102_fails_all_who_wait_now(make_client: ClientMaker, image: Path
 
 
 async def test_a_missing_pack_of_pictures_fails_no_video(make_client: ClientMaker) -> None:
-    """Each pool has its own pack: pictures in line fail with the first one, and the videos in line go on."""
+    """Each pool has its own pack: waiting pictures fail with the first one, and waiting videos do not."""
     packs: dict[Pack, float] = {"video": 100.0, "image": 0.0}
     async with Emulator(render=False, speed=1.0, balance=packs, clock=wall()) as poor:
         client = make_client(base_url=poor.base_url, concurrency=1)
@@ -336,7 +336,7 @@ async def test_a_missing_pack_of_pictures_fails_no_video(make_client: ClientMake
 
 
 async def test_attached_pictures_take_no_slot_of_videos(make_client: ClientMaker, emulator: Emulator) -> None:
-    """As many pictures as `concurrency` allows are followed elsewhere, and a video starts at once."""
+    """A video starts at once while `concurrency` attached pictures run."""
     reference = (await make_client().generate_images("a cat")).reference
     client = make_client(concurrency=1)
     following = asyncio.ensure_future(client.attach(reference).wait())

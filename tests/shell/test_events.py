@@ -1,4 +1,4 @@
-"""Events are emitted once, in order, without secrets, and without disturbing the work."""
+"""Events are emitted once, in order, without secrets, and without side effects on the work."""
 
 import asyncio
 import functools
@@ -43,7 +43,7 @@ def names(emitted: Iterable[events.Event]) -> list[str]:
 
 
 def those(emitted: Iterable[events.Event], kind: type[T]) -> list[T]:
-    """Those of one kind."""
+    """The events of one kind."""
     return [each for each in emitted if isinstance(each, kind)]
 
 
@@ -77,7 +77,7 @@ async def test_one_generation(make_client: ClientMaker, tmp_path: Path) -> None:
 
 
 async def test_polls_are_emitted(make_client: ClientMaker) -> None:
-    """Each poll of tasks is an event, with its tasks and how long it took."""
+    """Each poll of tasks is an event, with its tasks and its duration."""
     emitted: list[events.Event] = []
     handle = await make_client(on_event=emitted.append).submit(CAT)
     await handle
@@ -108,7 +108,7 @@ async def test_a_full_account_throttles(small: Emulator) -> None:
 
 
 async def test_a_lost_answer(make_client: ClientMaker, emulator: Emulator) -> None:
-    """A lost answer is an InDoubt event; the look-up that finds the task ends the doubt."""
+    """A lost response is an InDoubt event; the look-up that finds the task ends the doubt."""
     emitted: list[events.Event] = []
     emulator.faults.add(Fault.reset(after_effect=True), on="create", times=1)
     await (await make_client(on_event=emitted.append).submit(CAT))
@@ -134,7 +134,7 @@ async def test_a_doubt_that_stays(make_client: ClientMaker, emulator: Emulator) 
 async def test_closing_leaves_a_create_in_doubt(
     make_client: ClientMaker, emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A create interrupted by closing is emitted and, even without a listener, logged as the doubt its caller gets."""
+    """A create interrupted by closing is emitted as the doubt its caller gets, and logged even without a listener."""
     emitted: list[events.Event] = []
     emulator.faults.add(Fault.delay(60), on="create")
     for on_event in (emitted.append, None):
@@ -154,8 +154,8 @@ async def test_closing_leaves_a_create_in_doubt(
     assert "it may be billed" in doubt.error
 
 
-async def test_closing_ends_what_waits_in_line(make_client: ClientMaker) -> None:
-    """A create not sent when the client closed is emitted as Refused, with the error that its caller gets."""
+async def test_closing_ends_creates_in_line(make_client: ClientMaker) -> None:
+    """A create not sent when the client closed is emitted as Refused, with its caller's error."""
     emitted: list[events.Event] = []
     client = make_client(on_event=emitted.append, concurrency=1)
     await client.submit(CAT)
@@ -168,8 +168,8 @@ async def test_closing_ends_what_waits_in_line(make_client: ClientMaker) -> None
     assert those(emitted, events.InDoubt) == []
 
 
-async def test_what_is_never_sent(make_client: ClientMaker) -> None:
-    """What waits in vain, or is cancelled in line or before its first byte, is refused: each work has an end."""
+async def test_creates_that_are_never_sent(make_client: ClientMaker) -> None:
+    """A create that times out or is cancelled before its first byte is emitted as Refused."""
     emitted: list[events.Event] = []
     client = make_client(on_event=emitted.append, concurrency=1)
     await client.submit(CAT)
@@ -184,7 +184,7 @@ async def test_what_is_never_sent(make_client: ClientMaker) -> None:
 
 
 async def test_a_failed_task(make_client: ClientMaker, tmp_path: Path) -> None:
-    """A task that fails says so, costs nothing, and is not saved."""
+    """A failed task is emitted as failed, costs nothing, and is not saved."""
     emitted: list[events.Event] = []
     with pytest.raises(TaskFailed):
         await make_client(on_event=emitted.append).generate(TextToVideo("forbidden"), tmp_path / "cat.mp4")
@@ -228,7 +228,7 @@ RAISED = (ValueError("no"), asyncio.CancelledError(), pytest.fail.Exception("no"
 async def test_a_listener_that_raises(
     make_client: ClientMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An exception of a listener disturbs nothing, is logged once, and further events are emitted."""
+    """An exception of a listener is logged once, affects nothing else, and further events are emitted."""
     emitted: list[events.Event] = []
 
     def listener(event: events.Event) -> None:
@@ -244,7 +244,7 @@ async def test_a_listener_that_raises(
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("at", [events.Sent, events.Accepted, events.Polled, events.Ended, events.Paid])
 def test_a_listener_that_ends_the_program(kind: type[BaseException], at: type[events.Event], tmp_path: Path) -> None:
-    """What ends the program comes out of the loop, not out of the work, which goes on where the loop does."""
+    """A SystemExit or KeyboardInterrupt of a listener is raised by the loop, not in the work, which continues."""
 
     def listener(event: events.Event) -> None:
         if isinstance(event, at) and not raised:
@@ -266,7 +266,7 @@ def test_a_listener_that_ends_the_program(kind: type[BaseException], at: type[ev
 
 
 async def test_a_slow_listener(make_client: ClientMaker, caplog: pytest.LogCaptureFixture) -> None:
-    """A listener that blocks the loop is logged, once, and disturbs nothing else."""
+    """A listener that blocks the loop is logged once, without further effect."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
     emitted: list[events.Event] = []
@@ -282,7 +282,7 @@ async def test_a_slow_listener(make_client: ClientMaker, caplog: pytest.LogCaptu
 
 
 async def test_a_listener_that_calls_back(make_client: ClientMaker) -> None:
-    """An event that a listener causes is emitted after the one that it handles."""
+    """An event that a listener causes is emitted after the current one."""
     emitted: list[events.Event] = []
 
     def listener(event: events.Event) -> None:
@@ -296,7 +296,7 @@ async def test_a_listener_that_calls_back(make_client: ClientMaker) -> None:
 
 
 async def test_a_call_that_is_repeated(make_client: ClientMaker, emulator: Emulator, tmp_path: Path) -> None:
-    """A call refused by a busy service emits Throttled, as a create does; saving its sound emits events, too."""
+    """A call that a busy service refuses emits Throttled, as a create does; saving its sound emits events, too."""
     emitted: list[events.Event] = []
     emulator.faults.add(Fault.error(1302), on="call", at=1)
     emulator.faults.add(Fault.error(1303), on="call", at=2)
@@ -317,7 +317,7 @@ async def test_a_call_that_is_repeated(make_client: ClientMaker, emulator: Emula
 async def test_a_save_that_is_cancelled_at_its_end(
     make_client: ClientMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each save that begins emits its end: complete files are Saved, even if cancelled while their size is read."""
+    """Each save emits its end: complete files are Saved, even if cancelled while their size is read."""
     emitted: list[events.Event] = []
     client = make_client(on_event=emitted.append)
     handle = await client.submit(CAT)
@@ -341,7 +341,7 @@ async def test_a_coroutine_is_no_listener(make_client: ClientMaker, caplog: pyte
     """A coroutine function is refused; a function that returns coroutines is logged once, and they are closed."""
 
     async def listener(_event: events.Event) -> None:
-        """Would have to be awaited."""
+        """Has to be awaited."""
 
     with pytest.raises(ConfigurationError, match="plain function"):
         make_client(on_event=listener)
@@ -350,10 +350,10 @@ async def test_a_coroutine_is_no_listener(make_client: ClientMaker, caplog: pyte
 
 
 class Later:
-    """Can be called, and has to be awaited."""
+    """A callable that has to be awaited."""
 
     async def __call__(self, _event: events.Event) -> None:
-        """Would have to be awaited."""
+        """Has to be awaited."""
 
 
 def lazily(event: events.Event) -> Iterable[events.Event]:
@@ -362,8 +362,8 @@ def lazily(event: events.Event) -> Iterable[events.Event]:
 
 
 @pytest.mark.parametrize("listener", [Later, list, Later(), functools.partial(Later()), lazily, 5])
-def test_what_would_hear_nothing_is_no_listener(listener: Any) -> None:
-    """A class, and whatever does its work later, is refused where it is given: each event would be lost."""
+def test_a_lazy_callable_is_no_listener(listener: Any) -> None:
+    """A class, and a callable whose work runs later, are refused as listeners: each event would be lost."""
     with pytest.raises(ConfigurationError, match="plain function"):
         KlingClient(api_key="k", on_event=listener)
 
@@ -385,8 +385,8 @@ async def test_no_secret_is_emitted(make_client: ClientMaker, emulator: Emulator
         assert secret not in text.replace("?…", "")
 
 
-async def test_nobody_listens(make_client: ClientMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a listener and with the log level above DEBUG, no event is created, nor anything that could."""
+async def test_no_listener(make_client: ClientMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a listener and with the log level above DEBUG, no event object is created."""
     logging.getLogger("kling_async").setLevel(logging.INFO)
 
     def refuse(*_: Any) -> None:
@@ -415,8 +415,8 @@ async def test_the_log_has_what_happens(make_client: ClientMaker, caplog: pytest
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_what_is_paid_is_told_under_faults(make_client: ClientMaker, emulator: Emulator, seed: int) -> None:
-    """Whatever fails on the way, the cost in the events is that in the account's ledger."""
+async def test_costs_are_emitted_under_faults(make_client: ClientMaker, emulator: Emulator, seed: int) -> None:
+    """Under any faults, the cost in the events is that in the account's ledger."""
     rules: list[tuple[Fault, CallKind]] = [
         (Fault.reset(after_effect=True), "create"),
         (Fault.reset(), "create"),

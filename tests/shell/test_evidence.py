@@ -1,4 +1,4 @@
-"""Only the service's word about our task counts, on a server that is not the emulator and refuses no duplicates."""
+"""Only the service's response about the client's own task counts, on a server that accepts duplicates."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 @contextlib.asynccontextmanager
 async def running(**how: Any) -> AsyncIterator[OtherService]:
-    """The other service, at work."""
+    """The other service, running."""
     service = OtherService(asyncio.get_running_loop().time, **how)
     async with serve(service) as stub:
         service.base_url = stub.base_url
@@ -41,7 +41,7 @@ async def running(**how: Any) -> AsyncIterator[OtherService]:
 
 @pytest.mark.parametrize("name", FOREIGN)
 async def test_a_create_that_something_else_answers_is_found(make_client: ClientMaker, image: Path, name: str) -> None:
-    """However a gateway answers a create that took effect: one is paid, found, and saved."""
+    """A create that took effect is found, paid once and saved, whatever a gateway responds."""
     async with running(creates=[FOREIGN[name]]) as service:
         task = await (await make_client(base_url=service.base_url).image_to_video(image))
     assert (task.status, service.posts, service.paid) == (TaskStatus.SUCCEED, 1, 1)
@@ -51,14 +51,14 @@ async def test_a_create_that_something_else_answers_is_found(make_client: Client
 async def test_look_ups_that_something_else_answers_are_no_absence(
     make_client: ClientMaker, image: Path, name: str
 ) -> None:
-    """A lost answer, and 40 seconds of look-ups answered by a gateway: nothing is sent again, the task is found."""
+    """Look-ups that a gateway answers do not prove absence: nothing is sent again, and the task is found."""
     async with running(creates=[None], looks=[refusal(500, 5000), *[FOREIGN[name]] * 5]) as service:
         task = await (await make_client(base_url=service.base_url).image_to_video(image))
     assert (task.status, service.posts, service.paid) == (TaskStatus.SUCCEED, 1, 1)
 
 
 async def test_a_gateways_own_task_is_never_sent_again(make_client: ClientMaker, image: Path) -> None:
-    """A create that another gateway's shape answers, and its own "not found": one POST, in doubt within `settle`."""
+    """A create that another gateway answers, with its own "not found", is sent once and in doubt within `settle`."""
     loop = asyncio.get_running_loop()
     async with running(creates=[GATEWAY_TASK], looks=[GATEWAY_MISSING] * 1000) as service:
         client = make_client(base_url=service.base_url)
@@ -71,8 +71,8 @@ async def test_a_gateways_own_task_is_never_sent_again(make_client: ClientMaker,
     assert (task.status, service.posts, service.paid) == (TaskStatus.SUCCEED, 1, 1)
 
 
-async def test_somebody_elses_answer_is_not_taken(make_client: ClientMaker, image: Path) -> None:
-    """A create that gets another create's answer is looked up, and its own task is found."""
+async def test_another_creates_response_is_not_used(make_client: ClientMaker, image: Path) -> None:
+    """A create that gets another create's response is looked up, and its own task is found."""
     foreign = task_answer(task_id="7", task_info={"external_task_id": "theirs"})
     async with running(creates=[foreign]) as service:
         handle = await make_client(base_url=service.base_url).image_to_video(image)
@@ -93,14 +93,14 @@ async def test_somebody_elses_answer_is_not_taken(make_client: ClientMaker, imag
     ],
 )
 async def test_a_refusal_in_any_words_is_checked(make_client: ClientMaker, image: Path, words: str) -> None:
-    """A proxy repeats the create and passes on only the refusal of the repetition: the task is ours."""
+    """If a proxy repeats a create and returns only the refusal of the repetition, the task is found."""
     async with running(creates=[refusal(400, 1201, words)]) as service:
         handle = await make_client(base_url=service.base_url).image_to_video(image, external_task_id="job-1")
     assert (handle.external_task_id, service.posts, service.paid) == ("job-1", 1, 1)
 
 
 async def test_a_true_refusal_names_the_reference(make_client: ClientMaker, image: Path) -> None:
-    """A refusal under which nothing is found is raised after one look-up, with the reference."""
+    """A refusal without a matching task is raised after one look-up, with the reference."""
     async with running(creates=[refusal(400, 1201, "no sound with videos")], effect=False) as service:
         with pytest.raises(RequestRefused, match="no sound with videos; nothing is found") as caught:
             await make_client(base_url=service.base_url).image_to_video(image, external_task_id="job-1")
@@ -108,8 +108,8 @@ async def test_a_true_refusal_names_the_reference(make_client: ClientMaker, imag
 
 
 @pytest.mark.parametrize("words", ["model is not supported", "The model kling-v9 is not supported."])
-async def test_a_model_that_is_not_there_made_nothing(make_client: ClientMaker, image: Path, words: str) -> None:
-    """No duplicate is refused so: nothing is looked up, and there is no reference to what never was."""
+async def test_an_unknown_model_is_not_looked_up(make_client: ClientMaker, image: Path, words: str) -> None:
+    """An unknown model is not looked up, and its error has no reference."""
     async with running(creates=[refusal(400, 1201, words)], effect=False) as service:
         with pytest.raises(RequestRefused, match="; nothing was created") as caught:
             await make_client(base_url=service.base_url).image_to_video(image, external_task_id="job-1")
@@ -117,7 +117,7 @@ async def test_a_model_that_is_not_there_made_nothing(make_client: ClientMaker, 
 
 
 async def test_three_sends_at_most(make_client: ClientMaker, image: Path) -> None:
-    """Where nothing ever arrives whole, a create is sent three times, each after the service's own "not found"."""
+    """A create that never arrives whole is sent three times, each after the service's own "not found"."""
     async with running(creates=[None] * 100, effect=False) as service:
         with pytest.raises(CreateInDoubt):
             await make_client(base_url=service.base_url).image_to_video(image)
@@ -129,7 +129,7 @@ async def test_three_sends_at_most(make_client: ClientMaker, image: Path) -> Non
 
 @pytest.mark.parametrize("name", FOREIGN)
 async def test_polls_that_something_else_answers_are_repeated(make_client: ClientMaker, image: Path, name: str) -> None:
-    """A gateway's answers to polls, a minute after the create, end no wait."""
+    """A gateway's responses to polls, a minute after the create, end no wait."""
     async with running(takes=400) as service:
         handle = await make_client(base_url=service.base_url).image_to_video(image)
         await asyncio.sleep(60)
@@ -139,7 +139,7 @@ async def test_polls_that_something_else_answers_are_repeated(make_client: Clien
 
 @pytest.mark.parametrize("name", FOREIGN)
 async def test_an_attached_task_is_no_missing_one(make_client: ClientMaker, name: str) -> None:
-    """A gateway's answers to `attach` and `get_task` are repeated within the budget: nothing invites to pay again."""
+    """A gateway's responses to `attach` and `get_task` are retried within the budget, and raise no TaskNotFound."""
     async with running(takes=0) as service:
         service.tasks.append((0, "job-1"))
         client = make_client(base_url=service.base_url)
@@ -152,7 +152,7 @@ async def test_an_attached_task_is_no_missing_one(make_client: ClientMaker, name
 
 
 async def test_the_budget_ends_with_what_came_last(make_client: ClientMaker) -> None:
-    """Reads that never get the service's word end with the status, the code and the text of what came."""
+    """A read that the service never answers raises the status, code and text of the last response."""
     async with running() as service:
         client = make_client(base_url=service.base_url)
         assert [task async for task in client.tasks("image2video")] == []
@@ -179,7 +179,7 @@ async def test_the_budget_ends_with_what_came_last(make_client: ClientMaker) -> 
 async def test_no_member_hides_an_end(
     make_client: ClientMaker, image: Path, strange: dict[str, Any], outcome: str
 ) -> None:
-    """Whatever the other members look like, a task that has ended ends its wait."""
+    """A task that has ended ends its wait, whatever its other members contain."""
     async with running(takes=30, strange=strange) as service:
         handle = await make_client(base_url=service.base_url).image_to_video(image)
         with contextlib.suppress(TaskFailed):
@@ -188,8 +188,8 @@ async def test_no_member_hides_an_end(
         assert handle.status.value == outcome
 
 
-async def test_an_empty_status_is_asked_again(make_client: ClientMaker, image: Path) -> None:
-    """A status that is empty, null or no text is ignored."""
+async def test_an_empty_status_is_ignored(make_client: ClientMaker, image: Path) -> None:
+    """A status that is empty, null or not text is ignored."""
     async with running(takes=300) as service:
         handle = await make_client(base_url=service.base_url).image_to_video(image)
         for status in ("", None, 5):
@@ -200,7 +200,7 @@ async def test_an_empty_status_is_asked_again(make_client: ClientMaker, image: P
 async def test_items_that_cannot_be_read_are_left_out_with_one_warning(
     make_client: ClientMaker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The list gives what it can read, and warns once of the rest."""
+    """The list omits entries that cannot be read, with one warning."""
     good = {"task_status": "submitted"}
     pages = [[{"task_id": "1", **good}, None], ["x", {"task_id": "2", "task_status": "melting"}], []]
     async with running(looks=[answer(200, {"code": 0, "data": data}) for data in pages]) as service:
@@ -222,7 +222,7 @@ READS = {
 @pytest.mark.parametrize("read", READS)
 @pytest.mark.parametrize("name", ["page 404", "page 401", "redirect", "code 200", "page 502"])
 async def test_a_wrong_address_is_noticed_in_seconds(make_client: ClientMaker, read: str, name: str) -> None:
-    """An address that never answers like the service is given up before the retry budget and the deadline."""
+    """A base URL that never responds like the service fails before the retry budget and the deadline."""
     loop = asyncio.get_running_loop()
     async with serve(lambda _: FOREIGN[name]) as stub:
         client: KlingClient = make_client(base_url=stub.base_url)
@@ -234,7 +234,7 @@ async def test_a_wrong_address_is_noticed_in_seconds(make_client: ClientMaker, r
 
 
 async def test_a_create_at_a_wrong_address_is_in_doubt_in_seconds(make_client: ClientMaker, image: Path) -> None:
-    """A create that may have arrived somewhere is in doubt, with what answers there."""
+    """A create that another server may have received is in doubt; the error has that server's response."""
     loop = asyncio.get_running_loop()
     async with serve(lambda _: page(404)) as stub:
         began = loop.time()
@@ -245,7 +245,7 @@ async def test_a_create_at_a_wrong_address_is_in_doubt_in_seconds(make_client: C
 
 
 async def test_one_answer_of_the_service_is_enough(make_client: ClientMaker) -> None:
-    """Once the service has answered, a gateway in between is taken for what passes, for the whole budget."""
+    """Once the service has responded, a gateway's responses are transient, for the whole budget."""
     async with running(takes=0) as service:
         service.tasks.append((0, "job-1"))
         client = make_client(base_url=service.base_url)
@@ -255,8 +255,8 @@ async def test_one_answer_of_the_service_is_enough(make_client: ClientMaker) -> 
         assert (await client.get_task("image2video:job-1")).status is TaskStatus.SUCCEED
 
 
-async def test_nothing_was_sent_where_nothing_listens(make_client: ClientMaker, image: Path) -> None:
-    """A create that no connection was made for is no doubt: `ConnectionFailed`, with the reference."""
+async def test_a_create_without_a_connection_is_not_in_doubt(make_client: ClientMaker, image: Path) -> None:
+    """A create without a connection raises `ConnectionFailed`, with the reference."""
     async with serve(lambda _: PAGE) as stub:
         pass
     with pytest.raises(ConnectionFailed) as caught:

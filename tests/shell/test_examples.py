@@ -1,4 +1,4 @@
-"""Each example does what its module docstring says."""
+"""Each example works as its module docstring describes."""
 
 import importlib.util
 import runpy
@@ -16,13 +16,13 @@ EXAMPLES = IMAGES.parent
 
 @pytest.fixture(autouse=True)
 def key_of_the_emulator(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The examples take credentials and address from the environment."""
+    """The environment variables that the examples read."""
     monkeypatch.setenv("KLING_API_KEY", emulator.api_key)
     monkeypatch.setenv("KLING_BASE_URL", emulator.base_url)
 
 
 def load(name: str) -> ModuleType:
-    """An example as a module."""
+    """Loads an example as a module."""
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -32,7 +32,7 @@ def load(name: str) -> ModuleType:
 
 
 def is_video(path: Path) -> bool:
-    """Whether it is an MP4 of some size."""
+    """Whether a file is an MP4 of some size."""
     return path.read_bytes()[4:8] == b"ftyp" and path.stat().st_size > 100_000
 
 
@@ -87,7 +87,7 @@ async def test_resume(tmp_path: Path) -> None:
 
 
 async def test_durable(tmp_path: Path, emulator: Emulator) -> None:
-    """`durable.py` makes one clip for each line; a second run makes those that are new."""
+    """`durable.py` creates one clip for each line; a second run creates only the new ones."""
     prompts = tmp_path / "prompts.txt"
     for text in ("a cat\na dog\na cat\n", "a cat\na dog\na cow\n"):
         prompts.write_text(text)
@@ -97,7 +97,7 @@ async def test_durable(tmp_path: Path, emulator: Emulator) -> None:
 
 
 async def test_traces(tmp_path: Path, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """`traces.py` makes ten videos, and draws from its file of spans what each of them went through."""
+    """`traces.py` creates ten videos, and draws their phases from its file of spans."""
     await load("traces").main(str(tmp_path / "spans.jsonl"), f"{tmp_path}/out/")
     first, *lines = capsys.readouterr().out.splitlines()
     assert first.endswith(". queue, c create, = generate, d download")

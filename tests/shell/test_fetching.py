@@ -1,4 +1,4 @@
-"""Bodies of files end with the client, on its own session or a borrowed one."""
+"""Downloads end with the client, on its own session or a borrowed one."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 
 @contextlib.asynccontextmanager
 async def waiting(first: bytes, go_on: asyncio.Event) -> AsyncIterator[str]:
-    """A host that sends the head and all of the body, but only `first` until it may go on."""
+    """A host that sends the head and the whole body, but only `first` until it is released."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -37,7 +37,7 @@ async def waiting(first: bytes, go_on: asyncio.Event) -> AsyncIterator[str]:
 @pytest.mark.usefixtures("nothing_is_left")
 @pytest.mark.parametrize("read", [0, 10])
 async def test_a_borrowed_session_reads_no_further(read: int) -> None:
-    """Closing the client ends its downloads, also where the session stays open and bytes have come already."""
+    """Closing the client ends its downloads, also on an open session with buffered bytes."""
     async with waiting(HEAD + bytes(500), asyncio.Event()) as url, aiohttp.ClientSession() as session:
         transport = Transport(url, session)
         async with transport.fetch(f"{url}/f", {}) as answer:
@@ -51,7 +51,7 @@ async def test_a_borrowed_session_reads_no_further(read: int) -> None:
 
 @pytest.mark.usefixtures("nothing_is_left")
 async def test_an_answer_that_comes_after_the_end_is_not_read() -> None:
-    """A request that was on its way when the client was closed ends with its answer, on a borrowed session, too."""
+    """A request under way when the client is closed ends with its response, also on a borrowed session."""
     go_on = asyncio.Event()
     async with waiting(b"", go_on) as url, aiohttp.ClientSession() as session:
         transport = Transport(url, session)

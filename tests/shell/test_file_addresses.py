@@ -1,4 +1,4 @@
-"""URLs of files: requested as received, refreshed when expired, without any of the client's credentials."""
+"""File URLs are requested as received, refreshed when expired, and get no credentials of the client."""
 
 import asyncio
 import base64
@@ -37,7 +37,7 @@ def at_f(host: FileHost) -> Task:
 
 
 async def save(host: FileHost, target: Path, make: Callable[[FileHost], Task] = at_f, **options: Any) -> Path:
-    """Saves a task that is made once the host's address is known."""
+    """Saves a task that is created once the host's URL is known."""
     async with host.downloads(**options) as downloads:
         task = make(host)
         place = check_target(str(target), overwrite=False)
@@ -46,14 +46,14 @@ async def save(host: FileHost, target: Path, make: Callable[[FileHost], Task] = 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_followed_as_it_came(tmp_path: Path, status: int) -> None:
-    """The target of a redirect is not spelt anew: a signature holds for one spelling only."""
+    """The target of a redirect is not re-encoded, since a signature covers its exact spelling."""
     host = FileHost(moved(status, SIGNED), lambda seen: moved(status, host.base + seen.path + "&2"), with_length(MOVIE))
     assert (await save(host, tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert [seen.path for seen in host.seen] == ["/f", SIGNED, SIGNED + "&2"]
 
 
-async def test_what_a_request_line_cannot_hold(tmp_path: Path) -> None:
-    """Blanks and other letters are quoted, in addresses and in redirects; line ends around them go."""
+async def test_characters_that_a_request_line_cannot_contain(tmp_path: Path) -> None:
+    """Blanks and non-ASCII letters are quoted, in URLs and redirects; newlines around them are removed."""
     host = FileHost(moved(302, "/c d?\xfc"), with_length(MOVIE))
     path = await save(host, tmp_path / "x.mp4", lambda host: finished(video(f"\r\n{host.base}/a b/猫?x=é\r\n")))
     assert path.read_bytes() == MOVIE
@@ -91,7 +91,7 @@ async def test_redirects_without_end(tmp_path: Path) -> None:
 
 
 async def test_a_resumed_download_is_redirected_again(tmp_path: Path) -> None:
-    """Each connection starts at the service's URL, and requests the rest where that redirects to."""
+    """Each connection starts at the service's URL, and requests the rest from the redirect's target."""
 
     def respond(seen: Seen) -> Answer:
         if seen.path == "/f":
@@ -119,7 +119,7 @@ async def test_another_scheme_fails_at_once(tmp_path: Path, address: str) -> Non
 
 
 async def test_one_bad_address_does_not_cost_the_others(tmp_path: Path) -> None:
-    """All videos that can be fetched are saved before the error about the one that cannot."""
+    """All reachable videos are saved before the error about the unreachable one is raised."""
     host = FileHost(with_length(MOVIE))
     with pytest.raises(DownloadError, match="begins with ftp:"):
         await save(host, tmp_path / "x.mp4", lambda host: finished(video("ftp://h/x"), video(f"{host.base}/f")))
@@ -144,7 +144,7 @@ async def test_an_expired_address_is_renewed_once(tmp_path: Path, status: int) -
 
 
 async def test_an_answer_about_another_task_renews_nothing(tmp_path: Path) -> None:
-    """Whatever reached the wrong request: no other task's video is saved as this one's."""
+    """A response about another task does not renew a URL: no other task's video is saved."""
     host = FileHost(answer(403), with_length(MOVIE))
     async with host.downloads() as downloads:
         task = at_f(host)
@@ -155,7 +155,7 @@ async def test_an_answer_about_another_task_renews_nothing(tmp_path: Path) -> No
 
 
 async def test_each_video_may_expire(tmp_path: Path) -> None:
-    """The second video's address is renewed, too, when the first one's was."""
+    """The second video's URL is renewed, too, after the first one's was."""
     host = FileHost(answer(403), with_length(MOVIE), answer(403), with_length(MOVIE))
     await save(host, tmp_path / "x.mp4", lambda host: finished(video(f"{host.base}/1"), video(f"{host.base}/2")))
     assert whole(tmp_path) == ["x-2.mp4", "x.mp4"]
@@ -170,7 +170,7 @@ def ended(seconds_ago: float | None) -> Callable[[FileHost], Task]:
 
 @pytest.mark.parametrize("ago", [5.0, 59.0, None, -30.0])
 async def test_a_file_that_has_not_arrived_yet_is_waited_for(tmp_path: Path, ago: float | None) -> None:
-    """On 404 in the first minute after a task's end, the task is queried again, until the budget is spent."""
+    """On 404 in the first minute after a task's end, the task is queried until the budget is spent."""
     host = FileHost(*[answer(404)] * 5, with_length(MOVIE))
     assert (await save(host, tmp_path / "x.mp4", ended(ago))).read_bytes() == MOVIE
     assert host.refreshes == 5
@@ -236,7 +236,7 @@ async def test_only_a_watermarked_video(tmp_path: Path) -> None:
 
 
 def lent(kind: str) -> aiohttp.ClientSession:
-    """A session that sends more than it should, in one way or another."""
+    """A session that would send credentials, in one way or another."""
     jar = aiohttp.CookieJar(unsafe=True)
     jar.update_cookies({"session": "secret"})
     headers = {"X-Api-Key": "secret", "Referer": "https://secret", "Accept": "text/html", "User-Agent": "mine"}
@@ -260,7 +260,7 @@ async def _leaking(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandle
 async def test_nothing_of_a_lent_session_goes_to_the_file_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """Its headers, its cookies, its `auth`, its middlewares and a `.netrc` stay away, also across a redirect."""
+    """A borrowed session's headers, cookies, `auth`, middlewares and `.netrc` are not used, also across a redirect."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login user password secret\n")
     netrc.chmod(0o600)
@@ -279,7 +279,7 @@ async def test_nothing_of_a_lent_session_goes_to_the_file_host(
         }
 
 
-async def test_what_an_address_names_goes_there(tmp_path: Path) -> None:
+async def test_credentials_in_a_url_go_to_its_host(tmp_path: Path) -> None:
     """User and password in a URL are sent to its host, and not along with a redirect."""
     host = FileHost(moved(302, "/g"), with_length(MOVIE))
     await save(host, tmp_path / "x.mp4", lambda host: finished(video(host.base.replace("//", "//me:p%40ss@") + "/f")))
@@ -290,7 +290,7 @@ async def test_what_an_address_names_goes_there(tmp_path: Path) -> None:
 async def test_a_redirect_to_cleartext_is_warned_of(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From https to http a redirect is followed, as browsers do not and tools do, but not without a word."""
+    """A redirect from https to http is followed with a warning."""
     transport = Transport("https://h")
     answers = iter([302, 200])
 
@@ -302,7 +302,7 @@ async def test_a_redirect_to_cleartext_is_warned_of(
             self.headers = {"Location": "http://h/x"}
 
         def close(self) -> None:
-            """Nothing is open."""
+            """Closes nothing."""
 
     async def get(*_: object) -> Response:
         return Response()

@@ -5,8 +5,8 @@ from kling_async.emulator import Emulator
 from tests.shell.conftest import ClientMaker
 
 
-async def test_a_create_leaves_no_circles(make_client: ClientMaker, emulator: Emulator) -> None:
-    """What a create was made with is gone when it is over: nothing of it waits for the garbage collector."""
+async def test_a_create_leaves_no_reference_cycles(make_client: ClientMaker, emulator: Emulator) -> None:
+    """A finished create leaves no object to the garbage collector."""
     emulator.account.limit = 100
     kling = make_client(concurrency=100)
     await kling.submit(TextToVideo("a cat"))  # what is imported and made once

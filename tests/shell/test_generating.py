@@ -1,4 +1,4 @@
-"""From a request to a file in one call, paid once."""
+"""`generate` goes from a request to a file in one call, and pays once."""
 
 import asyncio
 import logging
@@ -28,12 +28,12 @@ from tests.shell.conftest import ClientMaker
 
 
 def names(directory: Path) -> list[str]:
-    """The names of the files there."""
+    """The names of the files in a directory."""
     return sorted(path.name for path in directory.iterdir())
 
 
 async def test_a_second_run_pays_nothing(client: KlingClient, emulator: Emulator, image: Path, tmp_path: Path) -> None:
-    """The file is generated once; if it exists nothing is sent, and the error explains how to replace it."""
+    """An existing file is an error before anything is sent, which explains how to replace the file."""
     request, target = ImageToVideo(image=image, mode="pro"), tmp_path / "cat.mp4"
     assert await client.generate(request, target) == target
     assert target.stat().st_size > 100_000
@@ -56,7 +56,7 @@ async def test_a_place_is_proved_before_anything_is_paid(
     *,
     place: str,
 ) -> None:
-    """What is no file that can be made is refused before the first byte, and nothing is left there."""
+    """A path that cannot be created is refused before the first byte, and no file is left there."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "old").mkdir()
     with pytest.raises(TargetError):
@@ -66,7 +66,7 @@ async def test_a_place_is_proved_before_anything_is_paid(
 
 
 async def test_a_directory_is_refused_with_the_reason(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """A file that is called after its task is no file of an earlier run, so a second run would pay again."""
+    """A directory is refused, since a file named after its task would not stop a second run from paying again."""
     for place in (tmp_path, f"{tmp_path}/"):
         with pytest.raises(TargetError, match=r"name of a file.*pay again"):
             await client.generate(ImageToVideo(image=image), place)
@@ -92,7 +92,7 @@ async def test_a_request_is_checked_before_anything_is_paid(
     options: dict[str, Any],
     error: type[KlingError],
 ) -> None:
-    """What the checks refuse is not sent, nor what could not be saved afterwards; the place is free again."""
+    """An invalid request, or one whose result could not be saved, is not sent; the path is free again."""
     given: dict[str, Any] = {"image": image, **parameters}
     with pytest.raises(error):
         await client.generate(ImageToVideo(**given), tmp_path / "cat.mp4", **options)
@@ -102,7 +102,7 @@ async def test_a_request_is_checked_before_anything_is_paid(
 
 
 async def test_the_watermarked_video(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """With `watermark` it is the watermarked variant that is saved."""
+    """With `watermark` the watermarked variant is saved."""
     request = ImageToVideo(image=image, watermark_info={"enabled": True}, external_task_id="mine")
     marked = await client.generate(request, tmp_path / "marked.mp4", watermark=True)
     plain = await client.generate(request, tmp_path / "plain.mp4", if_exists="adopt")
@@ -112,7 +112,7 @@ async def test_the_watermarked_video(client: KlingClient, image: Path, tmp_path:
 async def test_one_file_is_paid_for_once_at_a_time(
     client: KlingClient, emulator: Emulator, image: Path, tmp_path: Path
 ) -> None:
-    """Two calls for one file: one of them is refused at once, not after it was paid for."""
+    """Of two concurrent calls for one file, one is refused before it is paid."""
     request = ImageToVideo(image=image)
     outcomes = await asyncio.gather(
         *(client.generate(request, tmp_path / "cat.mp4") for _ in range(2)), return_exceptions=True
@@ -151,7 +151,7 @@ async def test_errors_after_acceptance_have_the_reference(
 async def test_no_error_after_acceptance_is_without_the_reference(
     client: KlingClient, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever error it is: also one that knows of no task itself."""
+    """Any error has the reference, even of a kind that has no task."""
 
     async def broken(*_: object, **__: object) -> Path:
         raise SaveInProgress("another save writes to cat-2.mp4 already")
@@ -163,7 +163,7 @@ async def test_no_error_after_acceptance_is_without_the_reference(
 
 
 async def test_closing_names_the_task(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """A waiter gets the reference of the continuing task when the client is closed."""
+    """A waiter gets the reference of the running task when the client is closed."""
     making = asyncio.ensure_future(client.generate(ImageToVideo(image=image), tmp_path / "cat.mp4"))
     await asyncio.sleep(5)
     await client.close()
@@ -172,10 +172,10 @@ async def test_closing_names_the_task(client: KlingClient, image: Path, tmp_path
     assert caught.value.reference is not None
 
 
-async def test_what_a_cancelled_caller_paid_for_is_not_lost(
+async def test_a_cancelled_callers_task_is_not_lost(
     make_client: ClientMaker, emulator: Emulator, image: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Cancelled before acceptance or after it: `unsettled` and the log name the task, and the place is free again."""
+    """After a cancellation, `unsettled` and the log name the task, and the path is free again."""
     client, target = make_client(), tmp_path / "cat.mp4"
     for seconds in (0.0, 20.0):
         making = asyncio.ensure_future(client.generate(ImageToVideo(image=image), target))
@@ -203,7 +203,7 @@ async def test_the_map_s_warnings_point_at_the_caller(client: KlingClient, image
 
 
 async def test_a_refused_model_is_named_beside_the_known(client: KlingClient, emulator: Emulator, image: Path) -> None:
-    """An unknown model may be new, and is sent; if the service refuses it, the error lists the known ones."""
+    """An unknown model is sent; if the service refuses it, the error lists the known ones."""
     with pytest.raises(RequestRefused, match=r"no model 'kling-v2\.6' is known here \(did you mean kling-v2-6\?\)"):
         await client.image_to_video(image, model_name="kling-v2.6")
     emulator.faults.add(Fault.error(1201), on="create")

@@ -39,7 +39,7 @@ async def test_await_gives_the_finished_task(client: KlingClient, image: Path) -
 
 
 async def test_submit_returns_before_the_task_is_done(client: KlingClient, image: Path) -> None:
-    """A submitted handle knows its ids and status at once."""
+    """A submitted handle has its ids and status at once."""
     handle = await submitted(client, image)
     assert handle.status is TaskStatus.SUBMITTED
     assert handle.task_id is not None
@@ -62,7 +62,7 @@ async def test_many_waiters_poll_once_a_tick(make_client: ClientMaker, image: Pa
 
 @pytest.mark.parametrize("member", ["result", "exception"])
 async def test_result_before_the_end_is_invalid(client: KlingClient, image: Path, member: str) -> None:
-    """`result()` and `exception()` raise InvalidStateError until the end is known."""
+    """`result()` and `exception()` raise InvalidStateError until the task has ended."""
     handle = await submitted(client, image)
     with pytest.raises(asyncio.InvalidStateError):
         getattr(handle, member)()
@@ -147,7 +147,7 @@ async def test_a_waiters_timeout_ends_that_wait_only(client: KlingClient, image:
 
 
 async def test_a_loop_of_timeouts_keeps_nothing(client: KlingClient, image: Path) -> None:
-    """Cancelled waits leave nothing behind in a handle whose task runs for hours."""
+    """Cancelled waits leave no references in a handle whose task runs for hours."""
     handle = await submitted(client, image)
     for _ in range(20):
         with pytest.raises(TimeoutError):
@@ -187,7 +187,7 @@ async def test_cancel_ends_all_waits_at_once(client: KlingClient, image: Path) -
 async def test_a_cancelled_tasks_slot_comes_back_when_the_service_is_done(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """After `cancel()` the task still counts: the next one starts when the service has ended it."""
+    """After `cancel()` the task keeps its slot until the service has ended it."""
     client = make_client(concurrency=1)
     first = await submitted(client, image)
     first.cancel()
@@ -256,7 +256,7 @@ async def test_a_second_attach_shares_the_follower(make_client: ClientMaker, ima
 
 
 async def test_attach_by_the_external_id(client: KlingClient, image: Path) -> None:
-    """A reference with the caller's own id finds the task, and becomes the task id once that is known."""
+    """A reference with an external id finds the task, and becomes the task id once that is known."""
     made = await client.image_to_video(image, external_task_id="my job 1/2")
     handle = client.attach("image2video:my job 1/2")
     task = await handle
@@ -270,7 +270,7 @@ def of_current(task_id: str) -> bytes:
 
 
 def of_legacy(task_id: str) -> bytes:
-    """The same as the legacy one does."""
+    """A finished task as the legacy generation answers."""
     return task_answer("succeed", task_id=task_id, task_info={})
 
 
@@ -278,7 +278,7 @@ def of_legacy(task_id: str) -> bytes:
 async def test_an_attached_task_does_not_end_with_anothers_result(
     make_client: ClientMaker, name: str, answer_of: Callable[[str], bytes]
 ) -> None:
-    """Before its first status: a response about another task is ignored, and the task is polled again."""
+    """Before the first status, a response about another task is ignored, and the task is polled again."""
     async with serve(script(answer_of("B"), answer_of("B"), answer_of("A"))) as stub:
         handle = make_client(base_url=stub.base_url, api_key="key").attach(f"{name}:A")
         task = await handle
@@ -286,8 +286,8 @@ async def test_an_attached_task_does_not_end_with_anothers_result(
     assert len(stub.seen) == 3
 
 
-async def test_attach_to_nothing(client: KlingClient) -> None:
-    """A reference that the service does not know gives TaskNotFound with it."""
+async def test_attach_to_an_unknown_task(client: KlingClient) -> None:
+    """A reference without a task raises TaskNotFound with it."""
     with pytest.raises(TaskNotFound, match="does not know") as caught:
         await client.attach("image2video:nope")
     assert caught.value.reference == "image2video:nope"
@@ -322,7 +322,7 @@ async def test_updates_of_a_cancelled_handle(client: KlingClient, image: Path) -
 
 
 async def test_a_failed_task_raises(client: KlingClient, image: Path) -> None:
-    """Awaiting a task that the service could not make raises TaskFailed with its reason and the task."""
+    """Awaiting a failed task raises TaskFailed with its reason and the task."""
     handle = await submitted(client, image, prompt="something forbidden")
     with pytest.raises(TaskFailed, match="risk control") as caught:
         await handle
@@ -339,7 +339,7 @@ async def test_handles_refuse_pickling(client: KlingClient, image: Path) -> None
 
 
 async def test_tasks_and_errors_pickle(client: KlingClient, image: Path) -> None:
-    """Tasks and errors cross process borders whole."""
+    """Tasks and errors can be pickled."""
     task = await (await submitted(client, image))
     assert pickled(task) == task
     with pytest.raises(TaskFailed) as caught:
@@ -349,7 +349,7 @@ async def test_tasks_and_errors_pickle(client: KlingClient, image: Path) -> None
 
 
 async def test_repr_names_the_task(client: KlingClient, image: Path) -> None:
-    """A handle's repr shows reference and status."""
+    """A handle's repr has reference and status."""
     handle = await submitted(client, image)
     assert repr(handle) == f"<TaskHandle {handle.reference} submitted>"
     assert repr(client.attach("image2video:7")) == "<TaskHandle image2video:7 attached>"
@@ -374,7 +374,7 @@ async def test_cancel_calls_the_callbacks(client: KlingClient, image: Path) -> N
 async def test_cancelling_an_attached_handle_keeps_its_place(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """An attached task whose handle is cancelled still counts until the service is done with it."""
+    """An attached task whose handle is cancelled keeps its slot until the service has ended it."""
     other, client = make_client(), make_client(concurrency=1)
     elsewhere = await submitted(other, image)
     attached = client.attach(elsewhere.reference)
@@ -427,8 +427,8 @@ async def consumed(handle: TaskHandle) -> list[TaskStatus]:
 
 
 @pytest.mark.parametrize("way", ["wait", "updates", "callback", "cancel"])
-async def test_handles_that_were_left_are_not_kept(client: KlingClient, image: Path, way: str) -> None:
-    """Handles of closed web pages are freed while their task runs for hours."""
+async def test_unreferenced_handles_are_freed(client: KlingClient, image: Path, way: str) -> None:
+    """Unreferenced handles are freed while their task runs for hours."""
     made = await submitted(client, image)
 
     async def visit() -> None:
@@ -451,8 +451,8 @@ async def test_handles_that_were_left_are_not_kept(client: KlingClient, image: P
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "something forbidden"])
-async def test_a_handle_without_waiters_has_the_end(client: KlingClient, image: Path, prompt: str) -> None:
-    """It behaves like one that was awaited, with no or only cancelled waits; later callbacks are called."""
+async def test_a_handle_without_waiters_has_the_result(client: KlingClient, image: Path, prompt: str) -> None:
+    """A handle with no or only cancelled waits has the result, and calls later callbacks."""
     awaited = await submitted(client, image, prompt)
     left, never = client.attach(awaited.reference), client.attach(awaited.reference)
     with pytest.raises(TimeoutError):
@@ -475,7 +475,7 @@ async def test_a_handle_without_waiters_has_the_end(client: KlingClient, image: 
 
 
 async def test_remaining_waiters_are_notified(client: KlingClient, image: Path) -> None:
-    """If some handles of a task are dropped, in any order, all others see the end and each change."""
+    """If some handles of a task are dropped, in any order, all others get each change and the end."""
     made = await submitted(client, image)
     waiting = [asyncio.ensure_future(client.attach(made.reference).wait()) for _ in range(7)]
     changes = asyncio.ensure_future(consumed(client.attach(made.reference)))

@@ -70,7 +70,7 @@ CONNECTED: list[tuple[Exception, type[KlingError]]] = [
 
 
 async def raised(error: Exception) -> KlingError:
-    """What an error becomes."""
+    """The error that an HTTP error becomes."""
 
     async def fails() -> None:
         raise error
@@ -90,7 +90,7 @@ def named(value: Any) -> str | None:
 async def test_before_there_is_a_connection_nothing_is_sent(
     error: Exception, kind: type[ConnectionFailed], *, permanent: bool
 ) -> None:
-    """No connection: nothing arrived; trying again cannot help where a certificate, an address or a proxy is wrong."""
+    """Without a connection nothing arrived; a retry does not help with a wrong certificate, URL or proxy."""
     came = await raised(error)
     assert type(came) is kind
     assert isinstance(came, ConnectionFailed)
@@ -98,8 +98,8 @@ async def test_before_there_is_a_connection_nothing_is_sent(
 
 
 @pytest.mark.parametrize(("error", "kind"), CONNECTED, ids=named)
-async def test_once_connected_it_may_have_arrived(error: Exception, kind: type[KlingError]) -> None:
-    """Any other error leaves open whether the request arrived, also a lack of memory while reading."""
+async def test_once_connected_a_request_may_have_arrived(error: Exception, kind: type[KlingError]) -> None:
+    """Any other error leaves open whether the request arrived, also a MemoryError while reading."""
     came = await raised(error)
     assert type(came) is kind
     if isinstance(came, ConnectionFailed):
@@ -107,7 +107,7 @@ async def test_once_connected_it_may_have_arrived(error: Exception, kind: type[K
 
 
 async def test_own_errors_stay_as_they_are() -> None:
-    """An error of this package is not translated once more."""
+    """An error of this package is not translated again."""
     own = InvalidRequest.of([Problem("image", "gone")])
     assert await raised(own) is own
 
@@ -124,14 +124,14 @@ async def test_own_errors_stay_as_they_are() -> None:
 def test_a_request_whose_body_was_not_begun_was_not_sent(
     error: ConnectionFailed | BadResponse, *, permanent: bool
 ) -> None:
-    """Without its body a create has no effect, so it is repeated; what is wrong on this side would come again."""
+    """A create without its body has no effect, so it is retried unless the cause is local."""
     failed = unsent(error)
     assert (failed.message, failed.sent, failed.permanent) == (error.message, False, permanent)
 
 
 @pytest.mark.parametrize(("status", "permanent"), [(407, True), (403, True), (408, False), (425, False), (502, False)])
 def test_a_proxy_that_refuses_forwards_nothing(status: int, *, permanent: bool) -> None:
-    """A refusal of the proxy stays, unless it is busy or late."""
+    """A refusal of the proxy is permanent, unless it is busy or late."""
     failed = refused_by_proxy(status)
     assert (failed.sent, failed.permanent) == (False, permanent)
     assert ("user and a password" in failed.message) is (status == 407)

@@ -102,7 +102,7 @@ async def test_expanded(client: KlingClient, tmp_path: Path) -> None:
     ids=lambda request: type(request).__name__,
 )
 async def test_listed_and_attached(make_client: ClientMaker, emulator: Emulator, request_: Request) -> None:
-    """Another client finds the task in its endpoint's list, by its reference, and by the caller's own id."""
+    """Another client finds the task in its endpoint's list, by its reference, and by the external id."""
     endpoint = endpoint_of(request_)
     assert endpoint is not None
     made = await make_client().submit(request_)
@@ -130,7 +130,7 @@ async def test_by_method(client: KlingClient, emulator: Emulator) -> None:
 
 
 async def test_a_picture_of_an_earlier_task_is_given_as_it_is(client: KlingClient, emulator: Emulator) -> None:
-    """A `Picture` is sent as its address, wherever a picture is taken."""
+    """A `Picture` is sent as its URL, wherever a picture is accepted."""
     [picture] = (await (await client.generate_images(PROMPT))).images
     requests = [
         GenerateImages(PROMPT, image=picture),
@@ -159,7 +159,7 @@ async def test_watermark(client: KlingClient, tmp_path: Path) -> None:
 
 
 async def test_a_series_whose_length_the_service_decides(client: KlingClient, tmp_path: Path) -> None:
-    """However many it has, each is saved."""
+    """Every picture of a series is saved."""
     handle = await client.omni_image(PROMPT, **SERIES, series_amount="auto", aspect_ratio="1:1")
     task = await handle
     paths = await handle.save_all(tmp_path)
@@ -168,7 +168,7 @@ async def test_a_series_whose_length_the_service_decides(client: KlingClient, tm
 
 
 async def test_several_pictures_need_a_directory(client: KlingClient, emulator: Emulator, tmp_path: Path) -> None:
-    """A file for several pictures is refused before anything is paid."""
+    """A file path for several pictures is refused before anything is paid."""
     with pytest.raises(TargetError, match="no directory"):
         await client.generate(GenerateImages(PROMPT, n=2), tmp_path / "cat.png")
     with pytest.raises(TargetError, match="no directory"):
@@ -216,7 +216,7 @@ async def test_bad_input(
 
 
 async def test_what_the_map_alone_refuses(client: KlingClient, emulator: Emulator) -> None:
-    """Nothing is sent with `strict`; without it the service judges, after a warning."""
+    """Nothing is sent with `strict`; without it the request is sent with a warning."""
     request = OmniImage(PROMPT, model_name="kling-image-o1", resolution="4k", aspect_ratio="1:1")
     with pytest.raises(InvalidRequest, match="needs model_name kling-v3-omni"):
         await client.submit(request)
@@ -227,7 +227,7 @@ async def test_what_the_map_alone_refuses(client: KlingClient, emulator: Emulato
 
 
 async def test_slots_are_pictures(make_client: ClientMaker, emulator: Emulator) -> None:
-    """A task takes a slot for each of its pictures, of the model's own for pictures: videos do not wait for them."""
+    """A task takes a slot for each of its pictures, from those of its model: videos do not wait for them."""
     client = make_client(concurrency=4)
     requests = [
         *(OmniImage(PROMPT, n=2, aspect_ratio="1:1") for _ in range(3)),
@@ -242,7 +242,7 @@ async def test_slots_are_pictures(make_client: ClientMaker, emulator: Emulator) 
 
 @pytest.mark.parametrize("request_", [GenerateImages(PROMPT), ExpandImage(CAT)], ids=lambda each: type(each).__name__)
 async def test_a_lost_answer_is_looked_up(client: KlingClient, emulator: Emulator, request_: Request) -> None:
-    """After a create whose answer was lost the task is found by its external id: one is made, one is paid."""
+    """After a lost response to a create, the task is found by its external id, created once and paid once."""
     emulator.faults.add(Fault.reset(after_effect=True), on="create", at=1)
     handle = await client.submit(request_)
     assert (await handle).status is TaskStatus.SUCCEED
@@ -250,7 +250,7 @@ async def test_a_lost_answer_is_looked_up(client: KlingClient, emulator: Emulato
 
 
 async def test_an_unknown_id_as_it_was_recorded(make_client: ClientMaker) -> None:
-    """The recorded refusal of an id that no task has is that: there is no such task."""
+    """The recorded refusal of an unknown id is TaskNotFound."""
     recorded = OTHERS["error_1201_task_not_found_external"]
     async with serve(script(answer(recorded["_meta"]["http_status"], recorded["body"]))) as stub:
         with pytest.raises(TaskNotFound, match="images/generations:job-0404"):

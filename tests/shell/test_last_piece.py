@@ -1,4 +1,4 @@
-"""That the last piece of a file is written with what makes it the file."""
+"""The last piece of a file is written together with its publication."""
 
 import asyncio
 from pathlib import Path
@@ -10,8 +10,8 @@ from kling_async.io.threads import enter, leave
 from kling_async.protocol.transfer import Body
 
 
-async def test_a_last_piece_is_left_for_the_end(tmp_path: Path) -> None:
-    """However large it is, no write of its own is begun for it: a file of one piece needs no note of what it is."""
+async def test_the_last_piece_has_no_separate_write(tmp_path: Path) -> None:
+    """A last piece of any size has no separate write: a file of one piece needs no note."""
     loop = asyncio.get_running_loop()
     enter(loop)
     file = PartFile(tmp_path / "video.mp4", "label", DirectorySync())

@@ -1,4 +1,4 @@
-"""Many tasks, few requests: one page of the list answers for many in any order, and faults hit it as any poll."""
+"""Polling many tasks with few requests: one page of the list serves many, and faults affect it as any poll."""
 
 import asyncio
 import bisect
@@ -19,12 +19,12 @@ BEAT: Final = Polling(first=10, factor=1, maximum=10)
 
 
 async def submitted(client: KlingClient, image: Path, count: int) -> list[TaskHandle]:
-    """So many tasks, at once."""
+    """Submits so many tasks concurrently."""
     return list(await asyncio.gather(*(client.image_to_video(image) for _ in range(count))))
 
 
 async def seen(handles: Iterable[TaskHandle], emulator: Emulator) -> list[float]:
-    """Waits for all; how many seconds after its end each was seen."""
+    """Waits for all; returns how many seconds after its end each was seen."""
     time_of_day = wall()
     ends = {entry.task_id: entry for entry in emulator.ledger.entries}
 
@@ -38,7 +38,7 @@ async def seen(handles: Iterable[TaskHandle], emulator: Emulator) -> list[float]
 
 
 def polls(emulator: Emulator) -> int:
-    """Questions of any kind."""
+    """Queries of any kind."""
     return emulator.ledger.requests["query"] + emulator.ledger.requests["list"]
 
 
@@ -54,8 +54,8 @@ async def test_one_page_answers_for_all(make_client: ClientMaker, image: Path, e
     assert polls(emulator) <= 3 * beats
 
 
-async def test_one_task_alone_is_asked_for_singly(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """A page would cost more than the one question."""
+async def test_one_task_alone_is_queried_singly(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """A single task is queried singly, since a page would cost more."""
     (handle,) = await submitted(make_client(), image, 1)
     await handle
     assert emulator.ledger.requests["list"] == 0
@@ -66,7 +66,7 @@ async def test_one_task_alone_is_asked_for_singly(make_client: ClientMaker, imag
 async def test_a_beat_keeps_its_meaning(
     make_client: ClientMaker, image: Path, emulator: Emulator, polling: Polling | None
 ) -> None:
-    """However pages fall, no task waits longer for a poll than its own schedule allows."""
+    """With pages, no task waits longer for a poll than its own schedule allows."""
     client = make_client(concurrency=20, polling=polling)
     handles = []
     for _ in range(12):
@@ -84,10 +84,10 @@ async def crowd(emulator: Emulator, image: Path, count: int, make_client: Client
 
 
 @pytest.mark.slow
-async def test_an_account_full_of_others_tasks_costs_no_more_than_single_questions(
+async def test_an_account_full_of_others_tasks_costs_no_more_than_single_queries(
     make_client: ClientMaker, image: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With ours scattered over a list of which a page holds hardly any, pages are given up after a trial or two."""
+    """If a page holds few of the client's tasks, pages are given up after a trial or two."""
     emulator.account.list_seed = 5
     monkeypatch.setattr("kling_async.protocol.polling.listing.PAGE_SIZE_MAXIMUM", 20)
     await crowd(emulator, image, 240, make_client)
@@ -102,10 +102,10 @@ async def test_an_account_full_of_others_tasks_costs_no_more_than_single_questio
     assert cost["pages"] <= 1.1 * cost["singly"]
 
 
-async def test_what_a_page_does_not_hold_is_asked_for_at_once(
+async def test_tasks_missing_from_a_page_are_queried_at_once(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """In a list without order a page may miss any of ours: the lag is that of single questions all the same."""
+    """If an unordered page lacks tasks, the lag is still that of single queries."""
     emulator.account.list_seed = 3
     await crowd(emulator, image, 30, make_client)
     handles = await submitted(make_client(concurrency=20, polling=BEAT), image, 20)
@@ -126,7 +126,7 @@ async def test_what_a_page_does_not_hold_is_asked_for_at_once(
 async def test_a_list_that_always_fails_only_costs_the_trials(
     make_client: ClientMaker, image: Path, emulator: Emulator, fault: Fault
 ) -> None:
-    """All tasks are found by single queries; the list is requested ever more rarely."""
+    """If the list always fails, tasks are queried singly, and the list is requested ever more rarely."""
     emulator.faults.add(fault, on="list")
     handles = await submitted(make_client(concurrency=20, polling=BEAT), image, 20)
     await asyncio.gather(*(handle.wait() for handle in handles))
@@ -141,17 +141,17 @@ async def test_a_page_that_stalls_is_not_waited_for(make_client: ClientMaker, im
     assert max(await seen(handles, emulator)) < 10.6 + 10.5
 
 
-async def test_a_failing_page_is_asked_again_by_the_retry_schedule(
+async def test_a_failing_page_follows_the_retry_schedule(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """One 502 of a page delays the tasks that were due by a second or so, not by a beat."""
+    """A 502 of a page delays the tasks that were due by about a second, not by a beat."""
     emulator.faults.add(Fault.gateway(502), on="list", at=range(1, 3))
     handles = await submitted(make_client(concurrency=20, polling=BEAT), image, 20)
     assert max(await seen(handles, emulator)) < 10.6 + 2.5
 
 
 async def test_deadlines_stay_each_tasks_own(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """With pages under way, a task ends at its own deadline, not at another's."""
+    """With pages under way, each task ends at its own deadline."""
     loop = asyncio.get_running_loop()
     client = make_client(concurrency=20, polling=Polling(first=10, factor=1, maximum=10, deadline=45))
 
@@ -171,7 +171,7 @@ async def test_deadlines_stay_each_tasks_own(make_client: ClientMaker, image: Pa
 async def test_attached_tasks_are_answered_by_pages_too(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """Each is queried once by itself, since the list may not show it; then pages are used."""
+    """Attached tasks are queried singly once, since the list may lack them; then pages are used."""
     first = make_client(concurrency=20)
     references = [handle.reference for handle in await submitted(first, image, 20)]
     await first.close()
@@ -185,7 +185,7 @@ async def test_attached_tasks_are_answered_by_pages_too(
 async def test_two_names_of_one_task_are_both_answered(
     make_client: ClientMaker, image: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A task attached by both of its ids, before its first answer, ends for both, even if both are due at once."""
+    """A task attached by both ids before its first response ends for both, even if both are due at once."""
     monkeypatch.setattr("kling_async.client_base.random.random", lambda: 0.5)
     handles = await submitted(make_client(concurrency=20), image, 20)
     other = make_client(polling=BEAT)
@@ -195,10 +195,10 @@ async def test_two_names_of_one_task_are_both_answered(
     assert emulator.ledger.requests["list"] > 0
 
 
-async def test_a_listener_may_end_what_the_same_page_tells_next(
+async def test_a_callback_may_close_the_client_during_a_page(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """Closing the client in a callback while a page is read breaks nothing."""
+    """Closing the client in a callback while a page is read is safe."""
     client = make_client(concurrency=20, polling=BEAT)
     handles = await submitted(client, image, 20)
     closing: list[asyncio.Task[None]] = []
@@ -211,7 +211,7 @@ async def test_a_listener_may_end_what_the_same_page_tells_next(
 
 
 async def test_the_client_learns_and_hands_on(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """Durations are learned from forty tasks; a second client with them is accurate from the start."""
+    """Durations are learned from forty tasks; a second client given them is accurate from the start."""
     client = make_client(concurrency=20)
     published = client.durations.of("image2video/kling-v2-6/std/5", 85.0).look_schedule().median
     for _ in range(2):
@@ -233,7 +233,7 @@ async def test_the_client_learns_and_hands_on(make_client: ClientMaker, image: P
 async def test_adopted_tasks_do_not_spoil_what_was_learned(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """A repeated batch adopts finished tasks, whose durations are not learned."""
+    """The durations of finished tasks that a repeated batch adopts are not learned."""
     first = make_client(concurrency=20)
     names = [f"batch-{number}" for number in range(15)]
     await asyncio.gather(*[(await first.image_to_video(image, external_task_id=name)).wait() for name in names])
@@ -247,7 +247,7 @@ async def test_adopted_tasks_do_not_spoil_what_was_learned(
 
 
 async def test_slow_pages_do_not_outlive_a_deadline(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """Where each page takes eight seconds, a task still ends at its deadline and one last look."""
+    """If each page takes eight seconds, a task still ends at its deadline plus a last query."""
     loop = asyncio.get_running_loop()
     emulator.faults.add(Fault.delay(8), on="list")
     client = make_client(concurrency=20, polling=Polling(first=5, factor=1, maximum=5, deadline=42))
@@ -257,10 +257,10 @@ async def test_slow_pages_do_not_outlive_a_deadline(make_client: ClientMaker, im
     assert loop.time() - began < 42 + 10 + 1
 
 
-async def test_slow_pages_hold_up_a_question_for_ten_seconds(
+async def test_slow_pages_delay_a_query_by_ten_seconds(
     make_client: ClientMaker, image: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a list needs many pages, and each takes eight seconds, no task waits for all of them."""
+    """If a list needs many pages of eight seconds each, no task waits for all of them."""
     monkeypatch.setattr("kling_async.protocol.polling.listing.PAGE_SIZE_MAXIMUM", 20)
     emulator.account.limit = 100
     emulator.faults.add(Fault.delay(8), on="list")
@@ -269,8 +269,8 @@ async def test_slow_pages_hold_up_a_question_for_ten_seconds(
     assert max(lags) < 10.5 + 2 * 8 + 0.5
 
 
-async def test_a_task_that_was_found_later_is_as_old_as_it_is(make_client: ClientMaker) -> None:
-    """Of a task whose create is answered half a minute after the service began, the whole time is learned."""
+async def test_a_late_response_does_not_shorten_the_duration(make_client: ClientMaker) -> None:
+    """The learned duration includes half a minute before the response to the create."""
     began = wall()() - 30
 
     def answer(status: str, age: float) -> bytes:
@@ -287,7 +287,7 @@ async def test_a_task_that_was_found_later_is_as_old_as_it_is(make_client: Clien
 async def test_pages_that_hang_do_not_outlive_a_deadline(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """Where nothing is answered any more, a task that is due shortly before its deadline does not wait for a page."""
+    """If every response hangs, a task due shortly before its deadline does not wait for a page."""
     loop = asyncio.get_running_loop()
     emulator.faults.add(Fault.delay(3000), on=("list", "query"))
     client = make_client(concurrency=20, polling=Polling(first=38, factor=1, maximum=38, deadline=42))
@@ -301,7 +301,7 @@ async def test_pages_that_hang_do_not_outlive_a_deadline(
 async def test_cancelling_all_tasks_of_the_loop_does_not_end_the_following(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """A stranger who cancels every task there is does not cancel a running query: it is repeated."""
+    """If all asyncio tasks of the loop are cancelled, a running query is repeated."""
     emulator.faults.add(Fault.delay(5), on=("query", "list"))
     handles = await submitted(make_client(concurrency=20, polling=BEAT), image, 12)
     await asyncio.sleep(12)

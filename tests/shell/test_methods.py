@@ -1,4 +1,4 @@
-"""The client's methods that are made from records: what they take, what they refuse, how they read."""
+"""The client's methods that are generated from records: parameters, refusals, signatures."""
 
 import functools
 import inspect
@@ -38,7 +38,7 @@ class Portrait:
 
 
 class Studio:
-    """Keeps what is submitted."""
+    """Stores what is submitted."""
 
     def __init__(self) -> None:
         self.submitted: list[Any] = []
@@ -56,7 +56,7 @@ class Studio:
 
 
 async def test_the_method_submits_the_record(client: KlingClient, image: Path, emulator: Emulator) -> None:
-    """A method makes the record of its parameters, and submits it as `submit` does."""
+    """A method creates the record of its parameters, and submits it as `submit` does."""
     handle = await client.image_to_video(image, prompt="the cat turns its head", external_task_id="job-1")
     assert isinstance(handle, TaskHandle)
     assert handle.external_task_id == "job-1"
@@ -64,8 +64,8 @@ async def test_the_method_submits_the_record(client: KlingClient, image: Path, e
     assert entry.task_id == handle.task_id
 
 
-async def test_a_subclass_that_submits_in_its_own_way() -> None:
-    """Methods call `submit`, so that an override of it sees all requests; also when called on the class."""
+async def test_a_subclass_that_overrides_submit() -> None:
+    """Methods call an overridden `submit`, also when called on the class."""
     studio = Studio()
     await studio.portrait("a cat")
     await Studio.portrait(studio, subject="a cat", style="oil")
@@ -89,7 +89,7 @@ async def test_a_subclass_that_submits_in_its_own_way() -> None:
     ],
 )
 def test_a_wrong_parameter_raises_at_the_call(wrong: dict[str, Any], message: str) -> None:
-    """What the record does not take is a TypeError at the call, not at the await; it names the method."""
+    """A parameter that the record lacks is a TypeError at the call, not at the await; it names the method."""
     with pytest.raises(TypeError) as caught:
         _ = CLIENT.image_to_video("cat.jpg", **wrong)
     assert str(caught.value) == message
@@ -97,21 +97,21 @@ def test_a_wrong_parameter_raises_at_the_call(wrong: dict[str, Any], message: st
 
 @pytest.mark.parametrize("option", SubmitOptions.__annotations__)
 def test_options_are_those_of_submit(option: str) -> None:
-    """Each option of submitting is refused with the call that takes it."""
+    """Each option of submitting is refused, with the call that accepts it."""
     value: Any = {option: 5}
     with pytest.raises(TypeError, match=rf"an option of submit\(ImageToVideo\(\.\.\.\), {option}=5\)"):
         _ = CLIENT.image_to_video("cat.jpg", **value)
 
 
 def test_positions() -> None:
-    """The first parameter may be given by position; the others, and those that miss, are named in the error."""
+    """Only the first parameter is positional; an error names other positional or missing ones."""
     with pytest.raises(TypeError, match=r"^Studio\.portrait\(\): too many positional arguments"):
         _ = Studio().portrait("a cat", "oil")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     with pytest.raises(TypeError, match=r"^Studio\.portrait\(\): missing a required argument: 'subject'"):
         _ = Studio().portrait()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
-def test_options_stand_in_submit_once() -> None:
+def test_options_are_declared_in_submit_once() -> None:
     """The options that `generate` passes on are those of `submit`, with the same types."""
     parameters = inspect.signature(KlingClient.submit).parameters.values()
     named = {each.name: each.annotation for each in parameters if each.kind is each.KEYWORD_ONLY}
@@ -119,7 +119,7 @@ def test_options_stand_in_submit_once() -> None:
 
 
 def test_the_signature_is_the_records() -> None:
-    """Parameters, defaults and the types that can be given are the record's, after `self`; the first by position."""
+    """The signature has the record's parameters, defaults and types after `self`; the first is positional."""
     signature = inspect.signature(KlingClient.image_to_video)
     assert list(signature.parameters) == ["self", *(field.name for field in attrs.fields(ImageToVideo))]
     given = {name: each.annotation for name, each in signature.parameters.items()}
@@ -131,14 +131,14 @@ def test_the_signature_is_the_records() -> None:
     assert signature.return_annotation is TaskHandle  # as of any `async def`
 
 
-def test_every_parameter_has_a_type_of_its_own() -> None:
-    """No parameter is typed Any, which editors and type checkers could not check."""
+def test_every_parameter_is_typed() -> None:
+    """No parameter is typed Any."""
     for each in [*inspect.signature(KlingClient.image_to_video).parameters.values()][1:]:
         assert each.annotation not in {Any, inspect.Parameter.empty}, each.name
 
 
 def test_the_bound_method_is_the_same() -> None:
-    """What is read from a client reads as what is read from its class, without `self`."""
+    """A bound method has the signature and docstring of the function, without `self`."""
     bound, unbound = CLIENT.image_to_video, KlingClient.image_to_video
     assert list(inspect.signature(bound).parameters) == list(inspect.signature(unbound).parameters)[1:]
     assert bound == CLIENT.image_to_video
@@ -152,7 +152,7 @@ def test_the_bound_method_is_the_same() -> None:
 
 
 def test_help_reads_well() -> None:
-    """`help` shows each parameter with the record's documentation, where options go, what is returned and raised."""
+    """`help` shows each parameter with the record's documentation, the options, the result and the errors."""
     text = pydoc.plain(pydoc.render_doc(KlingClient.image_to_video))
     begins = r"image_to_video\([\s|]*self,[\s|]*image: "  # broken into lines from Python 3.13 on
     assert re.search(begins, text)
@@ -167,34 +167,34 @@ def test_help_reads_well() -> None:
 
 
 def test_nothing_is_imported_before_it_is_used() -> None:
-    """The record is loaded when the method is first used, and once."""
-    asked = []
+    """The record is imported on the first use of the method, and once."""
+    requested = []
 
     def record() -> Callable[..., Portrait]:
-        asked.append(1)
+        requested.append(1)
         return Portrait
 
     class Late(Studio):
-        """Has a method of a record that takes time to import."""
+        """Has a method whose record is imported late."""
 
         late = submits(record)
 
     studio = Late()
-    assert asked == []
+    assert requested == []
     for _ in range(3):
         functools.partial(studio.late, "a cat")
-    assert asked == [1]
+    assert requested == [1]
 
 
 async def test_mocks_can_be_awaited() -> None:
-    """A mock that is made from the client has methods to await."""
+    """A mock with the client as its spec has methods that can be awaited."""
     kling = mock.create_autospec(KlingClient, instance=True)
     await kling.image_to_video("cat.jpg")
     kling.image_to_video.assert_awaited_once_with("cat.jpg")
 
 
 async def test_the_request_is_as_it_was_at_the_call(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """What is given is read at the call: a list that changes before the await changes nothing."""
+    """A list that changes between the call and the await does not change the request."""
     shots = [{"index": 1, "prompt": "a", "duration": 5}]
     submitting = make_client().image_to_video(
         image, model_name="kling-v3", multi_shot=True, shot_type="customize", multi_prompt=shots

@@ -1,4 +1,4 @@
-"""The mistakes that a tired person makes: each message says what to do next."""
+"""Common mistakes: each message names what to do next."""
 
 import io
 import os
@@ -32,7 +32,7 @@ WEBP = b"RIFF\x24\x00\x00\x00WEBPVP8 " + bytes(64)
 
 
 async def test_a_request_is_checked_and_not_sent(client: KlingClient, emulator: Emulator, image: Path) -> None:
-    """`check` refuses what `submit` would refuse, its files looked at, all at once; nothing is sent."""
+    """`check` raises all errors that `submit` would, files included; nothing is sent."""
     with pytest.raises(InvalidRequest) as refused:
         await client.check(ImageToVideo("no such cat.png", prompt="a" * 2501))
     assert {problem.field for problem in refused.value.problems} == {"image", "prompt"}
@@ -43,7 +43,7 @@ async def test_a_request_is_checked_and_not_sent(client: KlingClient, emulator: 
 
 
 @pytest.mark.parametrize(
-    ("mistake", "says"),
+    ("mistake", "expected"),
     [
         ({"image": WEBP}, ["image", "WebP", "JPEG", "convert"]),
         ({"image": "data:image/png;base64,iVBORw0KGgo="}, ["image", "data:", "Image.from_base64"]),
@@ -68,16 +68,16 @@ async def test_a_request_is_checked_and_not_sent(client: KlingClient, emulator: 
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
-async def test_a_wrong_request_says_what_would_be_right(
-    client: KlingClient, image: Path, emulator: Emulator, mistake: dict[str, Any], says: list[str]
+async def test_a_wrong_request_names_the_correct_values(
+    client: KlingClient, image: Path, emulator: Emulator, mistake: dict[str, Any], expected: list[str]
 ) -> None:
-    """The message names the parameter, what was given and what would be right; nothing is sent."""
+    """The message has the parameter, the given value and the accepted ones; nothing is sent."""
     given: dict[str, Any] = {"image": image} | {
         key: image if value == "CAT" else value for key, value in mistake.items()
     }
     with pytest.raises(InvalidRequest) as caught:
         await client.image_to_video(**given)
-    assert [word for word in says if word not in str(caught.value)] == [], str(caught.value)
+    assert [word for word in expected if word not in str(caught.value)] == [], str(caught.value)
     assert len(str(caught.value)) < 700
     assert sum(emulator.ledger.requests.values()) == 0
 
@@ -90,7 +90,7 @@ async def test_all_problems_are_reported_at_once(client: KlingClient, image: Pat
 
 
 async def test_a_missing_file_is_two_errors_in_one(client: KlingClient) -> None:
-    """A missing file is a KlingError and a FileNotFoundError."""
+    """A missing file raises an error that is a KlingError and a FileNotFoundError."""
     with pytest.raises(FileNotFoundError) as caught:
         await client.image_to_video("missing.png")
     assert isinstance(caught.value, ImageFileMissing)
@@ -104,7 +104,7 @@ async def test_a_named_pipe_does_not_hang(client: KlingClient, tmp_path: Path) -
 
 
 async def test_a_file_that_is_gone_when_it_is_sent(make_client: ClientMaker, image: Path, tmp_path: Path) -> None:
-    """A file that vanishes while its request waits for a slot is an error of that request; its slot goes on."""
+    """A file that vanishes while its request waits for a slot is an error of that request, and frees the slot."""
     copy = tmp_path / "copy.png"
     copy.write_bytes(image.read_bytes())
     client = make_client(concurrency=1)
@@ -116,7 +116,7 @@ async def test_a_file_that_is_gone_when_it_is_sent(make_client: ClientMaker, ima
 
 
 def test_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a key the message names the variables, and the emulator that needs none."""
+    """Without a key the message names the variables, and the emulator, which needs none."""
     with pytest.raises(ConfigurationError, match=r"KLING_API_KEY.*KLING_ACCESS_KEY.*--emulator"):
         KlingClient()
     monkeypatch.setenv("KLING_ACCESS_KEY", "a")
@@ -125,7 +125,7 @@ def test_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "expected"),
     [
         ({"api_key": "a", "access_key": "b", "secret_key": "c"}, "not both"),
         ({"access_key": "b"}, "secret_key"),
@@ -139,17 +139,17 @@ def test_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"api_key": "k", "base_url": "https://[::1"}, "cannot be read"),
     ],
 )
-def test_a_wrong_configuration(options: dict[str, Any], says: str) -> None:
-    """A client that cannot work is not made, and the message shows no key."""
+def test_a_wrong_configuration(options: dict[str, Any], expected: str) -> None:
+    """A client with a wrong configuration is not created, and the message has no key."""
     with pytest.raises(ConfigurationError) as caught:
         KlingClient(**options)
-    assert says in str(caught.value)
+    assert expected in str(caught.value)
     assert "pw" not in str(caught.value)
     assert "Evil" not in str(caught.value)
 
 
 def test_keys_are_taken_as_they_are_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spaces around a key and a pasted `Bearer` are forgiven; an argument wins over the environment."""
+    """Spaces around a key and a pasted `Bearer` are removed; an argument takes precedence over the environment."""
     monkeypatch.setenv("KLING_API_KEY", " Bearer key-1 \n")
     monkeypatch.setenv("KLING_BASE_URL", "https://api-beijing.klingai.com/")
     client = KlingClient()
@@ -160,7 +160,7 @@ def test_keys_are_taken_as_they_are_pasted(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_a_wrong_secret(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """A secret key with a typing error is an AuthenticationError that says what to check."""
+    """A mistyped secret key is an AuthenticationError that names what to check."""
     client = make_client(access_key=emulator.access_key, secret_key="0" * 40)
     with pytest.raises(AuthenticationError, match="check the key"):
         await client.image_to_video(image)
@@ -168,13 +168,13 @@ async def test_a_wrong_secret(make_client: ClientMaker, image: Path, emulator: E
 
 @pytest.mark.parametrize("reference", ["", "8429", "image2video:", ":8429", "text2audio:1", "image2video:..", None])
 async def test_a_wrong_reference(client: KlingClient, reference: Any) -> None:
-    """Text that is no reference is refused at once, with an example or the known endpoints."""
+    """An invalid reference is refused at once, with an example or the known endpoints."""
     with pytest.raises(InvalidReference, match=r"<endpoint>:<task id>|image2video"):
         client.attach(reference)
 
 
 async def test_strict_false_warns_at_the_callers_line(client: KlingClient, image: Path, emulator: Emulator) -> None:
-    """A combination that only the map refuses becomes a warning at the caller's line, and is sent."""
+    """With `strict=False`, an undocumented combination is sent with a warning at the caller's line."""
     combination: dict[str, Any] = {"image": image, "image_tail": image, "model_name": "kling-v2-6", "mode": "std"}
     with pytest.raises(InvalidRequest, match="mode pro"):
         await client.image_to_video(**combination)
@@ -185,7 +185,7 @@ async def test_strict_false_warns_at_the_callers_line(client: KlingClient, image
 
 
 async def test_cfg_scale_warns_at_the_callers_line(make_client: ClientMaker, image: Path) -> None:
-    """What only warns is sent even with strict; where the request is refused all the same, it is no problem of that."""
+    """A parameter that only warns is sent even with `strict`, and is not listed as a problem of a refusal."""
     async with serve(script(task_answer(), task_answer(task_id="2"))) as stub:
         client = make_client(base_url=stub.base_url)
         with pytest.warns(CapabilityWarning, match="cfg_scale: is not for kling-v2-6") as caught:
@@ -200,29 +200,31 @@ async def test_cfg_scale_warns_at_the_callers_line(make_client: ClientMaker, ima
 
 
 async def test_strict_false_keeps_documented_limits(client: KlingClient, image: Path) -> None:
-    """`strict=False` does not let a documented limit pass."""
+    """`strict=False` still refuses a value beyond a documented limit."""
     with pytest.raises(InvalidRequest, match="2500"):
         await client.submit(ImageToVideo(image, prompt="x" * 2501), strict=False)
 
 
 async def test_something_else_than_a_request(client: KlingClient) -> None:
-    """`submit` of something that is no request names what it takes."""
+    """`submit` of another object raises an error that names what it accepts."""
     with pytest.raises(InvalidRequest, match="ImageToVideo"):
         await client.submit(io.BytesIO())  # type: ignore[call-overload]  # wrong on purpose
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "expected"),
     [({"polling": 5.0}, "AimedPolling"), ({"polling": "3s"}, "Polling"), ({"durations": "{}"}, "from_json")],
 )
-async def test_what_is_no_schedule_is_refused_when_the_client_is_made(options: dict[str, Any], says: str) -> None:
-    """Not when the first task is paid for."""
-    with pytest.raises(ConfigurationError, match=says):
+async def test_an_invalid_schedule_is_refused_when_the_client_is_created(
+    options: dict[str, Any], expected: str
+) -> None:
+    """An invalid schedule is an error of the constructor, not of the first task."""
+    with pytest.raises(ConfigurationError, match=expected):
         KlingClient(api_key="x", **options)
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "expected"),
     [
         ({"concurrency": 0}, "concurrency must be a whole number from 1 up, got 0"),
         ({"downloads": True}, "downloads must be"),
@@ -236,9 +238,9 @@ async def test_what_is_no_schedule_is_refused_when_the_client_is_made(options: d
         ({"retry": "x" * 1000}, "got 'x{59}$"),
     ],
 )
-def test_an_argument_of_another_kind_is_refused_when_the_client_is_made(options: dict[str, Any], says: str) -> None:
-    """Every argument, with what it should be; no long value is repeated."""
-    with pytest.raises(ConfigurationError, match=says):
+def test_an_argument_of_another_kind_is_refused_when_the_client_is_made(options: dict[str, Any], expected: str) -> None:
+    """An argument of the wrong type is refused with the expected one; long values are not repeated."""
+    with pytest.raises(ConfigurationError, match=expected):
         KlingClient(api_key="x", **options)
 
 
@@ -252,7 +254,7 @@ def test_an_argument_of_another_kind_is_refused_when_the_client_is_made(options:
     ],
 )
 def test_numbers_that_cannot_be_worked_with(wrong: Callable[[], object]) -> None:
-    """Schedules and durations are configuration: their errors are of this package, and ValueErrors too."""
+    """Errors of schedules and durations are errors of this package, and ValueErrors too."""
     with pytest.raises(ConfigurationError) as caught:
         wrong()
     assert isinstance(caught.value, ValueError)
@@ -260,8 +262,8 @@ def test_numbers_that_cannot_be_worked_with(wrong: Callable[[], object]) -> None
 
 @pytest.mark.parametrize("value", [None, "adpot", 5, [], b"adopt"])
 @pytest.mark.parametrize("name", ["if_exists", "on_doubt"])
-async def test_a_word_that_is_none_is_refused(client: KlingClient, image: Path, name: str, value: Any) -> None:
-    """A typing error in what to do later must not choose the other thing in silence."""
+async def test_a_misspelt_choice_is_refused(client: KlingClient, image: Path, name: str, value: Any) -> None:
+    """A misspelt option value is refused, rather than taken for the default."""
     with pytest.raises(InvalidRequest, match=f"{name}: must be one of"):
         await client.submit(ImageToVideo(image), **{name: value})
 
@@ -269,15 +271,17 @@ async def test_a_word_that_is_none_is_refused(client: KlingClient, image: Path, 
 @pytest.mark.parametrize(
     "wrong", [{"endpoint": []}, {"endpoint": None}, {"page_size": 5.0}, {"page_size": []}, {"page_size": 0}]
 )
-async def test_a_list_that_cannot_be_asked_for(client: KlingClient, wrong: dict[str, Any]) -> None:
-    """The parameters of the list are checked before it is fetched."""
+async def test_list_parameters_are_checked(client: KlingClient, wrong: dict[str, Any]) -> None:
+    """The parameters of a list are checked before it is fetched."""
     with pytest.raises(InvalidRequest, match="must be"):
         await anext(client.tasks(**{"endpoint": "image2video", **wrong}))
 
 
 @pytest.mark.parametrize("path", [None, 5, 2.5, [], object()])
-async def test_what_is_no_path_is_no_place(client: KlingClient, image: Path, emulator: Emulator, path: Any) -> None:
-    """It is refused before anything is sent, as any other place that cannot be used."""
+async def test_a_target_that_is_no_path_is_refused(
+    client: KlingClient, image: Path, emulator: Emulator, path: Any
+) -> None:
+    """An object that is not a path is refused before anything is sent."""
     with pytest.raises(TargetError, match="expected a path"):
         await client.generate(ImageToVideo(image=image), path)
     with pytest.raises(TargetError, match="expected a path"):

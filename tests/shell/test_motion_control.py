@@ -21,7 +21,7 @@ DANCE: dict[str, Any] = {
 
 
 async def test_by_method_and_by_record(client: KlingClient, emulator: Emulator) -> None:
-    """The method and the record make the same task, of the same body, at the endpoint's own path."""
+    """Method and record send the same body to the endpoint's own path."""
     by_method = await client.motion_control(**DANCE)
     by_record = await client.submit(MotionControl(**DANCE))
     for handle, entry in zip((by_method, by_record), emulator.ledger.entries, strict=True):
@@ -34,7 +34,7 @@ async def test_by_method_and_by_record(client: KlingClient, emulator: Emulator) 
 async def test_from_a_picture_to_a_file(
     make_client: ClientMaker, emulator: Emulator, image: Path, tmp_path: Path
 ) -> None:
-    """The picture is uploaded, the task followed, saved, listed and attached; what it cost is known afterwards."""
+    """The picture is uploaded, the task followed, saved, listed and attached; the task has its cost."""
     client = make_client()
     handle = await client.motion_control(**{**DANCE, "image_url": image})
     task = await handle
@@ -52,7 +52,7 @@ async def test_from_a_picture_to_a_file(
 
 
 async def test_a_video_of_an_earlier_task(client: KlingClient, emulator: Emulator) -> None:
-    """The motion can be that of a video made before, which is given as it is."""
+    """The video of an earlier task is accepted as the motion."""
     [made] = (await (await client.text_to_video("a dancer"))).videos
     await client.motion_control(**{**DANCE, "video_url": None}, video=made)
     sent = emulator.ledger.entries[-1].parameters
@@ -60,14 +60,14 @@ async def test_a_video_of_an_earlier_task(client: KlingClient, emulator: Emulato
 
 
 async def test_a_video_that_cannot_be_fetched(client: KlingClient, emulator: Emulator) -> None:
-    """The service's own words reach the user; nothing is made."""
+    """The service's message is in the error; no task is created."""
     with pytest.raises(RequestRefused, match="Video URL is invalid"):
         await client.motion_control(**{**DANCE, "video_url": "https://files.example.invalid/dance.mp4"})
     assert emulator.ledger.created == 0
 
 
 @pytest.mark.parametrize(
-    ("mistake", "says"),
+    ("mistake", "expected"),
     [
         ({}, ["4 problems", "image_url", "video_url", "character_orientation", "image or video", "mode", "std or pro"]),
         ({**DANCE, "video_url": "dance.mp4"}, ["video_url", "host the clip", "http"]),
@@ -79,19 +79,19 @@ async def test_a_video_that_cannot_be_fetched(client: KlingClient, emulator: Emu
     ],
     ids=str,
 )
-async def test_a_mistake_is_told(
-    client: KlingClient, emulator: Emulator, mistake: dict[str, Any], says: list[str]
+async def test_a_wrong_request_names_the_correct_values(
+    client: KlingClient, emulator: Emulator, mistake: dict[str, Any], expected: list[str]
 ) -> None:
-    """Each message names the parameter, what was given and what would be right, all at once; nothing is sent."""
+    """Each message has the parameter, the given value and the accepted ones, all at once; nothing is sent."""
     with pytest.raises(InvalidRequest) as caught:
         await client.motion_control(**mistake)
-    assert [word for word in says if word not in str(caught.value)] == [], str(caught.value)
+    assert [word for word in expected if word not in str(caught.value)] == [], str(caught.value)
     assert len(str(caught.value)) < 700
     assert sum(emulator.ledger.requests.values()) == 0
 
 
 async def test_a_lost_answer_is_looked_up(client: KlingClient, emulator: Emulator) -> None:
-    """After a create whose answer was lost the task is found by its external id: one is made, one is paid."""
+    """After a lost response to a create, the task is found by its external id, created once and paid once."""
     emulator.faults.add(Fault.reset(after_effect=True), on="create", at=1)
     handle = await client.motion_control(**DANCE)
     assert (await handle).status is TaskStatus.SUCCEED

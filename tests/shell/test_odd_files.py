@@ -1,4 +1,4 @@
-"""What a file host sends becomes the file, whatever it is, unless it is text or not all of it."""
+"""Whatever a file host sends is saved, unless it is text or incomplete."""
 
 import gzip
 import logging
@@ -72,13 +72,13 @@ TEXTS = {
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    """What was warned of."""
+    """The warnings so far."""
     return [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize("name", ODD)
 async def test_all_bytes_of_a_length_are_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
-    """Where all bytes came that the host spoke of, they are published, with a warning that is data, too."""
+    """A file of the announced length is published, with a warning if it looks incomplete."""
     host = FileHost(with_length(ODD[name]))
     path = await host.save(tmp_path / "x.mp4")
     assert path.read_bytes() == ODD[name]
@@ -92,7 +92,7 @@ async def test_all_bytes_of_a_length_are_a_file(tmp_path: Path, caplog: pytest.L
 
 @pytest.mark.parametrize("name", ODD)
 async def test_the_same_bytes_twice_are_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
-    """Without a length, what looks cut off is fetched once more, and published if it comes just so again."""
+    """Without a length, a file that looks cut off is fetched again, and published if it is the same."""
     host = FileHost(chunked(ODD[name]))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == ODD[name]
     assert host.ranges == [None, None]
@@ -103,7 +103,7 @@ async def test_the_same_bytes_twice_are_a_file(tmp_path: Path, caplog: pytest.Lo
 
 @pytest.mark.parametrize("name", PLAIN)
 async def test_boxes_in_any_order_are_a_video(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
-    """`ftyp` need not be there, or come first: what has its boxes is fetched once, without a word."""
+    """A video with its boxes in any order, or without `ftyp`, is fetched once, without a warning."""
     host = FileHost(chunked(PLAIN[name]))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == PLAIN[name]
     assert await host.stream() == PLAIN[name]
@@ -114,7 +114,7 @@ async def test_boxes_in_any_order_are_a_video(tmp_path: Path, caplog: pytest.Log
 @pytest.mark.parametrize("status", [200, 201, 203, 226])
 @pytest.mark.parametrize("kind", ["text/plain", "text/html; charset=utf-8", "application/json", "application/xml", ""])
 async def test_the_type_does_not_matter(tmp_path: Path, kind: str, status: int) -> None:
-    """A video is one whatever the host calls it, and with any status that brings a body."""
+    """A video is accepted with any content type, and with any status that has a body."""
     host = FileHost(answer(status, MOVIE, Content_Type=kind))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
 
@@ -122,14 +122,14 @@ async def test_the_type_does_not_matter(tmp_path: Path, kind: str, status: int) 
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("make", [with_length, chunked])
 async def test_text_is_no_video(tmp_path: Path, name: str, make: Make) -> None:
-    """Text is refused by its bytes, whatever its type; the error says what it is, and nothing stays."""
+    """Text is recognised by its bytes and refused; the error names what it is, and no file is left."""
     with pytest.raises(DownloadError, match=r"sent (a page|XML|JSON|text) \(video/mp4\) instead of a video"):
         await FileHost(make(TEXTS[name])).save(tmp_path / "x.mp4")
     assert whole(tmp_path) == []
 
 
 async def test_a_page_does_not_cost_what_is_kept(tmp_path: Path) -> None:
-    """A page in response to a request for the rest leaves the part unchanged, and the next save resumes it."""
+    """A page in response to a range request leaves the part unchanged, and the next save resumes it."""
     first = with_length(MOVIE, cut=3000, ETag='"a"')
     with pytest.raises(DownloadError, match="a page"):
         await FileHost(first, with_length(PAGE)).save(tmp_path / "x.mp4")
@@ -139,8 +139,8 @@ async def test_a_page_does_not_cost_what_is_kept(tmp_path: Path) -> None:
     assert host.ranges == ["bytes=3000-"]
 
 
-async def test_what_is_kept_stays_until_something_better_comes(tmp_path: Path) -> None:
-    """A part that does not fit what the host has now is there until the first bytes of that."""
+async def test_a_part_is_kept_until_its_replacement_arrives(tmp_path: Path) -> None:
+    """A part that does not match the host's file is kept until the first new bytes."""
     first = with_length(MOVIE, cut=3000, ETag='"a"')
     other = answer(206, b"", ETag='"b"', Content_Range=f"bytes 3000-{len(MOVIE) - 1}/{len(MOVIE)}")
     with pytest.raises(DownloadError):
@@ -157,8 +157,8 @@ async def test_a_part_that_is_text_begins_anew(tmp_path: Path) -> None:
     assert host.ranges == [None]
 
 
-async def test_an_empty_file_is_none(tmp_path: Path) -> None:
-    """A host that sends nothing is retried, and given up after the budget; no file is left."""
+async def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    """An empty body is retried, and given up after the budget; no file is left."""
     host = FileHost(with_length(b""), chunked(b""), answer(204), with_length(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     with pytest.raises(DownloadError, match="sent nothing"):
@@ -167,7 +167,7 @@ async def test_an_empty_file_is_none(tmp_path: Path) -> None:
 
 
 async def test_a_body_that_ends_too_early_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Without a length, a file that was cut off is fetched once more; then it is whole, and there is no warning."""
+    """Without a length, a file that was cut off is fetched again, and saved whole without a warning."""
     host = FileHost(chunked(MOVIE[:3000]), chunked(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     assert await FileHost(chunked(MOVIE[:3000]), chunked(MOVIE)).stream() == MOVIE
@@ -175,7 +175,7 @@ async def test_a_body_that_ends_too_early_once(tmp_path: Path, caplog: pytest.Lo
 
 
 async def test_a_body_that_ends_at_another_place_each_time(tmp_path: Path) -> None:
-    """Cut off at varying places and without a length, the end of a file is unknown: the save fails."""
+    """If a body without a length ends elsewhere each time, the save fails."""
     ends = iter(range(3000, 4000))
 
     def shorter(_: Seen) -> bytes:
@@ -202,13 +202,13 @@ NOWHERE = "http://127.0.0.1:9/f"
     ],
 )
 async def test_a_file_that_never_comes(tmp_path: Path, made: dict[str, Any], named: str) -> None:
-    """The error calls what could not be fetched by its kind."""
+    """The error names the kind of the file that could not be fetched."""
     task = attrs.evolve(finished(), **made)
     with pytest.raises(DownloadError, match=f"the {named} could not be fetched"):
         await FileHost(b"").save(tmp_path / "result", task)
 
 
-async def test_a_second_look_resumes_too(tmp_path: Path) -> None:
+async def test_a_second_fetch_resumes_too(tmp_path: Path) -> None:
     """A second full fetch that breaks off is resumed, if its host supports ranges."""
     odd = ODD["noise"]
     host = FileHost(chunked(odd), with_length(odd, cut=3000, ETag='"a"'), rest(odd))
@@ -217,7 +217,7 @@ async def test_a_second_look_resumes_too(tmp_path: Path) -> None:
 
 
 async def test_a_stream_that_comes_shorter_again_has_not_ended() -> None:
-    """A body that ends before the consumer's position does not show where the file ends."""
+    """A body that ends before the consumer's position does not show the end of the file."""
     odd = ODD["noise"]
     with pytest.raises(DownloadError, match="ended before"):
         await FileHost(chunked(odd[:3000]), chunked(odd[:2000])).stream()
@@ -241,7 +241,7 @@ async def test_the_rest_is_requested_first(tmp_path: Path, caplog: pytest.LogCap
 
 
 async def test_a_length_that_is_too_large_is_corrected(tmp_path: Path) -> None:
-    """A host that announced too great a length corrects it on a request for the rest."""
+    """A host that announced too great a length corrects it on a range request."""
     more = with_length(MOVIE, cut=len(MOVIE), ETag='"a"', Content_Length=str(len(MOVIE) + 1000))
     host = FileHost(more, answer(416, b"", Content_Range=f"bytes */{len(MOVIE)}"))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
@@ -262,8 +262,8 @@ async def test_a_length_that_is_too_small_is_corrected(
     assert warnings(caplog) == []
 
 
-async def test_what_is_fetched_anew_is_judged_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A different length in an earlier response does not apply to the next body, which may break off, too."""
+async def test_a_new_body_is_checked_by_its_own_length(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The length of an earlier response does not apply to the next body, which may break off, too."""
     short, cut = with_length(MOVIE[:-1000], ETag='"a"'), chunked(MOVIE[:-2000], ETag='"a"')
     host = FileHost(short, rest(MOVIE), cut, rest(MOVIE), with_length(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE
@@ -278,7 +278,7 @@ async def test_what_is_fetched_anew_is_judged_anew(tmp_path: Path, caplog: pytes
 async def test_a_file_that_ends_within_a_box_is_published_all_the_same(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, more: Answer
 ) -> None:
-    """Without a sign of more bytes, all bytes of the length are the file, and nothing is fetched twice."""
+    """Without a sign of more bytes, a file of the announced length is published, and fetched once."""
     host = FileHost(with_length(MOVIE[:-1000]), more)
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE[:-1000]
     assert host.ranges.count(None) == 1
@@ -287,7 +287,7 @@ async def test_a_file_that_ends_within_a_box_is_published_all_the_same(
 
 
 async def test_a_whole_file_as_a_part(tmp_path: Path) -> None:
-    """Some hosts answer with all of the file as a range of it; more bytes than it has are left out."""
+    """If a host sends the whole file as a range of it, surplus bytes are dropped."""
     odd = answer(206, MOVIE, Content_Range=f"bytes 0-{len(MOVIE) - 1}/{len(MOVIE)}")
     assert (await FileHost(odd).save(tmp_path / "x.mp4")).read_bytes() == MOVIE
     parts = [
@@ -301,7 +301,7 @@ async def test_a_whole_file_as_a_part(tmp_path: Path) -> None:
 
 
 async def test_a_stream_resumes_without_a_strong_etag() -> None:
-    """Without a validator what was given must come again just so: it is passed over, or the stream ends."""
+    """Without a validator, the bytes already given must be the same in the new body, or the stream ends."""
     host = FileHost(with_length(MOVIE, cut=3000), with_length(MOVIE, cut=2000), with_length(MOVIE))
     assert await host.stream() == MOVIE
     assert host.ranges == [None, None, None]
@@ -323,7 +323,7 @@ async def test_a_packed_file_is_unpacked(
     make: Make,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A body compressed against the request is decompressed, in one go and without a warning."""
+    """An unrequested compressed body is decompressed, in one pass and without a warning."""
     packed = zlib.compress(VIDEO) if encoding == "deflate" else gzip.compress(VIDEO)
     host = FileHost(make(packed, Content_Encoding=encoding, ETag='"packed"'))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == VIDEO
@@ -334,7 +334,7 @@ async def test_a_packed_file_is_unpacked(
 
 
 async def test_a_packed_file_that_breaks_off_begins_anew(tmp_path: Path) -> None:
-    """Length and ETag of a packed file are not those of the video: it is never resumed in the middle."""
+    """A compressed body is never resumed, since its length and ETag are not those of the video."""
     packed = gzip.compress(VIDEO)
     headers: dict[str, Any] = {"Content_Encoding": "gzip", "ETag": '"packed"'}
     host = FileHost(
@@ -349,7 +349,7 @@ async def test_a_packed_file_that_breaks_off_begins_anew(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("make", [with_length, chunked])
 async def test_a_bomb_is_refused(tmp_path: Path, make: Make) -> None:
-    """A body that grows above 20:1 is refused before it fills a disk."""
+    """A body that expands beyond 20:1 is refused before it fills a disk."""
     bomb = gzip.compress(FTYP + bytes(2**26))
     with pytest.raises(DownloadError, match="20 times"):
         await FileHost(make(bomb, Content_Encoding="gzip")).save(tmp_path / "x.mp4")
@@ -357,20 +357,20 @@ async def test_a_bomb_is_refused(tmp_path: Path, make: Make) -> None:
 
 
 async def test_a_packed_page_is_refused(tmp_path: Path) -> None:
-    """Text is text, also packed."""
+    """Compressed text is refused as text."""
     with pytest.raises(DownloadError, match="a page"):
         await FileHost(with_length(gzip.compress(PAGE), Content_Encoding="gzip")).save(tmp_path / "x.mp4")
 
 
 async def test_an_unknown_encoding(tmp_path: Path) -> None:
-    """An encoding that cannot be decoded is named in the error."""
+    """The error names an encoding that cannot be decoded."""
     with pytest.raises(DownloadError, match=r"packs the video \(br\)"):
         await FileHost(with_length(MOVIE, Content_Encoding="br")).save(tmp_path / "x.mp4")
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "aws-chunked", "none", "utf-8"])
 async def test_a_header_about_packing_that_is_wrong(tmp_path: Path, encoding: str) -> None:
-    """A plain video is accepted even if a header claims compression; it is resumed like any other."""
+    """A plain video is accepted and resumed even if a header claims compression."""
     headers: dict[str, Any] = {"Content_Encoding": encoding}
     host = FileHost(with_length(MOVIE, cut=3000, ETag='"a"', **headers), rest(MOVIE))
     assert (await host.save(tmp_path / "x.mp4")).read_bytes() == MOVIE

@@ -27,20 +27,20 @@ TEXT: dict[str, Any] = {"prompt": "a cat", "aspect_ratio": "9:16"}
 
 
 async def test_by_method_and_by_record(client: KlingClient, emulator: Emulator) -> None:
-    """The method and the record make the same task, of the same body, at the endpoint's own path."""
-    asked: dict[str, Any] = {**TEXT, "sound": True, "duration": 10, "element_list": [7], "mode": "std"}
-    by_method = await client.omni_video(**asked)
-    by_record = await client.submit(OmniVideo(**asked))
+    """Method and record send the same body to the endpoint's own path."""
+    requested: dict[str, Any] = {**TEXT, "sound": True, "duration": 10, "element_list": [7], "mode": "std"}
+    by_method = await client.omni_video(**requested)
+    by_record = await client.submit(OmniVideo(**requested))
     for handle, entry in zip((by_method, by_record), emulator.ledger.entries, strict=True):
         assert (handle.reference, entry.endpoint) == (f"omni-video:{entry.task_id}", "omni-video")
-        assert entry.parameters == to_wire(OmniVideo(**asked)) | {"external_task_id": handle.external_task_id}
+        assert entry.parameters == to_wire(OmniVideo(**requested)) | {"external_task_id": handle.external_task_id}
         assert entry.units == 8
 
 
 async def test_from_a_picture_to_a_file(
     make_client: ClientMaker, emulator: Emulator, image: Path, tmp_path: Path
 ) -> None:
-    """A first frame is uploaded, the task followed, saved, listed and attached; the file has the asked length."""
+    """A first frame is uploaded, the task followed, saved, listed and attached; the file has the requested length."""
     client = make_client()
     handle = await client.omni_video(
         "a cat turns its head", image_list=[{"image_url": image, "type": "first_frame"}], duration=3
@@ -62,7 +62,7 @@ async def test_from_a_picture_to_a_file(
 
 
 async def test_a_video_of_an_earlier_task_is_edited(client: KlingClient, emulator: Emulator, tmp_path: Path) -> None:
-    """What one task made is given to the next as it is; the sound is kept or not as the request says."""
+    """The result of an earlier task is accepted; its sound is kept or not as requested."""
     [made] = (await (await client.omni_video(**TEXT))).videos
     edited = await client.generate(OmniVideo("purple", video_list=[made]), tmp_path / "purple.mp4")
     quiet = {"video": made, "refer_type": "feature", "keep_original_sound": False}
@@ -79,7 +79,7 @@ async def test_a_video_of_an_earlier_task_is_edited(client: KlingClient, emulato
 
 
 async def test_what_was_recorded_is_refused_as_recorded(client: KlingClient, emulator: Emulator) -> None:
-    """The documented edit, of a video that cannot be fetched, ends in the service's own words; nothing is made."""
+    """The documented edit of an unreachable video raises the service's message; no task is created."""
     body = OTHERS["request_omni_video_edit"]["body"]
     with pytest.raises(RequestRefused, match="Video URL is invalid"):
         await client.submit(OmniVideo(**body))
@@ -87,7 +87,7 @@ async def test_what_was_recorded_is_refused_as_recorded(client: KlingClient, emu
 
 
 @pytest.mark.parametrize(
-    ("mistake", "says"),
+    ("mistake", "expected"),
     [
         ({}, ["prompt", "is required", "aspect_ratio", "16:9, 9:16 or 1:1"]),
         ({"prompt": "cat.png", "aspect_ratio": "1:1"}, ["prompt", "image_list"]),
@@ -105,19 +105,19 @@ async def test_what_was_recorded_is_refused_as_recorded(client: KlingClient, emu
     ],
     ids=str,
 )
-async def test_a_mistake_is_told(
-    client: KlingClient, emulator: Emulator, mistake: dict[str, Any], says: list[str]
+async def test_a_wrong_request_names_the_correct_values(
+    client: KlingClient, emulator: Emulator, mistake: dict[str, Any], expected: list[str]
 ) -> None:
-    """Each message names the parameter, what was given and what would be right, all at once; nothing is sent."""
+    """Each message has the parameter, the given value and the accepted ones, all at once; nothing is sent."""
     with pytest.raises(InvalidRequest) as caught:
         await client.omni_video(**mistake)
-    assert [word for word in says if word not in str(caught.value)] == [], str(caught.value)
+    assert [word for word in expected if word not in str(caught.value)] == [], str(caught.value)
     assert len(str(caught.value)) < 900
     assert sum(emulator.ledger.requests.values()) == 0
 
 
 async def test_pictures_are_looked_at(client: KlingClient, emulator: Emulator, tmp_path: Path) -> None:
-    """A picture that is none, or is missing, is named by its place in the list, before anything is sent."""
+    """An invalid or missing picture is named by its index in the list, before anything is sent."""
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(InvalidRequest, match=r"image_list\[1\]\.image_url"):
         await client.omni_video(**TEXT, image_list=["https://h/a.png", tmp_path / "text.png"])
@@ -127,7 +127,7 @@ async def test_pictures_are_looked_at(client: KlingClient, emulator: Emulator, t
 
 
 async def test_what_the_map_alone_refuses(client: KlingClient, emulator: Emulator) -> None:
-    """Nothing is sent with `strict`; without it the service judges, with a warning."""
+    """Nothing is sent with `strict`; without it the request is sent with a warning."""
     request = OmniVideo(**TEXT, model_name="kling-video-o1", duration=7)
     with pytest.raises(InvalidRequest, match="use 5 or 10"):
         await client.submit(request)
@@ -137,13 +137,13 @@ async def test_what_the_map_alone_refuses(client: KlingClient, emulator: Emulato
 
 
 async def test_a_ratio_that_may_be_refused_is_sent(client: KlingClient) -> None:
-    """With a first frame the ratio is the picture's: another one is warned of, and the service says what it does."""
+    """With a first frame, another ratio than the picture's is sent with a warning."""
     with pytest.warns(CapabilityWarning, match="aspect_ratio"), pytest.raises(RequestRefused, match="aspect_ratio"):
         await client.omni_video(**TEXT, image_list=[{"image_url": "https://h/a.png", "type": "first_frame"}])
 
 
 async def test_a_lost_answer_is_looked_up(client: KlingClient, emulator: Emulator) -> None:
-    """After a create whose answer was lost the task is found by its external id: one is made, one is paid."""
+    """After a lost response to a create, the task is found by its external id, created once and paid once."""
     emulator.faults.add(Fault.reset(after_effect=True), on="create", at=1)
     handle = await client.omni_video(**TEXT)
     assert (await handle).status is TaskStatus.SUCCEED
@@ -151,7 +151,7 @@ async def test_a_lost_answer_is_looked_up(client: KlingClient, emulator: Emulato
 
 
 async def test_a_task_that_fails(client: KlingClient, tmp_path: Path) -> None:
-    """A failed task says why, with its reference, and leaves no file."""
+    """A failed task raises its reason with its reference, and leaves no file."""
     with pytest.raises(TaskFailed, match="risk control") as caught:
         await client.generate(OmniVideo("forbidden", aspect_ratio="1:1"), tmp_path / "cat.mp4")
     assert str(caught.value.reference).startswith("omni-video:")

@@ -1,4 +1,4 @@
-"""Traces and metrics: a span for each generation, with what it went through, and none of it for file hosts."""
+"""Traces and metrics: a span for each generation, with its phases, and none for file hosts."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,7 +24,7 @@ CAT = TextToVideo("a cat")
 
 
 class Seen:
-    """A listener, and what it has made."""
+    """A listener, and the spans and metrics it created."""
 
     def __init__(self) -> None:
         self._exporter = InMemorySpanExporter()
@@ -35,16 +35,16 @@ class Seen:
 
     @property
     def spans(self) -> list[ReadableSpan]:
-        """Those that have ended, by when they began."""
+        """The ended spans, by their start."""
         return sorted(self._exporter.get_finished_spans(), key=lambda span: span.start_time or 0)
 
     @property
     def roots(self) -> list[ReadableSpan]:
-        """Those of generations."""
+        """The spans of generations."""
         return [span for span in self.spans if span.name.startswith("generate_content")]
 
     def children(self, root: ReadableSpan) -> list[ReadableSpan]:
-        """What a generation went through."""
+        """The phases of a generation."""
         return [span for span in self.spans if span.parent is not None and span.parent == root.context]
 
     def metric(self, name: str) -> list[tuple[Any, dict[str, Any]]]:
@@ -66,17 +66,17 @@ class Seen:
 
 @pytest.fixture
 def seen() -> Seen:
-    """What a listener has made."""
+    """The spans and metrics of a listener."""
     return Seen()
 
 
 def names(spans: list[ReadableSpan]) -> list[str]:
-    """Of spans."""
+    """The names of spans."""
     return [span.name for span in spans]
 
 
 async def test_a_generation(make_client: ClientMaker, seen: Seen, tmp_path: Path) -> None:
-    """Its span is a child of the caller's, contains its phases without gaps, and has its ids and cost."""
+    """The span of a generation is a child of the caller's, has contiguous phases, its ids and its cost."""
     with seen.provider.get_tracer("app").start_as_current_span("request") as request:
         await make_client(on_event=seen.telemetry).generate(CAT, tmp_path / "cat.mp4")
     (root,) = seen.roots
@@ -94,7 +94,7 @@ async def test_a_generation(make_client: ClientMaker, seen: Seen, tmp_path: Path
 
 
 async def test_metrics(make_client: ClientMaker, seen: Seen, tmp_path: Path) -> None:
-    """Counts, seconds, units and bytes are there, by the model and not by anything of which there are many."""
+    """Counts, seconds, units and bytes are recorded by model, without attributes of high cardinality."""
     client = make_client(on_event=seen.telemetry)
     path = await client.generate(CAT, tmp_path / "cat.mp4")
     with pytest.raises(TaskFailed):
@@ -120,7 +120,7 @@ async def test_metrics(make_client: ClientMaker, seen: Seen, tmp_path: Path) -> 
 
 
 async def test_what_goes_wrong(make_client: ClientMaker, emulator: Emulator, seen: Seen) -> None:
-    """A full account is another time in line, a lost answer an event of the create, a failed task an error."""
+    """A full account is another wait in line, a lost response an event of the create, a failed task an error."""
     emulator.faults.add(Fault.error(1303), on="create", at=1)
     emulator.faults.add(Fault.reset(after_effect=True), on="create", at=2)
     with pytest.raises(TaskFailed):
@@ -136,7 +136,7 @@ async def test_what_goes_wrong(make_client: ClientMaker, emulator: Emulator, see
 
 
 async def test_closing_leaves_a_doubt(make_client: ClientMaker, emulator: Emulator, seen: Seen) -> None:
-    """A create that is cut off by closing is an error of its span, in the words that its caller gets."""
+    """A create that closing interrupts is an error of its span, with its caller's message."""
     emulator.faults.add(Fault.delay(60), on="create")
     client = make_client(on_event=seen.telemetry)
     creating = asyncio.ensure_future(client.submit(CAT))
@@ -166,7 +166,7 @@ async def test_a_link_over_processes(make_client: ClientMaker, seen: Seen, tmp_p
 
 
 async def test_a_later_save(make_client: ClientMaker, seen: Seen, tmp_path: Path) -> None:
-    """A file that is saved when the generation has ended is its child all the same; nothing is open in the end."""
+    """A file saved after the generation has ended is its child all the same; no span stays open."""
     client = make_client(on_event=seen.telemetry)
     handle = await client.submit(CAT)
     await handle
@@ -207,8 +207,8 @@ def test_a_clock_that_is_set_back(seen: Seen) -> None:
         (events.InDoubt(at=2.0, final=True, error_type="CancelledError", **WORK), "ERROR"),
     ],
 )
-def test_what_the_caller_ends_is_no_error(seen: Seen, end: events.Failure, status: str) -> None:
-    """A close and a cancellation leave the status of spans alone, unless something may have been made."""
+def test_close_and_cancellation_are_no_errors(seen: Seen, end: events.Failure, status: str) -> None:
+    """Closing and cancelling do not set a span's status, unless a task may have been created."""
     seen.telemetry(events.Queued(at=1.0, slots=1, **WORK))
     seen.telemetry(end)
     assert [span.status.status_code.name for span in seen.spans] == 2 * [status]
@@ -225,15 +225,15 @@ def test_what_the_caller_ends_is_no_error(seen: Seen, end: events.Failure, statu
     ],
 )
 def test_models(seen: Seen, endpoint: str, line: str, model: str | None) -> None:
-    """What is called a model is the model's name alone; where only an endpoint is known there is none."""
+    """The model attribute is the model's name alone, and is missing where only an endpoint is known."""
     seen.telemetry(events.Refused(at=1.0, work=1, endpoint=endpoint, line=line))
     [root] = seen.roots
     assert root.name == f"generate_content {model or ''}".rstrip()
     assert (root.attributes or {}).get("gen_ai.request.model") == model
 
 
-async def test_each_work_ends(make_client: ClientMaker, emulator: Emulator, seen: Seen) -> None:
-    """Whatever becomes of it, no span stays open: cancelled in line, refused, closed, attached, calls."""
+async def test_each_span_ends(make_client: ClientMaker, emulator: Emulator, seen: Seen) -> None:
+    """Every span ends: cancelled in line, refused, closed, attached, calls."""
     client = make_client(on_event=seen.telemetry, concurrency=1)
     handle = await client.submit(CAT)
     waiting = asyncio.ensure_future(client.submit(CAT))
@@ -256,7 +256,7 @@ async def test_each_work_ends(make_client: ClientMaker, emulator: Emulator, seen
 
 
 async def test_nothing_goes_to_file_hosts(emulator: Emulator, tmp_path: Path) -> None:
-    """A session that puts `traceparent` on every request, as instrumentations do, puts it on none for files."""
+    """A session that adds `traceparent` to every request, as instrumentations do, adds none for files."""
     seen: dict[str, set[bool]] = {}
 
     def see(call: Call) -> bool:

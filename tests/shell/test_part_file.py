@@ -28,20 +28,20 @@ def part_of(directory: Path) -> PartFile:
 
 
 def names(directory: Path) -> list[str]:
-    """What is there."""
+    """The names in the directory."""
     return sorted(path.name for path in directory.iterdir())
 
 
 def test_a_video_that_comes_at_once_needs_no_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Written, checked and published in one go: there is never a part that another process could go on with."""
+    """A video written and published in one go never has a part that another process could resume."""
     monkeypatch.setattr(PartFile, "_note_down", None)
     assert part_of(tmp_path).finish([MOVIE], PART, overwrite=False) == WHOLE
     assert names(tmp_path) == ["x.mp4"]
     assert (tmp_path / "x.mp4").read_bytes() == MOVIE
 
 
-def test_a_note_that_is_there_follows_what_comes(tmp_path: Path) -> None:
-    """An older note never vouches for the bytes of another entity, not even for a moment."""
+def test_an_older_note_is_replaced_before_the_bytes(tmp_path: Path) -> None:
+    """An older note is never valid for the bytes of another entity, not even for a moment."""
     first = part_of(tmp_path)
     first.write([MOVIE[:1]], Part("v", 5, '"old"'))
     first.close()
@@ -56,7 +56,7 @@ def test_a_note_that_is_there_follows_what_comes(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_taken_at_the_end(tmp_path: Path) -> None:
-    """The part stays, and its note with it, so that nothing is fetched twice."""
+    """If the name is taken at the end, part and note are kept, so that nothing is fetched twice."""
     file = part_of(tmp_path)
     (tmp_path / "x.mp4").write_text("precious")
     with pytest.raises(FileExistsError):
@@ -70,7 +70,7 @@ def test_a_name_that_is_taken_at_the_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("joined", [False, True])
 def test_more_pieces_than_one_call_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, joined: bool) -> None:
-    """Bytes that come one by one, and a system that writes fewer than it was given, or none without joining them."""
+    """All pieces are written, even if the system writes fewer bytes than given, or cannot join pieces."""
     if joined:
         monkeypatch.setattr(system.HERE, "write", Windows(None).write)
     else:
@@ -87,7 +87,7 @@ def _odd_share(descriptor: int, pieces: list[memoryview]) -> int:
     return os.write(descriptor, b"".join(pieces[:7]))
 
 
-def test_one_sync_for_all_who_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_sync_for_all_waiting_callers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Directories are synced one at a time; later callers share the next sync, never one that began before."""
     began, ended, at_once = 0, 0, 0
     first_is_under_way, go_on = threading.Event(), threading.Event()
@@ -116,10 +116,8 @@ def test_one_sync_for_all_who_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert syncs._waiting == {}
 
 
-def test_a_part_that_was_thrown_away_while_its_lock_was_awaited_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A process that gets the lock of another's part too late must not write to a file that has lost its name."""
+def test_a_part_deleted_while_its_lock_was_awaited_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that gets the lock of a deleted part does not write to it."""
     first = part_of(tmp_path)
     first.write([MOVIE[:40]], PART)
     second = PartFile(tmp_path / "x.mp4", PART.video_id, DirectorySync())
@@ -141,7 +139,7 @@ def test_a_part_that_was_thrown_away_while_its_lock_was_awaited_is_not_used(
 def test_a_part_that_another_begins_while_this_is_published_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once the part is renamed its name is free; a part there belongs to another process, and so does its note."""
+    """After a part is renamed, a new part of that name belongs to another process, as does its note."""
     first = part_of(tmp_path)
     first.write([MOVIE[:40]], PART)
     second = PartFile(tmp_path / "x.mp4", PART.video_id, DirectorySync())
@@ -166,7 +164,7 @@ def test_a_part_that_another_begins_while_this_is_published_stays(
 def test_a_file_system_without_locks_is_written_to_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    """A file system without locks refuses nothing; any other error closes the descriptor and is raised."""
+    """A file system without locks is accepted; any other error closes the descriptor and is raised."""
     fcntl = pytest.importorskip("fcntl")
 
     def refused(*_: object) -> None:

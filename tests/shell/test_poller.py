@@ -1,4 +1,4 @@
-"""The poller sends the queries of the plan when they are due, and passes every answer back."""
+"""The poller sends the queries of the plan when they are due, and passes every response back."""
 
 import asyncio
 import logging
@@ -23,21 +23,21 @@ from tests.shell.conftest import wall
 
 
 def task(task_id: str, status: str = "submitted") -> Task:
-    """The service's word about a task."""
+    """The service's state of a task."""
     return Task(endpoint="image2video", task_id=task_id, status=TaskStatus(status), external_task_id=f"e{task_id}")
 
 
 class Service:
-    """The service: tasks run for ever, or until `ends` names an end; queries in `hangs` are never answered."""
+    """A service whose tasks run for ever, or until `ends` names an end; queries in `hangs` are never answered."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[float, str]] = []
+        self.requested: list[tuple[float, str]] = []
         self.ends: dict[str, Task | Exception] = {}
         self.page_fails: Exception | None = None
         self.hangs: set[str] = set()
 
     async def query(self, _: Endpoint, task_id: str) -> Task:
-        """A single question."""
+        """A single query."""
         await self._heard(task_id)
         end = self.ends.get(task_id, task(task_id))
         if isinstance(end, Exception):
@@ -54,11 +54,11 @@ class Service:
         return Listed(size, {place: (name, None) for place, name in enumerate(names) if known(name) is not None})
 
     async def _heard(self, what: str) -> None:
-        self.asked.append((round(asyncio.get_running_loop().time(), 3), what))
+        self.requested.append((round(asyncio.get_running_loop().time(), 3), what))
         await asyncio.sleep(1000 if what in self.hangs else 0.25)
 
     def service_time(self) -> float:
-        """Its time of day."""
+        """The service's time of day."""
         return wall()()
 
 
@@ -69,11 +69,11 @@ class Listener:
         self.notified: list[str] = []
 
     def changed(self, task: Task) -> None:
-        """A new status."""
+        """Records a new status."""
         self.notified.append(task.status.value)
 
     def ended(self, end: Task | KlingError) -> None:
-        """The end."""
+        """Records the end."""
         self.notified.append(f"end: {type(end).__name__}")
 
 
@@ -100,7 +100,7 @@ class Story:
         return watch, listener.notified
 
 
-async def test_questions_come_at_their_times_and_ends_are_told_once() -> None:
+async def test_queries_are_sent_when_due_and_ends_are_notified_once() -> None:
     """A task is queried every ten seconds; listeners get each new status, and the end after the slot is free."""
     story = Story()
     watch, notified = story.follow("1")
@@ -109,7 +109,7 @@ async def test_questions_come_at_their_times_and_ends_are_told_once() -> None:
     await asyncio.sleep(10)
     story.service.ends["1"] = task("1", "succeed")
     await asyncio.sleep(50)
-    assert story.service.asked == [(10, "1"), (20.25, "1"), (30.5, "1")]
+    assert story.service.requested == [(10, "1"), (20.25, "1"), (30.5, "1")]
     assert notified == ["processing", "succeed", "end: Task"]
     assert (story.ended, watch.listeners) == (["1"], [])
     assert watch.end is watch.snapshots[-1]
@@ -117,7 +117,7 @@ async def test_questions_come_at_their_times_and_ends_are_told_once() -> None:
 
 
 async def test_an_end_that_is_known_at_once_is_told_before_follow_returns() -> None:
-    """The slot of an adopted task that is done is free already."""
+    """The slot of an adopted task that has ended is free at once."""
     story = Story()
     reference, ended = Reference("image2video", "1"), list[str]()
     watch = story.poller.follow(reference, created=task("1", "succeed"), on_end=lambda: ended.append("1"))
@@ -126,8 +126,8 @@ async def test_an_end_that_is_known_at_once_is_told_before_follow_returns() -> N
     assert story.poller.unfinished() == []
 
 
-async def test_what_is_followed_can_be_found() -> None:
-    """By either id, until it ends; the estimate is the one given, or that of the endpoint."""
+async def test_a_followed_task_can_be_found() -> None:
+    """A task is found by either id until it ends; the estimate is the given one, or the endpoint's."""
     story = Story()
     estimate = story.durations.of("kind", 85.0)
     reference = Reference("image2video", "1")
@@ -149,18 +149,18 @@ async def test_the_timer_moves_to_what_is_due_first() -> None:
     story.service.ends["2"] = task("2", "succeed")
     story.follow("2", attached=True)
     await asyncio.sleep(51)
-    assert story.service.asked == [(50, "2"), (100, "1")]
+    assert story.service.requested == [(50, "2"), (100, "1")]
     await story.poller.close()
 
 
 def timers() -> list[float]:
-    """When the loop's timers ring."""
+    """The deadlines of the loop's timers."""
     scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]  # no public way
     return [timer.when() for timer in scheduled if not timer.cancelled()]
 
 
 async def test_one_timer_serves_all_tasks() -> None:
-    """A thousand tasks make one timer; it moves when one of them is due earlier, and the old one is cancelled."""
+    """A thousand tasks share one timer; it is replaced when one of them is due earlier."""
     story = Story()
     for number in range(1000):
         story.follow(str(number))
@@ -179,7 +179,7 @@ async def test_one_page_answers_for_many() -> None:
     for number in range(20):
         story.follow(str(number))
     await asyncio.sleep(21)
-    assert story.service.asked == [(10, "image2video 1 30"), (20.25, "image2video 1 30")]
+    assert story.service.requested == [(10, "image2video 1 30"), (20.25, "image2video 1 30")]
     await story.poller.close()
 
 
@@ -189,7 +189,7 @@ async def test_one_page_answers_for_many() -> None:
     ids=["in passing", "unexpected", "hangs"],
 )
 async def test_a_page_that_fails(failure: Exception | None, at: float, caplog: pytest.LogCaptureFixture) -> None:
-    """In passing: all are queried after the retry's delay. Unexpected, or late by ten seconds: at once."""
+    """After a transient failure all are queried with the retry's delay; after any other or ten seconds, at once."""
     caplog.set_level(logging.DEBUG, "kling_async")
     story = Story()
     story.service.page_fails = failure
@@ -197,7 +197,7 @@ async def test_a_page_that_fails(failure: Exception | None, at: float, caplog: p
     for number in range(20):
         story.follow(str(number))
     await asyncio.sleep(at + 0.2)
-    assert [when for when, what in story.service.asked if "image2video" not in what] == [at] * 20
+    assert [when for when, what in story.service.requested if "image2video" not in what] == [at] * 20
     events = [getattr(record, "kling_event", None) for record in caplog.records]
     assert ("page_failed" in events) == (failure is not None)
     if isinstance(failure, ServerError):
@@ -205,14 +205,14 @@ async def test_a_page_that_fails(failure: Exception | None, at: float, caplog: p
     await story.poller.close()
 
 
-async def test_a_question_that_fails_is_asked_again_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failing_query_is_retried_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Listeners are not notified of transient failures; the log names the task."""
     caplog.set_level(logging.DEBUG, "kling_async")
     story = Story()
     story.service.ends["1"] = ServerError("down", code=5000)
     _, notified = story.follow("1")
     await asyncio.sleep(13.3)
-    assert story.service.asked == [(10, "1"), (13.25, "1")]
+    assert story.service.requested == [(10, "1"), (13.25, "1")]
     assert notified == []
     (record,) = caplog.records
     assert record.getMessage() == "poll of image2video:1: down (code 5000)"
@@ -220,8 +220,8 @@ async def test_a_question_that_fails_is_asked_again_and_logged(caplog: pytest.Lo
     await story.poller.close()
 
 
-async def test_an_error_that_nobody_expected_ends_the_wait() -> None:
-    """Waiters get the error with the reference, instead of waiting for ever."""
+async def test_an_unexpected_error_ends_the_wait() -> None:
+    """Waiters get an unexpected error with the reference, instead of waiting for ever."""
     story = Story()
     story.service.ends["1"] = ValueError("odd")
     watch, notified = story.follow("1")
@@ -233,19 +233,19 @@ async def test_an_error_that_nobody_expected_ends_the_wait() -> None:
 
 
 async def test_a_question_that_hangs_is_cut_off_at_its_time() -> None:
-    """At the deadline; then the last look at the task, ten seconds later."""
+    """A query that hangs is cancelled at the deadline, and the last query ten seconds later."""
     story = Story(deadline=35)
     story.service.hangs = {"1"}
     watch, notified = story.follow("1")
     await asyncio.sleep(44.9)
-    assert (story.service.asked, notified) == ([(10, "1"), (35, "1")], [])
+    assert (story.service.requested, notified) == ([(10, "1"), (35, "1")], [])
     await asyncio.sleep(0.2)
     assert notified == ["end: TaskTimeout"]
     assert isinstance(watch.end, TaskTimeout)
     assert "no answer in time" in watch.end.message
 
 
-async def test_a_deadline_of_its_own() -> None:
+async def test_a_deadline_of_one_task() -> None:
     """A task may have another deadline than its client's."""
     story = Story(deadline=35)
     reference = Reference("image2video", "1")
@@ -256,8 +256,8 @@ async def test_a_deadline_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 20])
-async def test_a_question_that_a_stranger_cancels_is_asked_again(count: int) -> None:
-    """Single or page: it goes out again at once."""
+async def test_a_query_cancelled_from_outside_is_repeated(count: int) -> None:
+    """A query or page that other code cancels is sent again at once."""
     story = Story()
     for number in range(count):
         story.follow(str(number))
@@ -266,7 +266,7 @@ async def test_a_question_that_a_stranger_cancels_is_asked_again(count: int) -> 
     victim.cancel()
     await asyncio.sleep(0.1)
     assert victim.cancelled()
-    assert [what for _, what in story.service.asked] == ["0" if count == 1 else "image2video 1 30"] * 2
+    assert [what for _, what in story.service.requested] == ["0" if count == 1 else "image2video 1 30"] * 2
     await story.poller.close()
 
 
@@ -282,5 +282,5 @@ async def test_closing_ends_all_waits_and_leaves_nothing() -> None:
     assert all(isinstance(watch.end, ClientClosed) for watch, _ in watches)
     assert story.ended == ["1", "2"]
     await asyncio.sleep(100)
-    assert story.service.asked == [(0, "2")]
+    assert story.service.requested == [(0, "2")]
     assert timers() == []

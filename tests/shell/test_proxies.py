@@ -32,7 +32,7 @@ PASSWORD = "pass" + "word-of-the-proxy"  # in two, since tracebacks show source 
 
 
 def port_of(stub: Stub) -> int:
-    """Where a stub listens."""
+    """The port of a stub."""
     return int(stub.base_url.rpartition(":")[2])
 
 
@@ -49,7 +49,7 @@ async def sent(base_url: str, proxies: dict[str, str], session: aiohttp.ClientSe
 # ------------------------------------------------------------------------------------------------ plain
 
 
-async def test_the_client_asks_through_the_proxy(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_client_uses_the_proxy(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that only the proxy can resolve is reached by HTTP_PROXY."""
     async with serve(lambda _: task_answer()) as stub, proxy(port_of(stub)) as via:
         monkeypatch.setenv("HTTP_PROXY", via.url)
@@ -59,8 +59,8 @@ async def test_the_client_asks_through_the_proxy(make_client: ClientMaker, monke
     assert stub.seen[0].headers["host"] == "api.kling.test"
 
 
-async def test_this_machine_is_asked_directly(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the variables contain."""
+async def test_this_machine_is_reached_directly(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests to this machine use no proxy, whatever the variables contain."""
     async with serve(lambda _: task_answer()) as stub, proxy(port_of(stub)) as via:
         monkeypatch.setenv("HTTP_PROXY", via.url)
         await make_client(base_url=stub.base_url).get_task("image2video:1")
@@ -70,7 +70,7 @@ async def test_this_machine_is_asked_directly(make_client: ClientMaker, monkeypa
 async def test_files_come_through_the_proxy(
     make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A result's host is reached through the proxy as well, and gets no credentials."""
+    """A file host is reached through the proxy as well, and gets no credentials."""
 
     def respond(seen: Seen) -> bytes:
         if seen.path.startswith("/v1/"):
@@ -88,7 +88,7 @@ async def test_files_come_through_the_proxy(
 
 
 async def test_a_proxy_gets_its_password(caplog: pytest.LogCaptureFixture) -> None:
-    """User and password of the proxy's address go to the proxy, and show nowhere."""
+    """User and password of the proxy's URL are sent to the proxy, and are not shown."""
     caplog.set_level(logging.DEBUG)
     async with serve(lambda _: task_answer()) as stub, proxy(port_of(stub)) as via:
         assert await sent(API, {"HTTP_PROXY": f"http://me:s%40cret@127.0.0.1:{via.port}"}) == 200
@@ -100,7 +100,7 @@ async def test_a_proxy_gets_its_password(caplog: pytest.LogCaptureFixture) -> No
 async def test_an_answer_that_repeats_the_proxys_password(
     make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy may repeat what it was sent: no error has the password in its text, nor the key."""
+    """If a proxy repeats its password or the key, no error contains them."""
     words = refusal(400, 1200, "bad header: me:s3cret-password, key the-key-of-the-account")
     async with serve(lambda _: words) as stub, proxy(port_of(stub)) as via:
         monkeypatch.setenv("HTTP_PROXY", f"http://me:s3cret-password@127.0.0.1:{via.port}")
@@ -115,13 +115,13 @@ async def test_an_answer_that_repeats_the_proxys_password(
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Signs the certificates of this file's servers."""
+    """The CA of this file's servers."""
     return trustme.CA()
 
 
 @contextlib.asynccontextmanager
 async def tls(authority: trustme.CA, name: str = "api.kling.test", says: bytes = task_answer()) -> AsyncIterator[int]:
-    """A server with a certificate for this name, which finds one task or says something else; its port."""
+    """A server with a certificate for this name, which finds one task or sends other bytes; yields its port."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(name).configure_cert(context)
 
@@ -140,7 +140,7 @@ async def tls(authority: trustme.CA, name: str = "api.kling.test", says: bytes =
 
 
 @contextlib.asynccontextmanager
-async def saying(text: bytes) -> AsyncIterator[int]:
+async def sending(text: bytes) -> AsyncIterator[int]:
     """A server that sends the same bytes at once on each connection; yields its port."""
 
     async def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -160,14 +160,14 @@ async def saying(text: bytes) -> AsyncIterator[int]:
 
 
 def trusting(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if SSL_CERT_FILE had named the authority before Python started."""
+    """Trusts the authority, as if SSL_CERT_FILE had named it before Python started."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
     monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", context)
 
 
 async def test_a_tunnel_leads_to_the_service(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An https:// address is reached by CONNECT; the proxy sees the host and no key."""
+    """An https:// URL is reached by CONNECT; the proxy sees the host and no key."""
     trusting(authority, monkeypatch)
     async with tls(authority) as port, proxy(port) as via:
         assert await sent(TLS, {"HTTPS_PROXY": f"http://me:secret@127.0.0.1:{via.port}"}) == 200
@@ -176,7 +176,7 @@ async def test_a_tunnel_leads_to_the_service(authority: trustme.CA, monkeypatch:
 
 @pytest.mark.parametrize("through", [True, False], ids=["through a proxy", "directly"])
 async def test_a_certificate_that_cannot_be_verified(authority: trustme.CA, *, through: bool) -> None:
-    """It names SSL_CERT_FILE, nothing was sent, and trying again is known to be in vain."""
+    """An unverified certificate is a permanent error that names SSL_CERT_FILE; nothing was sent."""
     name = "api.kling.test" if through else "127.0.0.1"
     async with tls(authority, name) as port, proxy(port) as via:
         base_url = TLS if through else f"https://127.0.0.1:{port}"
@@ -186,7 +186,7 @@ async def test_a_certificate_that_cannot_be_verified(authority: trustme.CA, *, t
 
 
 async def test_a_certificate_for_another_name(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message says what is wrong with it."""
+    """The message names the mismatch of the certificate."""
     trusting(authority, monkeypatch)
     async with tls(authority, "other.kling.test") as port, proxy(port) as via:
         with pytest.raises(ConnectionFailed, match=r"Hostname mismatch.*'api\.kling\.test'") as caught:
@@ -204,7 +204,7 @@ asyncio.run(ask())
 
 
 async def test_ssl_cert_file_is_what_helps(authority: trustme.CA, tmp_path: Path) -> None:
-    """What the message advises works, in a process of its own: the variable counts from its start."""
+    """SSL_CERT_FILE works as the message advises, in a separate process, since it is read at its start."""
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
     async with tls(authority) as port, proxy(port) as via:
         environment = os.environ | {"SSL_CERT_FILE": str(tmp_path / "authority.pem"), "HTTPS_PROXY": via.url}
@@ -213,9 +213,9 @@ async def test_ssl_cert_file_is_what_helps(authority: trustme.CA, tmp_path: Path
         assert (await process.communicate())[0] == b"1\n"
 
 
-async def test_an_address_that_speaks_no_tls() -> None:
-    """https:// for a server of http:// is an address to be changed."""
-    async with saying(b"HTTP/1.1 400 No\r\n\r\n") as port:
+async def test_https_for_a_server_without_tls() -> None:
+    """https:// for a server of http:// is an error that advises to change the URL."""
+    async with sending(b"HTTP/1.1 400 No\r\n\r\n") as port:
         with pytest.raises(ConnectionFailed, match=r"wrong version|record layer|http request") as caught:
             await sent(f"https://127.0.0.1:{port}", {})
     assert (caught.value.sent, caught.value.permanent) == (False, True)
@@ -225,13 +225,13 @@ async def test_an_address_that_speaks_no_tls() -> None:
 
 
 def refused(status: int) -> bytes:
-    """An answer of the proxy itself."""
+    """A response of the proxy itself."""
     return answer(status, b"<html>no", Content_Type="text/html", Proxy_Authenticate='Basic realm="x"')
 
 
 @pytest.mark.parametrize("base_url", [API, TLS])
-async def test_a_proxy_that_wants_a_password(base_url: str) -> None:
-    """407 says where the password goes; nothing was sent, and trying again would not help."""
+async def test_a_proxy_that_requires_a_password(base_url: str) -> None:
+    """407 raises a permanent error that names where the password goes; nothing was sent."""
     async with proxy(answer=refused(407)) as via:
         with pytest.raises(ConnectionFailed, match=r"407.*user:password.*HTTPS_PROXY") as caught:
             await sent(base_url, {"ALL_PROXY": via.url.replace("//", f"//me:{PASSWORD}@")})
@@ -242,7 +242,7 @@ async def test_a_proxy_that_wants_a_password(base_url: str) -> None:
 async def test_a_407_through_the_tunnel_is_not_the_proxys(
     authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What answers at the tunnel's other end had the request: it is an answer like any other, and no "nothing sent"."""
+    """A 407 through the tunnel is a response to the request, which was sent."""
     trusting(authority, monkeypatch)
     async with tls(authority, says=refused(407)) as port, proxy(port) as via:
         assert await sent(TLS, {"HTTPS_PROXY": via.url}) == 407
@@ -250,7 +250,7 @@ async def test_a_407_through_the_tunnel_is_not_the_proxys(
 
 @pytest.mark.parametrize(("status", "permanent"), [(502, False), (503, False), (504, False), (429, False), (403, True)])
 async def test_a_tunnel_that_is_refused(status: int, *, permanent: bool) -> None:
-    """Whatever the proxy answers to CONNECT, nothing was sent."""
+    """Any refusal of CONNECT means that nothing was sent."""
     async with proxy(answer=refused(status)) as via:
         with pytest.raises(ConnectionFailed, match=f"the proxy refused .HTTP {status}") as caught:
             await sent(TLS, {"HTTPS_PROXY": via.url})
@@ -259,7 +259,7 @@ async def test_a_tunnel_that_is_refused(status: int, *, permanent: bool) -> None
 
 @pytest.mark.parametrize("junk", [b"", b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\n\r\nnot TLS at all, but some text"])
 async def test_a_tunnel_that_leads_nowhere(junk: bytes) -> None:
-    """A proxy that breaks off or speaks something else: no byte of the request went out."""
+    """If a proxy breaks off or sends other bytes, no byte of the request was sent."""
     async with proxy(answer=junk) as via:
         with pytest.raises(ConnectionFailed) as caught:
             await sent(TLS, {"HTTPS_PROXY": via.url})
@@ -267,8 +267,8 @@ async def test_a_tunnel_that_leads_nowhere(junk: bytes) -> None:
 
 
 async def test_a_proxy_that_never_answers() -> None:
-    """It ends with the time for a connection, not with that for an answer: nothing was sent."""
-    async with saying(b"") as port:
+    """A silent proxy is a connection timeout, not a response timeout: nothing was sent."""
+    async with sending(b"") as port:
         with pytest.raises(ConnectionFailed, match="no connection in time") as caught:
             await sent(TLS, {"HTTPS_PROXY": f"http://127.0.0.1:{port}"})
     assert not caught.value.sent
@@ -290,7 +290,7 @@ async def test_a_proxy_that_is_not_there(base_url: str) -> None:
 
 @pytest.fixture
 def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passwords for this machine and for all others, as other tools left them."""
+    """A `.netrc` with passwords for this machine and a default."""
     path = tmp_path / "netrc"
     path.write_text("machine 127.0.0.1 login me password pw\ndefault login me password pw\n")
     path.chmod(0o600)
@@ -311,7 +311,7 @@ async def test_passwords_of_netrc_go_nowhere(
     *,
     lent: bool,
 ) -> None:
-    """The API gets our token and a file's host nothing, on a lent session that reads it as well."""
+    """The API gets the client's token and a file host nothing, also on a borrowed session that reads `.netrc`."""
 
     def respond(seen: Seen) -> bytes:
         if seen.path.startswith("/v1/"):
@@ -340,15 +340,15 @@ async def test_a_lent_session_keeps_its_own_proxy(make_client: ClientMaker) -> N
 async def test_a_refusal_behind_a_proxy_is_the_services(
     make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the service answers through a proxy is read as its own word."""
+    """The service's response through a proxy is read as the service's."""
     async with serve(lambda _: refusal(404, 1203)) as stub, proxy(port_of(stub)) as via:
         monkeypatch.setenv("HTTP_PROXY", via.url)
         with pytest.raises(TaskNotFound):
             await make_client(base_url=API).get_task("image2video:1")
 
 
-async def test_a_name_that_cannot_be_one() -> None:
-    """The error is raised at once, and is permanent."""
+async def test_an_invalid_host_name() -> None:
+    """An invalid host name is a permanent error, raised at once."""
     with pytest.raises(ConnectionFailed, match="cannot be used") as caught:
         await sent(f"http://{'a' * 64}.example", {})
     assert (caught.value.sent, caught.value.permanent) == (False, True)

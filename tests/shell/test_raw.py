@@ -41,7 +41,7 @@ EMULATED = "/v1/videos/image2video"
 
 @contextlib.asynccontextmanager
 async def running(**how: Any) -> AsyncIterator[RawService]:
-    """The service, at work."""
+    """The service, running."""
     service = RawService(**how)
     async with serve(service) as stub:
         service.base_url = stub.base_url
@@ -52,7 +52,7 @@ async def running(**how: Any) -> AsyncIterator[RawService]:
 
 
 async def test_the_body_is_posted_as_it_was_when_the_task_was_made(make_client: ClientMaker) -> None:
-    """Null, empty and nested members go out; what the caller changes while the task waits does not."""
+    """Null, empty and nested members are sent; later changes by the caller are not."""
     body: dict[str, Any] = {"none": None, "list": [], "ü": "é☃", "deep": [{"a": [1, 2.5, True]}], "n": 2**70}
     body["external_task_id"] = ["no text"]
     async with running() as service:
@@ -69,7 +69,7 @@ async def test_the_body_is_posted_as_it_was_when_the_task_was_made(make_client: 
 async def test_a_path_of_the_current_generation_is_refused_before_anything_is_sent(
     make_client: ClientMaker, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """Its task would be paid for, and is not found at the path: nothing leaves, and the record to use is named."""
+    """A path whose tasks cannot be queried at it is refused; the error names the record to use."""
     client, task = make_client(), RawTask("/text-to-video/kling-3.0-turbo", {"prompt": "a cat"})
     for attempt in (client.submit(task), client.generate(task, tmp_path / "a.mp4"), client.check(task)):
         with pytest.raises(InvalidRequest, match=r"use current\.TextToVideo"):
@@ -91,10 +91,10 @@ LOST: dict[str, Answer] = {
 
 @pytest.mark.parametrize("effect", [True, False])
 @pytest.mark.parametrize("name", LOST)
-async def test_what_may_have_made_a_task_is_never_sent_again(
+async def test_a_create_that_may_have_taken_effect_is_not_repeated(
     make_client: ClientMaker, name: str, *, effect: bool
 ) -> None:
-    """Whatever answers in place of the service: one POST, no look-up, doubt at once, and the slot is free again."""
+    """Any response but the service's causes a doubt at once: one POST, no look-up, and the slot is free again."""
     loop = asyncio.get_running_loop()
     async with running(creates=[LOST[name]], effect=effect) as service:
         client = make_client(base_url=service.base_url, concurrency=1)
@@ -119,7 +119,7 @@ async def test_what_may_have_made_a_task_is_never_sent_again(
 async def test_resets_and_timeouts_are_not_sent_again(
     make_client: ClientMaker, emulator: Emulator, fault: Fault
 ) -> None:
-    """A connection that breaks off before or after the service read the request, and one that never answers."""
+    """A connection that breaks off at any point of the request or times out is not retried."""
     emulator.faults.add(fault, on="create")
     client = make_client()
     body = {"image": "https://example.com/cat.png", "prompt": "a", "model_name": "kling-v2-6"}
@@ -136,10 +136,10 @@ async def test_resets_and_timeouts_are_not_sent_again(
 
 @pytest.mark.parametrize("answers", [[refusal(429, 1302)] * 2, [refusal(429, 1303)] * 2])
 @pytest.mark.parametrize("finds", [True, False])
-async def test_what_surely_made_nothing_is_sent_again(
+async def test_a_create_without_effect_is_repeated(
     make_client: ClientMaker, answers: list[Answer], *, finds: bool
 ) -> None:
-    """Too fast and too many: the same body goes out until the service takes it."""
+    """A refusal for rate or concurrency is retried with the same body until the service accepts it."""
     async with running(creates=[*answers], effect=False, finds=finds) as service:
         handle = await make_client(base_url=service.base_url).submit(
             RawTask(PATH, {"prompt": "a"}, finds_by_external_id=finds)
@@ -161,7 +161,7 @@ async def test_a_refusal_is_raised_at_once(make_client: ClientMaker, code: int) 
 
 @pytest.mark.parametrize("name", LOST)
 async def test_a_lost_create_is_found_by_its_external_id(make_client: ClientMaker, name: str) -> None:
-    """With `finds_by_external_id` an id is added to the body, and by it the task is found: one POST."""
+    """With `finds_by_external_id` an id is added to the body, by which the task is found: one POST."""
     async with running(creates=[LOST[name]], finds=True) as service:
         handle = await make_client(base_url=service.base_url).submit(
             RawTask(PATH, {"prompt": "a"}, finds_by_external_id=True)
@@ -173,7 +173,7 @@ async def test_a_lost_create_is_found_by_its_external_id(make_client: ClientMake
 
 
 async def test_a_create_that_is_not_found_is_sent_again(make_client: ClientMaker) -> None:
-    """With `finds_by_external_id`, what the service itself does not know is sent again, with the same id."""
+    """With `finds_by_external_id`, a create that the service does not find is sent again, with the same id."""
     async with running(creates=[None], effect=False, finds=True) as service:
         handle = await make_client(base_url=service.base_url).submit(
             RawTask(PATH, {"external_task_id": "a:b/c"}, finds_by_external_id=True)
@@ -187,8 +187,8 @@ async def test_a_create_that_is_not_found_is_sent_again(make_client: ClientMaker
     "data", [{"status": 0, "session_id": "5"}, {"images": []}, [], None, "done", {"task_id": None}]
 )
 @pytest.mark.parametrize("finds", [True, False])
-async def test_a_yes_without_a_task(make_client: ClientMaker, data: Any, *, finds: bool) -> None:
-    """Its data come with the error at once; nothing is sent again or asked, and the slot is free again."""
+async def test_a_success_without_a_task(make_client: ClientMaker, data: Any, *, finds: bool) -> None:
+    """A success without a task raises an error with its data; no request follows, and the slot is free again."""
     loop = asyncio.get_running_loop()
     yes = answer(200, {"code": 0, "message": "SUCCEED", "data": data})
     async with running(creates=[yes], effect=False, finds=finds) as service:
@@ -202,8 +202,8 @@ async def test_a_yes_without_a_task(make_client: ClientMaker, data: Any, *, find
         await (await client.submit(RawTask(PATH, {})))
 
 
-async def test_a_second_send_that_gets_a_yes_without_a_task(make_client: ClientMaker) -> None:
-    """After a lost answer, too, it is the end."""
+async def test_a_second_send_that_succeeds_without_a_task(make_client: ClientMaker) -> None:
+    """A success without a task is final after a lost response, too."""
     async with running(creates=[None, answer(200, {"code": 0, "data": {"a": 1}})], effect=False, finds=True) as service:
         with pytest.raises(UnexpectedAnswer) as caught:
             await make_client(base_url=service.base_url).submit(RawTask(PATH, {}, finds_by_external_id=True))
@@ -211,7 +211,7 @@ async def test_a_second_send_that_gets_a_yes_without_a_task(make_client: ClientM
 
 
 async def test_an_unexpected_answer_shows_no_secret(make_client: ClientMaker) -> None:
-    """What the service repeats of the credentials is not in the data that the error carries."""
+    """Credentials that the service repeats are not in the data of the error."""
     async with serve(lambda seen: answer(200, {"code": 0, "data": {"sent": seen.headers["authorization"]}})) as stub:
         with pytest.raises(UnexpectedAnswer) as caught:
             await make_client(base_url=stub.base_url, api_key="key-that-nobody-may-see").submit(RawTask(PATH, {}))
@@ -222,7 +222,7 @@ async def test_an_unexpected_answer_shows_no_secret(make_client: ClientMaker) ->
 
 
 async def test_a_whole_life(make_client: ClientMaker) -> None:
-    """Made by POST, queried by its id, awaited for its unchanged results, attached and listed in other clients."""
+    """A task is created, queried by its id, awaited for its unchanged results, attached and listed elsewhere."""
     results = {"shots": [{"number": 1, "text": "a"}], "videos": [{"id": "v", "url": "https://h/v.mp4", "odd": 5}]}
     async with running(results=results) as service:
         client = make_client(base_url=service.base_url)
@@ -238,7 +238,7 @@ async def test_a_whole_life(make_client: ClientMaker) -> None:
 
 
 async def test_an_external_id_of_any_letters(make_client: ClientMaker) -> None:
-    """A colon and slashes in the id survive the reference and the address."""
+    """A colon and slashes in the id survive the reference and the URL."""
     async with running(finds=True) as service:
         handle = await make_client(base_url=service.base_url).submit(
             RawTask(PATH, {"external_task_id": "a:b/c?d#e%20"})
@@ -250,7 +250,7 @@ async def test_an_external_id_of_any_letters(make_client: ClientMaker) -> None:
 
 
 async def test_many_of_a_path_that_has_no_list(make_client: ClientMaker) -> None:
-    """Where pages of the list are refused, each task is queried by itself."""
+    """If pages of the list are refused, each task is queried singly."""
     async with running(lists=False) as service:
         client = make_client(base_url=service.base_url, concurrency=40)
         handles = await asyncio.gather(*(client.submit(RawTask(PATH, {"n": number})) for number in range(40)))
@@ -266,7 +266,7 @@ async def test_many_of_a_path_that_has_no_list(make_client: ClientMaker) -> None
 async def test_files_are_named_by_their_bytes(
     make_client: ClientMaker, image: Path, tmp_path: Path, member: str, suffix: str
 ) -> None:
-    """In a directory the suffix is what the bytes call for, whatever the address ends in; a given name is kept."""
+    """In a directory the bytes determine the suffix, not the URL; a given file name is kept."""
     files = {
         ".mp4": VIDEO,
         ".png": image.read_bytes(),
@@ -287,7 +287,7 @@ async def test_files_are_named_by_their_bytes(
 
 
 class NewGeneration:
-    """A path that nothing is known of, outside of the legacy ones: there is no page for a task of it."""
+    """An unknown path that is not a legacy one: it has no list."""
 
     def __init__(self, path: str, created: Answer) -> None:
         self.path = path
@@ -305,10 +305,8 @@ class NewGeneration:
 
 
 @pytest.mark.parametrize("path", ["/new-kind/kling-9", "/text-to-video/kling-3.0-turbo"])
-async def test_what_its_path_does_not_tell_is_asked_for_as_the_current_generation_has_it(
-    make_client: ClientMaker, path: str
-) -> None:
-    """A task of a new path that is no legacy one is not lost; nor one of a path that earlier versions took."""
+async def test_a_task_unknown_at_its_path_is_queried_as_a_current_one(make_client: ClientMaker, path: str) -> None:
+    """A task of a new path that is not a legacy one is found; so is one of a path that earlier versions accepted."""
     created = answer(200, {"code": 0, "data": {"id": "t1", "status": "submitted"}})
     async with serve(NewGeneration(path, created)) as stub:
         client, reference = make_client(base_url=stub.base_url, api_key="key"), f"raw:{path}:t1"
@@ -321,20 +319,20 @@ async def test_what_its_path_does_not_tell_is_asked_for_as_the_current_generatio
             await client.get_task(f"raw:{path}:t2")
 
 
-async def test_a_lost_create_of_a_new_path_is_not_looked_up_where_its_id_is_not_known(make_client: ClientMaker) -> None:
-    """There the id may be ignored: "no such task" would send it again, and pay twice."""
+async def test_a_lost_create_of_a_new_path_is_not_looked_up(make_client: ClientMaker) -> None:
+    """A path that may drop ids has no look-up, since "no such task" would cause a second payment."""
     async with serve(NewGeneration("/new-kind/kling-9", None)) as stub:
         client = make_client(base_url=stub.base_url, api_key="key")
         with pytest.raises(CreateInDoubt):
             await client.submit(RawTask("/new-kind/kling-9", {"prompt": "a"}, finds_by_external_id=True))
-        asked = {seen.path for seen in stub.seen if seen.method == "GET"}
+        requested = {seen.path for seen in stub.seen if seen.method == "GET"}
     assert [seen.method for seen in stub.seen].count("POST") == 1
-    assert asked
-    assert not any(path.startswith("/tasks") for path in asked)
+    assert requested
+    assert not any(path.startswith("/tasks") for path in requested)
 
 
 async def test_nothing_to_save(make_client: ClientMaker, tmp_path: Path) -> None:
-    """Results without an address are said to be in `task.raw`."""
+    """The error for results without a URL points to `task.raw`."""
     async with running(results={"text": "a cat"}) as service:
         handle = await make_client(base_url=service.base_url).submit(RawTask(PATH, {}))
         with pytest.raises(kling_async.DownloadError, match=r"has no file; its results are in task\.raw") as caught:
@@ -343,8 +341,8 @@ async def test_nothing_to_save(make_client: ClientMaker, tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
-async def test_a_watermarked_file_must_be_asked_for(make_client: ClientMaker, tmp_path: Path) -> None:
-    """`generate(watermark=True)` looks into the body before it pays."""
+async def test_a_watermarked_file_must_be_requested(make_client: ClientMaker, tmp_path: Path) -> None:
+    """`generate(watermark=True)` checks the body before it pays."""
     video = {"id": "v", "url": "BASE/files/a", "watermark_url": "BASE/files/b"}
     async with running(results={"videos": [video]}, files={"b": VIDEO}) as service:
         client = make_client(base_url=service.base_url)
@@ -358,7 +356,7 @@ async def test_a_watermarked_file_must_be_asked_for(make_client: ClientMaker, tm
 
 
 async def test_a_task_that_fails_names_its_reference(make_client: ClientMaker, tmp_path: Path) -> None:
-    """The error has the task and the text that attaches it again."""
+    """The error has the task and its reference."""
     async with running(task={"task_status": "failed", "task_status_msg": "too dark"}) as service:
         client = make_client(base_url=service.base_url)
         with pytest.raises(TaskFailed, match="too dark") as caught:
@@ -371,7 +369,7 @@ async def test_a_task_that_fails_names_its_reference(make_client: ClientMaker, t
 
 
 async def test_a_task_that_takes_too_long(make_client: ClientMaker) -> None:
-    """Its deadline is that of the options, and the error names the task."""
+    """A task has the deadline of its options, and the error names the task."""
     async with running(task={"task_status": "processing"}) as service:
         handle = await make_client(base_url=service.base_url).submit(RawTask(PATH, {}), deadline=40)
         with pytest.raises(TaskTimeout, match="within 40 s") as caught:
@@ -388,7 +386,7 @@ async def test_a_refused_model_is_not_explained(make_client: ClientMaker) -> Non
 
 
 async def test_the_emulators_own_path(make_client: ClientMaker, tmp_path: Path) -> None:
-    """A path that has a record, too, can be used without it."""
+    """A path with a record can be used without it."""
     client = make_client()
     body = {"image": "https://example.com/cat.png", "prompt": "a cat", "model_name": "kling-v2-6", "mode": "std"}
     handle = await client.submit(RawTask(EMULATED, body, finds_by_external_id=True))
@@ -409,7 +407,7 @@ async def test_the_emulators_own_path(make_client: ClientMaker, tmp_path: Path) 
         ({"external_task_id": "mine"}, True, f"raw:{PATH}:mine", "mine"),
     ],
 )
-async def test_what_an_intent_says(
+async def test_the_fields_of_an_intent(
     make_client: ClientMaker,
     body: dict[str, str],
     reference: str | None,
@@ -417,7 +415,7 @@ async def test_what_an_intent_says(
     *,
     finds: bool,
 ) -> None:
-    """It names a reference only where that finds the task, and the external id only where one is sent."""
+    """An intent has a reference only if it finds the task, and an external id only if one is sent."""
     intents: list[Intent] = []
 
     async def keep(intent: Intent) -> None:
@@ -431,7 +429,7 @@ async def test_what_an_intent_says(
         assert intent.request.members() == service.bodies[0]
 
 
-async def test_the_intent_of_an_id_that_was_made(make_client: ClientMaker) -> None:
+async def test_the_intent_of_a_generated_id(make_client: ClientMaker) -> None:
     """With `finds_by_external_id` the intent's reference finds the task."""
     intents: list[Intent] = []
 
@@ -449,7 +447,7 @@ async def test_the_intent_of_an_id_that_was_made(make_client: ClientMaker) -> No
 async def test_unsettled_names_only_what_attach_finds(
     make_client: ClientMaker, emulator: Emulator, caplog: pytest.LogCaptureFixture, *, lost: bool
 ) -> None:
-    """A cancelled caller's create is unsettled once its task id is known, and never by an id that cannot be found."""
+    """A cancelled create is in `unsettled` once its task id is known, and never by an id without a look-up."""
     fault = Fault.error(5000, after_effect=True).delayed(10) if lost else Fault.delay(10)
     emulator.faults.add(fault, on="create")
     client = make_client()
@@ -469,8 +467,8 @@ async def test_unsettled_names_only_what_attach_finds(
     assert f"cancelled while creating a task of raw:{EMULATED}" in caplog.text
 
 
-async def test_it_stands_in_the_line_of_its_model(make_client: ClientMaker, image: Path) -> None:
-    """A slot that a video of the same `model_name` has is not free for a raw task; that of another model is."""
+async def test_a_raw_task_waits_in_the_line_of_its_model(make_client: ClientMaker, image: Path) -> None:
+    """A raw task shares the slots of its `model_name` with videos; other models have their own slots."""
     client = make_client(concurrency=1)
     await client.submit(ImageToVideo(image, model_name="kling-v2-6"))
     body = {"image": "https://example.com/cat.png"}
@@ -482,7 +480,7 @@ async def test_it_stands_in_the_line_of_its_model(make_client: ClientMaker, imag
 async def test_a_missing_pack_fails_its_own_path_alone(
     make_client: ClientMaker, emulator: Emulator, image: Path
 ) -> None:
-    """The pack of a raw path is unknown: 1102 fails the waiting creates of raw paths, and none of a video."""
+    """The pack of a raw path is unknown: 1102 fails waiting creates of raw paths, and no video."""
     client = make_client(concurrency=1)
     await client.image_to_video(image)
     video = asyncio.ensure_future(client.image_to_video(image))
@@ -511,8 +509,8 @@ async def test_a_missing_pack_fails_its_own_path_alone(
         (PATH, {"image": Path("hush.png"), "x": {1, 2}}, "body: 'image' and 'x': JSON"),
     ],
 )
-async def test_tired_input(client: KlingClient, emulator: Emulator, path: Any, body: Any, words: str) -> None:
-    """What cannot be meant is refused before anything is sent, and no message shows what may be secret."""
+async def test_invalid_input(client: KlingClient, emulator: Emulator, path: Any, body: Any, words: str) -> None:
+    """Invalid input is refused before anything is sent, and no message contains what may be secret."""
     for request in (RawTask(path, body), RawCall("POST", path, body)):
         with pytest.raises(InvalidRequest, match=words) as caught:
             await client.submit(request)
@@ -528,21 +526,21 @@ async def test_tired_input(client: KlingClient, emulator: Emulator, path: Any, b
         RawTask(PATH, {}, external_task_id=".."),
     ],
 )
-async def test_external_ids_that_cannot_be_meant(client: KlingClient, request_: RawTask) -> None:
-    """An id in the body that is no text or not the one given beside it is not overwritten in silence."""
+async def test_invalid_external_ids(client: KlingClient, request_: RawTask) -> None:
+    """An id in the body that is not text, or differs from the option, is refused, not overwritten."""
     with pytest.raises(InvalidRequest, match="external_task_id"):
         await client.submit(request_)
 
 
 async def test_an_id_beside_the_body_is_sent(make_client: ClientMaker) -> None:
-    """It is added to the body, whether tasks are found by it or not."""
+    """An external id option is added to the body, whether tasks are found by it or not."""
     async with running() as service:
         await make_client(base_url=service.base_url).submit(RawTask(PATH, {"a": 1}, external_task_id="mine"))
     assert service.bodies == [{"a": 1, "external_task_id": "mine"}]
 
 
 async def test_what_is_no_task(client: KlingClient, emulator: Emulator, tmp_path: Path) -> None:
-    """A call is not generated, a class is no request, and neither a price nor a map is known of a path."""
+    """A call cannot be generated, a class is not a request, and a raw path has no price and no map."""
     wrong: Any = RawCall("GET", "/account/costs")
     with pytest.raises(InvalidRequest, match="a RawCall makes no task that could be saved; submit it"):
         await client.generate(wrong, tmp_path / "a.mp4")
@@ -561,14 +559,14 @@ async def test_what_is_no_task(client: KlingClient, emulator: Emulator, tmp_path
 
 
 @pytest.mark.parametrize("reference", ["raw:v1/a:8", "raw:/v1/../a:8", "/v1/general/ai-multi-shot:8", "raw:/v1/a"])
-def test_references_that_cannot_be_meant(reference: str) -> None:
-    """The message says what a reference of a raw task looks like."""
+def test_invalid_references(reference: str) -> None:
+    """The message shows the format of a reference of a raw task."""
     with pytest.raises(InvalidReference, match="raw:<path>"):
         KlingClient(api_key="key").attach(reference)
 
 
-async def test_lists_that_cannot_be_meant(client: KlingClient) -> None:
-    """A path without its mark is no endpoint's name, and the message says what is."""
+async def test_invalid_lists(client: KlingClient) -> None:
+    """A path without its mark is not an endpoint's name, and the message lists the valid ones."""
     for name in (PATH, "raw:v1/a"):
         with pytest.raises(InvalidRequest, match="or raw:<path>"):
             client.tasks(name)
@@ -578,7 +576,7 @@ async def test_lists_that_cannot_be_meant(client: KlingClient) -> None:
     "option", [{"strict": False}, {"if_exists": "adopt"}, {"on_doubt": "raise"}, {"deadline": 5}, {"queue_deadline": 0}]
 )
 async def test_a_call_takes_no_options(client: KlingClient, emulator: Emulator, option: dict[str, Any]) -> None:
-    """An option that would mean nothing is a mistake, and nothing is sent."""
+    """An option of a call is refused, and nothing is sent."""
     with pytest.raises(TypeError, match=f"takes no options: {next(iter(option))}"):
         await functools.partial(client.submit, **option)(RawCall("GET", "/account/costs"))
     assert not emulator.ledger.requests

@@ -1,4 +1,4 @@
-"""Calls that make no task: awaited for their data, and sent once whatever answers or breaks off."""
+"""Calls that create no task: awaited for their data, and sent once whatever fails."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,7 @@ METHODS: list[Any] = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 @contextlib.asynccontextmanager
 async def never_answering() -> AsyncIterator[tuple[str, asyncio.Event]]:
-    """A server that only reads: its address, and whether a connection ended."""
+    """A server that only reads: yields its URL, and whether a connection ended."""
     ended = asyncio.Event()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -59,14 +59,14 @@ async def never_answering() -> AsyncIterator[tuple[str, asyncio.Event]]:
 
 @pytest.fixture
 async def borrowed() -> AsyncIterator[aiohttp.ClientSession]:
-    """A session of the user's own."""
+    """A borrowed session."""
     async with aiohttp.ClientSession() as session:
         yield session
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 async def test_a_query(make_client: ClientMaker, method: Any) -> None:
-    """With GET and DELETE the body is the query, quoted once; what comes back is the data."""
+    """With GET and DELETE the body is the query, quoted once; the result is the data."""
     async with serve(lambda _: answer(200, {"code": 0, "data": [{"a": None}]})) as stub:
         client = make_client(base_url=stub.base_url)
         body = {"start_time": 1, "all": True, "name": "a b&c=ä%20/", "half": 0.5}
@@ -80,7 +80,7 @@ async def test_a_query(make_client: ClientMaker, method: Any) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 @pytest.mark.parametrize("data", [None, "text", 5, {"task_id": "1"}])
 async def test_a_body(make_client: ClientMaker, method: Any, data: Any) -> None:
-    """With the others it is JSON; the data may be anything, and nothing is asked afterwards."""
+    """With other methods the body is JSON; the data may be of any type, and no request follows."""
     async with serve(lambda _: answer(200, {"code": 0, "data": data})) as stub:
         call = RawCall(method, PATH, {"voice_id": "5", "none": None})
         assert await make_client(base_url=stub.base_url).submit(call) == data
@@ -90,7 +90,7 @@ async def test_a_body(make_client: ClientMaker, method: Any, data: Any) -> None:
 
 
 async def test_the_list_of_the_emulator(client: KlingClient) -> None:
-    """The service's own list is one such call."""
+    """The service's own list can be called."""
     handle = await client.submit(RawTask("/v1/videos/image2video", {"image": "https://example.com/cat.png"}))
     data = await client.submit(RawCall("GET", "/v1/videos/image2video", {"pageNum": 1, "pageSize": 5}))
     assert [task["task_id"] for task in data] == [handle.task_id]
@@ -112,10 +112,10 @@ FAILURES: dict[str, tuple[Answer, type[KlingError]]] = {
 @pytest.mark.parametrize("own", [True, False])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", FAILURES)
-async def test_it_is_never_sent_twice(
+async def test_a_call_is_never_sent_twice(
     make_client: ClientMaker, borrowed: aiohttp.ClientSession, name: str, method: Any, *, own: bool
 ) -> None:
-    """Whatever fails is raised, typed, after one request, on a session of the client's own or a borrowed one."""
+    """Any failure raises a typed error after one request, on the client's own session or a borrowed one."""
     failure, error = FAILURES[name]
     async with serve(script(failure, DONE)) as stub:
         client = make_client(base_url=stub.base_url, session=None if own else borrowed)
@@ -126,7 +126,7 @@ async def test_it_is_never_sent_twice(
 
 
 async def test_a_timeout(make_client: ClientMaker, emulator: Emulator) -> None:
-    """No answer in time is an error of its kind, and nothing is sent again."""
+    """A response timeout has its own error class, and nothing is sent again."""
     emulator.faults.add(Fault.delay(3600), on="list")
     with pytest.raises(RequestTimeout):
         await make_client().submit(RawCall("GET", "/v1/videos/image2video"))
@@ -135,7 +135,7 @@ async def test_a_timeout(make_client: ClientMaker, emulator: Emulator) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 async def test_a_kept_connection_is_not_used_again(make_client: ClientMaker, method: Any) -> None:
-    """What a server sends too much on an earlier connection is no answer to a call."""
+    """Surplus bytes on an earlier connection are not taken for the response to a call."""
     surplus = kept(answer(200, {"code": 0, "data": "of another call"}))
     seen: list[Seen] = []
 
@@ -149,7 +149,7 @@ async def test_a_kept_connection_is_not_used_again(make_client: ClientMaker, met
 
 
 async def test_a_token_that_was_not_valid_is_renewed(make_client: ClientMaker) -> None:
-    """1003 and 1004 say that nothing was done: the call goes out with a new token, and to its end after that."""
+    """1003 and 1004 have no effect: the call is sent again once, with a new token."""
     async with serve(script(refusal(401, 1004), DONE)) as stub:
         assert await make_client(base_url=stub.base_url).submit(RawCall("POST", PATH)) == {"task_status": "succeed"}
     assert len(stub.seen) == 2
@@ -160,7 +160,7 @@ async def test_a_token_that_was_not_valid_is_renewed(make_client: ClientMaker) -
 
 
 def echo(status: int, code: int) -> Callable[[Seen], Answer]:
-    """A service that says back what it was sent."""
+    """A service that repeats the request."""
     return lambda seen: refusal(status, code, f"{seen.headers['authorization']} {seen.path} {seen.body!r}")
 
 
@@ -168,7 +168,7 @@ def echo(status: int, code: int) -> Callable[[Seen], Answer]:
 async def test_no_secret_shows(
     make_client: ClientMaker, caplog: pytest.LogCaptureFixture, respond: Callable[[Seen], Answer]
 ) -> None:
-    """Neither the key nor the query is in a message, a log record or a repr of ours."""
+    """Neither the key nor the query is in a message, a log record or a repr of the package."""
     caplog.set_level(logging.DEBUG, "kling_async")
     call = RawCall("GET", "/account/costs", {"token": "hush"})
     async with serve(respond) as stub:
@@ -196,7 +196,7 @@ async def test_full_slots_hold_up_no_call(make_client: ClientMaker) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 async def test_closing_ends_a_call(make_client: ClientMaker, method: Any) -> None:
-    """A call that is under way ends with ClientClosed, which says that it may have worked; none is sent afterwards."""
+    """A running call raises ClientClosed, which warns that it may have taken effect; later ones are not sent."""
     async with never_answering() as (base_url, _):
         client = make_client(base_url=base_url)
         call = asyncio.ensure_future(client.submit(RawCall(method, PATH)))
@@ -210,7 +210,7 @@ async def test_closing_ends_a_call(make_client: ClientMaker, method: Any) -> Non
 
 @pytest.mark.parametrize("method", METHODS)
 async def test_a_cancelled_caller(make_client: ClientMaker, method: Any) -> None:
-    """Cancelling ends the call at once, and its connection with it."""
+    """Cancelling ends the call and its connection at once."""
     async with never_answering() as (base_url, ended):
         client = make_client(base_url=base_url)
         call = asyncio.ensure_future(client.submit(RawCall(method, PATH)))
@@ -233,8 +233,8 @@ async def test_a_cancelled_caller(make_client: ClientMaker, method: Any) -> None
         (RawCall("GET", f"{PATH}?a=1"), "no query, which is the body of a GET"),
     ],
 )
-async def test_calls_that_cannot_be_meant(client: KlingClient, emulator: Emulator, call: RawCall, words: str) -> None:
-    """What cannot be sent as it was given is refused before anything is sent."""
+async def test_invalid_calls(client: KlingClient, emulator: Emulator, call: RawCall, words: str) -> None:
+    """A call that cannot be sent as given is refused before anything is sent."""
     with pytest.raises(InvalidRequest, match=words):
         await client.submit(call)
     assert not emulator.ledger.requests

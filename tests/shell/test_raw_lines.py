@@ -1,4 +1,4 @@
-"""The lines of the documentation for paths that have no record, run against a server that answers as recorded.
+"""The documentation's examples for paths without a record, run against a server with recorded responses.
 
 Each function holds lines as the documentation shows them.
 """
@@ -103,7 +103,7 @@ async def what_was_paid(kling: KlingClient, begin: int, end: int) -> Any:
 
 @attrs.define
 class Service:
-    """Answers each path as it was recorded; the bodies of the documentation's lines are kept.
+    """Answers each path as recorded; the bodies of the requests are stored.
 
     Attributes:
         task: the recorded answer to a query of the task that a create makes.
@@ -113,12 +113,12 @@ class Service:
     task: str = ""
     calls: dict[str, str] = attrs.field(factory=dict)
     bodies: list[tuple[str, Any]] = attrs.field(factory=list)
-    asked: list[str] = attrs.field(factory=list)
+    requested: list[str] = attrs.field(factory=list)
 
     def __call__(self, seen: Seen) -> Answer:
-        """One answer."""
+        """One response."""
         if seen.method == "GET":
-            self.asked.append(seen.path)
+            self.requested.append(seen.path)
             return answer(200, OTHERS[self.task]["body"])
         self.bodies.append((seen.path, json.loads(seen.body)))
         if seen.path in self.calls:
@@ -195,21 +195,21 @@ Lines = Callable[[KlingClient], Awaitable[TaskHandle]]
 async def test_a_task(
     make_client: ClientMaker, lines: Lines, path: str, *, body: dict[str, Any], recorded: str, made: str
 ) -> None:
-    """The body goes out whole, with an external id only where tasks are found by it; the result is read."""
+    """The whole body is sent, with an external id only if tasks are found by it; the result is read."""
     service = Service(recorded)
     async with running(make_client, service) as client:
         handle = await lines(client)
         ours = {"external_task_id": handle.external_task_id} if "external_task_id" in body else {}
         task = await handle
     assert service.bodies == [(path, {**body, **ours})]
-    assert service.asked == [f"{path}/{task.task_id}"]
+    assert service.requested == [f"{path}/{task.task_id}"]
     assert handle.reference == f"raw:{path}:{task.task_id}"
     ids = [video.id for video in task.videos] or [str(picture.index) for picture in task.images]
     assert made == f"{'videos' if task.videos else 'images'} {' '.join(ids)}"
 
 
 async def test_elements_of_a_video_are_edited(make_client: ClientMaker) -> None:
-    """A session is begun, a subject is marked in it, and the task is made of the session."""
+    """A session is opened, a subject is marked in it, and the task is created from the session."""
     path = "/v1/videos/multi-elements"
     calls = {f"{path}/{name}-selection": f"multi_elements_{name}_selection_ok" for name in ("add", "clear")}
     calls[f"{path}/delete-selection"] = "multi_elements_add_selection_ok"
@@ -244,7 +244,7 @@ async def test_elements_of_a_video_are_edited(make_client: ClientMaker) -> None:
 
 
 async def test_nothing_is_edited_where_nothing_was_recognised(make_client: ClientMaker) -> None:
-    """Code 0 with another `status` in the data means that nothing was marked: no task is made."""
+    """Code 0 with another `status` in the data means that nothing was marked: no task is created."""
     paths: list[str] = []
 
     def respond(seen: Seen) -> Answer:
@@ -259,7 +259,7 @@ async def test_nothing_is_edited_where_nothing_was_recognised(make_client: Clien
 
 
 async def test_areas_of_a_picture(make_client: ClientMaker) -> None:
-    """The answer has the areas at once."""
+    """The response has the areas at once."""
     service = Service(calls={"/v1/videos/image-recognize": "image_recognize_ok"})
     async with running(make_client, service) as client:
         areas = await areas_of_a_picture(client, CAT)
@@ -269,7 +269,7 @@ async def test_areas_of_a_picture(make_client: ClientMaker) -> None:
 
 
 async def test_billing(make_client: ClientMaker) -> None:
-    """Rows of the balance as the recorded request asks for them, and two pages of the packs."""
+    """The balance is requested as recorded, and the packs in two pages."""
     calls = {f"/account/billing/{name}": f"billing_{name}_ok" for name in ("balance", "package")}
     service = Service(calls=calls)
     async with running(make_client, service) as client:
@@ -284,7 +284,7 @@ async def test_billing(make_client: ClientMaker) -> None:
 
 
 async def test_a_path_that_is_no_longer_there(make_client: ClientMaker) -> None:
-    """A retired path says so when it is asked; the error has the service's words, and nothing is sent again."""
+    """A retired path raises the service's message, and nothing is sent again."""
     seen: list[Seen] = []
 
     def respond(request: Seen) -> Answer:

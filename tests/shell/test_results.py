@@ -1,4 +1,4 @@
-"""Pictures, sound and whatever else a task made become files, as videos do."""
+"""Pictures, sound and all other results of a task are saved as files, as videos are."""
 
 import asyncio
 import gzip
@@ -43,7 +43,7 @@ PAGE = b"<!DOCTYPE html><title>Sign in</title>"
 
 
 def by_name(seen: Seen) -> Answer:
-    """The file that an address calls for by its suffix."""
+    """The file for a URL, chosen by its suffix."""
     return with_length(FILES[seen.path[seen.path.rindex(".") :].partition("?")[0]], Content_Type="x")
 
 
@@ -85,7 +85,7 @@ async def save(
     watermark: bool = False,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Reserves a place and saves a task to it."""
+    """Reserves a path and saves a task to it."""
     async with host.downloads() as downloads:
         task = make(host.base)
         reserved = downloads.reserve(
@@ -102,7 +102,7 @@ async def save(
     ("watermark", "names"), [(False, ["9.png", "9-2.jpg"]), (True, ["9-watermark.png", "9-watermark-2.jpg"])]
 )
 async def test_pictures_go_into_a_directory(tmp_path: Path, *, watermark: bool, names: list[str]) -> None:
-    """Each picture has its number; a JPEG is called one."""
+    """Each picture has its number; a JPEG has the suffix of one."""
     host = FileHost(by_name)
     saved = await save(
         host, tmp_path, lambda base: made(images=pictures(base, "/a.png", "/b.jpg?x=1")), watermark=watermark
@@ -113,7 +113,7 @@ async def test_pictures_go_into_a_directory(tmp_path: Path, *, watermark: bool, 
 
 
 async def test_a_name_of_a_file_is_kept(tmp_path: Path) -> None:
-    """The name chosen by the user is kept, whatever the bytes are; further pictures get numbers."""
+    """The user's file name is kept, whatever the bytes are; further pictures get numbers."""
     saved = await save(
         FileHost(by_name), tmp_path / "x.png", lambda base: made(images=pictures(base, "/a.jpg", "/b.png"))
     )
@@ -128,7 +128,7 @@ def dubbed(base: str) -> Task:
 
 
 async def test_a_directory_takes_files_of_all_kinds(tmp_path: Path) -> None:
-    """A dubbed video and its sound in both forms are saved; the suffix of a single path selects one."""
+    """A dubbed video and its sound in both formats are saved; the suffix of a file name selects one."""
     saved = await save(FileHost(by_name), f"{tmp_path}/all/", dubbed)
     assert [(path.name, path.read_bytes()) for path in saved] == [("9.mp4", MOVIE), ("9.mp3", MP3), ("9.wav", WAV)]
     for name, content in (("x.mp4", MOVIE), ("x.wav", WAV), ("x.mp3", MP3), ("x", MOVIE)):
@@ -161,7 +161,7 @@ async def test_a_stream_gives_the_first_file(caplog: pytest.LogCaptureFixture) -
 
 @pytest.mark.parametrize(("content", "make"), [(PNG, one_picture), (MP3, one_sound)], ids=["png", "mp3"])
 async def test_a_picture_is_resumed(tmp_path: Path, content: bytes, make: Make) -> None:
-    """An interrupted download resumes, even in another process; a part of another picture is not used."""
+    """A broken download resumes, even in another process; a part of another picture is not used."""
     half = len(content) // 2
     with pytest.raises(DownloadError):
         await save(FileHost(with_length(content, cut=half, ETag='"a"'), with_length(PAGE)), tmp_path / "x", make)
@@ -184,7 +184,7 @@ async def test_a_picture_is_resumed(tmp_path: Path, content: bytes, make: Make) 
 async def test_without_a_length_the_bytes_decide(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes, make: Make, fetches: int
 ) -> None:
-    """A format that contains its length is fetched once, another until it came twice; neither is odd."""
+    """Without a length, a format that contains it is fetched once, and others twice; neither gives a warning."""
     host = FileHost(chunked(content))
     [path] = await save(host, tmp_path / "x", make)
     assert path.read_bytes() == content
@@ -193,7 +193,7 @@ async def test_without_a_length_the_bytes_decide(
 
 
 async def test_a_picture_that_was_cut_off_is_fetched_again(tmp_path: Path) -> None:
-    """Without a length, the end of a picture that is missing is noticed."""
+    """Without a length, a missing end of a picture is noticed."""
     host = FileHost(chunked(PNG[:-20]), chunked(PNG))
     [path] = await save(host, tmp_path / "x.png", one_picture)
     assert path.read_bytes() == PNG
@@ -210,7 +210,7 @@ async def test_a_picture_that_was_cut_off_is_fetched_again(tmp_path: Path) -> No
 async def test_an_odd_file_is_kept_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, make: Make, looks: str
 ) -> None:
-    """All bytes came, so the file is published; the warning names what was expected."""
+    """A complete file of an unexpected kind is published; the warning names the expected kind."""
     await save(FileHost(with_length(b"\x1aE\xdf\xa3" + bytes(range(256)))), tmp_path / "x", make)
     (warning,) = caplog.records
     assert warning.levelno == logging.WARNING
@@ -218,7 +218,7 @@ async def test_an_odd_file_is_kept_with_a_warning(
 
 
 async def test_a_page_is_no_picture(tmp_path: Path) -> None:
-    """Text in place of a picture or of unknown results is refused; the error names what was expected."""
+    """Text in place of a picture or of unknown results is refused; the error names the expected kind."""
     with pytest.raises(DownloadError, match=r"a page .* instead of a picture"):
         await save(FileHost(with_length(PAGE)), tmp_path / "x.png", one_picture)
     with pytest.raises(DownloadError, match=r"a page .* instead of a file"):
@@ -235,7 +235,7 @@ def unknown(base: str) -> Task:
 
 
 async def test_unknown_files_are_named_by_their_bytes(tmp_path: Path) -> None:
-    """In a directory, results of an unknown kind get the suffix that their bytes call for."""
+    """In a directory, the bytes determine the suffix of results of an unknown kind."""
     saved = await save(FileHost(by_name), tmp_path, unknown)
     assert [path.name for path in saved] == ["9.glb", "9-2.png"]
     assert [path.read_bytes() for path in saved] == [FILES[".glb"], PNG]
@@ -253,7 +253,7 @@ async def test_unknown_files_are_named_by_their_bytes(tmp_path: Path) -> None:
 
 
 async def test_an_unknown_file_is_resumed(tmp_path: Path) -> None:
-    """During the download its name has no suffix; then it gets one, and the part is removed."""
+    """During the download the part has no suffix; then the file gets one, and the part is removed."""
     content = FILES[".glb"]
     with pytest.raises(DownloadError):
         await save(FileHost(with_length(content, cut=3000, ETag='"a"'), with_length(PAGE)), tmp_path, unknown)
@@ -265,14 +265,14 @@ async def test_an_unknown_file_is_resumed(tmp_path: Path) -> None:
 
 
 async def test_subtitles_are_a_file_where_anything_is(tmp_path: Path) -> None:
-    """Text may be what was made."""
+    """Text is accepted if the kind of the result is unknown."""
     host = FileHost(with_length(b"1\n00:00:01,000 --> 00:00:02,000\nHello\n"))
     [path] = await save(host, tmp_path, lambda base: made(raw=[{"url": f"{base}/f"}]))
     assert path.name == "9.txt"
 
 
 async def test_with_any_kind_everything_is_named_by_its_bytes(tmp_path: Path) -> None:
-    """Where the caller does not know what is made, known members prove nothing about it."""
+    """If the kind is unknown, known members of the result do not determine suffixes."""
     host = FileHost(with_length(PNG), with_length(MP3))
 
     def make(base: str) -> Task:
@@ -309,7 +309,7 @@ async def test_a_name_is_known_before_the_task_ends(
 @pytest.mark.parametrize("several", [True, False])
 @pytest.mark.parametrize("place", ["old", "new/", "file.png", "new.png"])
 async def test_several_files_need_a_directory(tmp_path: Path, place: str, *, several: bool) -> None:
-    """What does not fit is refused, and nothing is made; one file needs the name of a file."""
+    """A path that does not fit the results is refused without a file being created; one file needs a file name."""
     (tmp_path / "old").mkdir()
     is_directory = place in {"old", "new/"}
     async with FileHost(None).downloads() as downloads:
@@ -324,8 +324,8 @@ async def test_several_files_need_a_directory(tmp_path: Path, place: str, *, sev
 
 
 @pytest.mark.parametrize("kind", [ResultKind.VOICE, ResultKind.ELEMENT])
-async def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: ResultKind) -> None:
-    """A voice or an element stays at the service: there is no place to prove."""
+async def test_results_without_files_are_refused_at_once(tmp_path: Path, kind: ResultKind) -> None:
+    """A voice or an element has no file, so it is refused before the path is checked."""
     async with FileHost(None).downloads() as downloads:
         with pytest.raises(DownloadError, match=rf"the result \({kind.value}\) is no file"):
             async with downloads.reserve(tmp_path / "x", None, watermark=False, overwrite=False, kind=kind):
@@ -338,7 +338,7 @@ async def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: ResultKi
     [({"voices": (Voice(voice_id="1"),)}, "task.voices"), ({"elements": (Element(element_id=1),)}, "task.elements")],
 )
 async def test_a_task_without_files_names_its_results(tmp_path: Path, results: dict[str, Any], member: str) -> None:
-    """Saving a task that made only voices or elements fails without waiting."""
+    """Saving a task with voices or elements only fails without waiting."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     host = FileHost(None)
@@ -369,7 +369,7 @@ class Service:
 
 
 async def test_save_gives_the_first_path_and_save_all_all(make_client: ClientMaker, tmp_path: Path) -> None:
-    """Both save every picture; a directory that is not there is made."""
+    """Both save every picture; a missing directory is created."""
     service = Service()
     async with serve(service) as stub:
         service.base = stub.base_url
@@ -389,7 +389,7 @@ async def test_save_gives_the_first_path_and_save_all_all(make_client: ClientMak
 async def test_save_all_needs_a_directory(
     client: KlingClient, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    """A file, or what is no path, is refused before anyone waits."""
+    """A file, or an object that is not a path, is refused before waiting."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.txt").write_text("precious")
     handle = await client.image_to_video(image)
@@ -420,7 +420,7 @@ async def test_generate_knows_what_comes_before_it_pays(
     place: str,
     error: type[KlingError] | None,
 ) -> None:
-    """Several results need a directory, one a file, and what is no file cannot be generated; nothing was sent then."""
+    """A path that does not fit the number of results, or a result without a file, is refused before sending."""
     request = ImageToVideo(image=image)
     endpoint = endpoint_of(request)
     assert endpoint is not None

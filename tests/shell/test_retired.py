@@ -1,4 +1,4 @@
-"""Models that the service has retired: a warning before anything is sent, and a refusal that says what to take."""
+"""Models that the service has retired: a warning before anything is sent, and a refusal that names the successor."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ INSTEAD = "kling-v1-6 is retired here since 2026-09-15; use kling-v2-6"
 
 @pytest.mark.parametrize("strict", [True, False])
 async def test_a_retired_model_warns_and_is_sent(make_client: ClientMaker, *, strict: bool) -> None:
-    """The warning is of a class of its own, points to the caller's line, names the successor, and refuses nothing."""
+    """The warning has its own class, points to the caller's line, names the successor, and refuses nothing."""
     async with serve(script(task_answer())) as stub:
         client = make_client(base_url=stub.base_url)
         with pytest.warns(RetiredModelWarning, match=INSTEAD) as caught:
@@ -33,7 +33,7 @@ async def test_a_retired_model_warns_and_is_sent(make_client: ClientMaker, *, st
 
 
 async def test_the_warning_comes_before_anything_is_sent(make_client: ClientMaker) -> None:
-    """A program that makes an error of the warning sends nothing."""
+    """If the warning is turned into an error, nothing is sent."""
     async with serve(script(task_answer())) as stub:
         client = make_client(base_url=stub.base_url)
         with pytest.MonkeyPatch.context() as patch:
@@ -55,10 +55,10 @@ def _raise(text: str, kind: type[Warning], *, stacklevel: int) -> None:
         ("kling-v9", "no model 'kling-v9' is known here"),
     ],
 )
-async def test_a_retired_model_is_refused_with_what_to_take(
+async def test_a_retired_model_is_refused_with_its_successor(
     make_client: ClientMaker, model_name: str, advice: str
 ) -> None:
-    """404 with 1203 is `ModelRetired`, also for a model that was alive when this was written; nothing is sent twice."""
+    """404 with 1203 is `ModelRetired`, also for a model not known as retired; nothing is sent twice."""
     async with serve(script(GONE)) as stub:
         with pytest.raises(ModelRetired) as caught:
             await make_client(base_url=stub.base_url).text_to_video("a cat", model_name=model_name)
@@ -67,8 +67,8 @@ async def test_a_retired_model_is_refused_with_what_to_take(
         assert len(stub.seen) == 1
 
 
-async def test_a_model_that_is_not_supported_is_told_apart(make_client: ClientMaker) -> None:
-    """1201 about a retired model stays `RequestRefused`, and says what to take; about something else it does not."""
+async def test_an_unsupported_model_is_distinguished(make_client: ClientMaker) -> None:
+    """1201 about a retired model is `RequestRefused` with the successor; about something else it has none."""
     answers = [refusal(400, 1201, f"{what} is not supported") for what in ("model", "negative_prompt")]
 
     def respond(seen: Seen) -> Answer:
@@ -82,8 +82,8 @@ async def test_a_model_that_is_not_supported_is_told_apart(make_client: ClientMa
             assert (type(caught.value), INSTEAD in caught.value.message) == (RequestRefused, advised)
 
 
-async def test_a_path_that_is_no_more(make_client: ClientMaker) -> None:
-    """A path without a record, which the service has retired as a whole, says so."""
+async def test_a_retired_path(make_client: ClientMaker) -> None:
+    """A path without a record that the service has retired raises an error that says so."""
     async with serve(script(refusal(404, 1203, "This API is no longer available"))) as stub:
         client = make_client(base_url=stub.base_url)
         with pytest.raises(ModelRetired, match="no longer available; nothing was created"):
@@ -91,7 +91,7 @@ async def test_a_path_that_is_no_more(make_client: ClientMaker) -> None:
 
 
 async def test_a_retirement_ends_no_doubt(make_client: ClientMaker) -> None:
-    """A second send that is refused so says nothing of the first one, whose task may be paid for."""
+    """A second send that is refused so does not settle the first one, whose task may be paid."""
     creates: list[Answer] = [None, GONE]
 
     def respond(seen: Seen) -> Answer:

@@ -20,7 +20,7 @@ PIECE = 2**18
 
 
 class LoopRounds:
-    """Numbers the rounds of the loop, and counts what is taken in each."""
+    """Numbers the rounds of the loop, and counts the bytes taken in each."""
 
     def __init__(self) -> None:
         self.taken: Counter[int] = Counter()
@@ -32,24 +32,24 @@ class LoopRounds:
         self._handle = asyncio.get_running_loop().call_soon(self._next)
 
     def take(self, count: int) -> None:
-        """Something was taken in the round that is."""
+        """Counts bytes taken in the current round."""
         self.taken[self._number] += count
 
     def end(self) -> None:
-        """Counts no more."""
+        """Stops counting."""
         self._handle.cancel()
 
 
 @pytest.fixture
 async def loop_rounds() -> AsyncIterator[LoopRounds]:
-    """Those of the test's loop."""
+    """The rounds of the test's loop."""
     counted = LoopRounds()
     yield counted
     counted.end()
 
 
-async def test_a_round_has_so_many_bytes(loop_rounds: LoopRounds) -> None:
-    """However many want some at once; those who have to wait get theirs in turn."""
+async def test_a_round_has_a_limit_of_bytes(loop_rounds: LoopRounds) -> None:
+    """Concurrent readers get a limited number of bytes per round; those that wait are served in turn."""
     order: list[tuple[int, int]] = []
 
     async def read(number: int) -> None:
@@ -65,16 +65,16 @@ async def test_a_round_has_so_many_bytes(loop_rounds: LoopRounds) -> None:
     assert waited == sorted(waited)
 
 
-async def test_few_bytes_wait_for_nothing(loop_rounds: LoopRounds) -> None:
-    """What a round has left is given at once."""
+async def test_few_bytes_do_not_wait(loop_rounds: LoopRounds) -> None:
+    """A read that fits the rest of the round does not wait."""
     for _ in range(BYTES // PIECE):
         await spend(PIECE)
         loop_rounds.take(PIECE)
     assert len(loop_rounds.taken) == 1
 
 
-async def test_who_is_cancelled_takes_nothing(loop_rounds: LoopRounds) -> None:
-    """The bytes that it waited for are there for the next."""
+async def test_a_cancelled_reader_takes_nothing(loop_rounds: LoopRounds) -> None:
+    """The bytes that a cancelled reader waited for are left to the next one."""
     loop_rounds.take(0)
     first, *waiting = [asyncio.create_task(spend(BYTES)) for _ in range(5)]
     last = asyncio.create_task(spend(PIECE))
@@ -86,8 +86,8 @@ async def test_who_is_cancelled_takes_nothing(loop_rounds: LoopRounds) -> None:
     assert max(loop_rounds.taken) - min(loop_rounds.taken) <= 6
 
 
-def test_a_loop_that_ends_is_let_go() -> None:
-    """Also if a caller was waiting when it ended."""
+def test_an_ended_loop_is_freed() -> None:
+    """An ended loop is freed, even if a caller was waiting."""
 
     async def leave_waiting() -> "weakref.ref[asyncio.AbstractEventLoop]":
         waiting = [asyncio.create_task(spend(BYTES)) for _ in range(3)]
@@ -100,7 +100,7 @@ def test_a_loop_that_ends_is_let_go() -> None:
 
 
 async def test_many_files_are_read_in_turn(loop_rounds: LoopRounds) -> None:
-    """A round reads about as much of thirty fast hosts as of a few: each reads as much next as it did before."""
+    """A round reads about the same from thirty fast hosts as from a few."""
     async with serve(lambda _: movie()) as stub:
         transport = Transport(stub.base_url, None)
 

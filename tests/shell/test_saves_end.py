@@ -1,4 +1,4 @@
-"""A save always ends: with the file, or with an error once it no longer moves."""
+"""A save always ends: with the file, or with an error once it makes no progress."""
 
 import asyncio
 import contextlib
@@ -31,13 +31,13 @@ def seconds() -> float:
 
 
 def cutting(body: bytes, places: Iterator[int], **headers: Any) -> Callable[[Seen], bytes]:
-    """Cuts the connection at these places of the file, in turn, and knows no ranges."""
+    """Cuts the connection at these offsets of the file, in turn, without support for ranges."""
     return lambda _: with_length(body, cut=next(places), **headers)
 
 
 @pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"weak"'}])
 async def test_a_host_that_cuts_at_varying_places_is_given_up(tmp_path: Path, headers: dict[str, str]) -> None:
-    """Without a validator each connection begins anew: only a new best place counts as progress."""
+    """Without a validator each connection starts from zero: only a new furthest offset is progress."""
     host = FileHost(cutting(LARGE, itertools.cycle([90_000, 150_000, 30_000, 120_000]), **headers))
     began = seconds()
     with pytest.raises(DownloadError, match="save again to go on"):
@@ -50,8 +50,8 @@ async def test_a_host_that_cuts_at_varying_places_is_given_up(tmp_path: Path, he
     assert seconds() - began < 2 * BUDGET
 
 
-async def test_a_download_that_moves_goes_on(tmp_path: Path) -> None:
-    """With many breaks, and the host away in between, it takes much longer than the budget, and comes to its end."""
+async def test_a_download_that_makes_progress_continues(tmp_path: Path) -> None:
+    """A download with many breaks and an outage takes longer than the budget, and completes."""
     step, away = len(LARGE) // 20, 6
 
     def respond(seen: Seen) -> Answer:
@@ -68,7 +68,7 @@ async def test_a_download_that_moves_goes_on(tmp_path: Path) -> None:
 
 
 async def test_delays_begin_anew_with_each_progress(tmp_path: Path) -> None:
-    """After a connection that made progress, the retry comes soon, not after the delay of many failures."""
+    """After a connection that made progress, the retry delay starts from its first value."""
     host = FileHost(*[answer(503)] * 6, with_length(LARGE, cut=150_000, ETag='"a"'), rest(LARGE))
     times: list[float] = []
     host_call = host.__call__
@@ -92,7 +92,7 @@ async def test_delays_begin_anew_with_each_progress(tmp_path: Path) -> None:
     changes=st.booleans(),
 )
 def test_any_save_ends(places: list[int], etag: str | None, *, clean: bool, changes: bool) -> None:
-    """Wherever a host cuts, cleanly or not, with any validator, changed or not: there is a whole file, or an error."""
+    """However a host cuts, and with any validator, changed or not, there is a whole file, or an error."""
     numbers = itertools.cycle(enumerate(places))
 
     def respond(seen: Seen) -> Answer:
@@ -155,7 +155,7 @@ async def crawling(body: bytes, piece: int, every: float) -> AsyncIterator[tuple
 
 
 async def test_a_host_that_crawls_is_given_up(tmp_path: Path) -> None:
-    """Less than 1 KiB a second over a minute ends a connection, and such connections end the save."""
+    """Less than 1 KiB a second over a minute ends a connection; repeated, it ends the save."""
     async with crawling(LARGE, 500, 1.0) as (url, requested_at):
         began = seconds()
         with pytest.raises(DownloadError, match="less than 1024 bytes in a second"):
@@ -166,7 +166,7 @@ async def test_a_host_that_crawls_is_given_up(tmp_path: Path) -> None:
 
 
 async def test_a_slow_host_is_waited_for(tmp_path: Path) -> None:
-    """A little more than the least rate is enough, for as long as it takes."""
+    """A host slightly above the minimum rate is read to its end."""
     async with crawling(LARGE, 20_000, 15.0) as (url, requested_at):
         path = await FileHost(None).save(tmp_path / "x.mp4", finished(video(f"{url}/f")))
         assert path.read_bytes() == LARGE
@@ -200,7 +200,7 @@ async def test_a_body_without_a_length_is_capped(tmp_path: Path, monkeypatch: py
     assert (await FileHost(with_length(LARGE)).save(tmp_path / "y.mp4")).read_bytes() == LARGE
 
 
-async def test_a_date_vouches_for_the_rest(tmp_path: Path) -> None:
+async def test_a_date_validates_the_rest(tmp_path: Path) -> None:
     """Without a strong ETag the rest is requested by `Last-Modified`, if that is older than the response."""
     dated: dict[str, Any] = {"ETag": 'W/"a"', "Last_Modified": MONDAY, "Date": LATER}
     host = FileHost(with_length(MOVIE, cut=3000, **dated), rest(MOVIE, 'W/"a"', Last_Modified=MONDAY))
@@ -213,7 +213,7 @@ async def test_a_date_vouches_for_the_rest(tmp_path: Path) -> None:
     assert host.ranges == [None, None]
 
 
-async def test_a_date_goes_on_in_another_process(tmp_path: Path) -> None:
+async def test_a_date_is_used_by_another_process(tmp_path: Path) -> None:
     """The note contains the date, too."""
     dated: dict[str, Any] = {"Last_Modified": MONDAY, "Date": LATER}
     with pytest.raises(DownloadError):

@@ -1,4 +1,4 @@
-"""From a finished task to a file that is whole, or not there."""
+"""From a finished task to a file that is complete or absent."""
 
 import asyncio
 import errno
@@ -25,7 +25,7 @@ from tests.shell.stub import Answer, Seen, answer, serve, task_answer
 
 
 async def test_save_makes_a_playable_file(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """`save` waits, streams to disk and leaves the file alone there: H.264, yuv420p, of the requested length."""
+    """`save` waits, streams to disk and leaves only the file: H.264, yuv420p, of the requested length."""
     handle = await client.image_to_video(image, mode="pro", duration=10)
     path = await handle.save(tmp_path / "cat.mp4")
     assert whole(tmp_path) == ["cat.mp4"]
@@ -41,7 +41,7 @@ async def test_save_makes_a_playable_file(client: KlingClient, image: Path, tmp_
 
 @pytest.mark.parametrize("place", ["", "new/folder/"])
 async def test_directories(client: KlingClient, image: Path, tmp_path: Path, place: str) -> None:
-    """In an existing directory, or text that ends in a separator, the file is called after the task."""
+    """In an existing directory, or for text that ends in a separator, the file is named after the task."""
     handle = await client.image_to_video(image, watermark_info={"enabled": True})
     path = await handle.save(os.path.join(tmp_path, place))  # noqa: PTH118  (the separator at the end counts)
     assert path == tmp_path / place / f"{handle.task_id}.mp4"
@@ -65,7 +65,7 @@ async def test_an_existing_file_is_left_alone(client: KlingClient, image: Path, 
 
 
 async def test_a_file_that_appears_meanwhile_is_left_alone(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """The name is taken only if it is still free when the video is whole; what was fetched is kept."""
+    """A file that appears during the download is not replaced; the fetched bytes are kept."""
     target = tmp_path / "cat.mp4"
     handle = await client.image_to_video(image)
     saving = asyncio.ensure_future(handle.save(target))
@@ -80,7 +80,7 @@ async def test_a_file_that_appears_meanwhile_is_left_alone(client: KlingClient, 
 async def test_impossible_paths_are_refused_at_once(
     client: KlingClient, image: Path, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A place that cannot be saved to is a TargetError before anyone waits."""
+    """A path that cannot be saved to raises a TargetError before waiting."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.txt").write_text("x")
     handle = await client.image_to_video(image)
@@ -111,7 +111,7 @@ async def test_no_watermark_was_requested(client: KlingClient, image: Path, tmp_
 
 
 async def test_stream_gives_the_same_bytes(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """`stream()` gives what `save` writes."""
+    """`stream()` yields the bytes that `save` writes."""
     handle = await client.image_to_video(image)
     streamed = b"".join([chunk async for chunk in handle.stream()])
     assert streamed == (await handle.save(tmp_path)).read_bytes()
@@ -178,8 +178,8 @@ async def test_a_reset_is_resumed(make_client: ClientMaker, tmp_path: Path) -> N
     assert 0 < int(second[6:-1]) <= half
 
 
-async def test_another_process_goes_on(make_client: ClientMaker, tmp_path: Path) -> None:
-    """What a broken save left is the beginning of the next one."""
+async def test_another_process_resumes(make_client: ClientMaker, tmp_path: Path) -> None:
+    """A second save resumes the part of a broken one."""
     half = len(MOVIE) // 2
     with pytest.raises(DownloadError, match="save again to go on") as caught:
         await save(make_client, service("/f", movie(end=half), None), tmp_path / "x.mp4", retry=Retry(budget=5))
@@ -212,7 +212,7 @@ async def test_a_part_without_a_note_is_not_used(make_client: ClientMaker, tmp_p
 
 
 async def test_an_entity_that_changed_between_two_ranges(make_client: ClientMaker, tmp_path: Path) -> None:
-    """Halves of two different files are never joined."""
+    """Parts of two different files are never joined."""
     half = len(MOVIE) // 2
     respond = service("/f", movie(end=half), lambda begin: movie(begin, etag='"b"'), movie(etag='"b"'))
     assert (await save(make_client, respond, tmp_path / "x.mp4")).read_bytes() == MOVIE
@@ -220,14 +220,14 @@ async def test_an_entity_that_changed_between_two_ranges(make_client: ClientMake
 
 
 async def test_a_host_that_ignores_ranges(make_client: ClientMaker, tmp_path: Path) -> None:
-    """A whole answer to a range request replaces what was there."""
+    """A whole response to a range request replaces the part."""
     half = len(MOVIE) // 2
     respond = service("/f", movie(end=half), movie())
     assert (await save(make_client, respond, tmp_path / "x.mp4")).read_bytes() == MOVIE
 
 
 async def test_a_host_that_always_gives_parts(make_client: ClientMaker, tmp_path: Path) -> None:
-    """A host that answers with a part that was not requested is given up, not retried forever."""
+    """A host that sends a range that was not requested is given up."""
     with pytest.raises(DownloadError, match="nobody asked for"):
         await save(make_client, service("/f", movie(100)), tmp_path / "x.mp4")
 
@@ -267,7 +267,7 @@ async def test_a_cancelled_save_keeps_what_came(
 
 
 async def test_closing_ends_a_stream(client: KlingClient, image: Path) -> None:
-    """A stream that is read on after `close()` raises ClientClosed."""
+    """Reading a stream after `close()` raises ClientClosed."""
     handle = await client.image_to_video(image, mode="pro")
     stream = handle.stream()
     await anext(stream)
@@ -280,7 +280,7 @@ async def test_closing_ends_a_stream(client: KlingClient, image: Path) -> None:
 async def test_a_full_disk_is_a_target_error(
     client: KlingClient, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error of the disk names the file and the reference, and keeps what came."""
+    """A disk error names the file and the reference, and keeps the received bytes."""
     handle = await client.image_to_video(image)
     await handle
 
@@ -298,7 +298,7 @@ async def test_a_full_disk_is_a_target_error(
 async def test_nothing_is_written_behind_a_gap(
     make_client: ClientMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A piece that could not be written to its end is the last one, also if there is room again for the next."""
+    """After a piece that was written incompletely nothing more is written, even if there is room again."""
     write, calls = os.writev, 0
 
     def full_at_first(descriptor: int, pieces: list[memoryview]) -> int:
@@ -320,7 +320,7 @@ async def test_nothing_is_written_behind_a_gap(
 async def test_a_disk_that_fails_at_the_end(
     make_client: ClientMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What came whole but could not be published is kept, with its note, and is not fetched again."""
+    """A complete part that could not be published is kept, with its note, and is not fetched again."""
 
     def broken(_: int) -> None:
         raise OSError(5, "Input/output error")
@@ -338,7 +338,7 @@ async def test_a_disk_that_fails_at_the_end(
 
 
 async def test_busy_threads_of_the_user_delay_no_save(make_client: ClientMaker, tmp_path: Path) -> None:
-    """A save has threads of its own: user code that keeps all of the loop's default ones busy does not hold it up."""
+    """A save uses separate threads, so that a busy default executor does not delay it."""
     loop = asyncio.get_running_loop()
     done = threading.Event()
     busy = [loop.run_in_executor(None, done.wait, 20) for _ in range(40)]
@@ -353,7 +353,7 @@ async def test_busy_threads_of_the_user_delay_no_save(make_client: ClientMaker, 
 async def test_a_file_system_without_hard_links(
     client: KlingClient, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where names cannot be linked, the file is published all the same, and never over another."""
+    """Without hard links the file is published all the same, and never over another."""
 
     def unsupported(*_: object) -> None:
         raise OSError(95, "Operation not supported")
@@ -392,7 +392,7 @@ async def test_further_videos_get_numbers(make_client: ClientMaker, tmp_path: Pa
 
 
 async def test_two_saves_into_one_directory(client: KlingClient, image: Path, tmp_path: Path) -> None:
-    """Two saves of one task into one directory write to the same file: the second is refused."""
+    """Of two saves of one task into one directory, the second is refused, since its file is the same."""
     handle = await client.image_to_video(image)
     outcomes = await asyncio.gather(handle.save(tmp_path), handle.save(tmp_path), return_exceptions=True)
     assert sum(isinstance(one, SaveInProgress) for one in outcomes) == 1
@@ -402,7 +402,7 @@ async def test_two_saves_into_one_directory(client: KlingClient, image: Path, tm
 async def test_threads_end_with_the_last_client_of_a_loop(
     make_client: ClientMaker, image: Path, tmp_path: Path
 ) -> None:
-    """Clients that were closed keep no threads, however long they are kept themselves."""
+    """Closed clients keep no threads, however long they are referenced."""
     before = set(threading.enumerate())
 
     def ours() -> list[threading.Thread]:
@@ -423,7 +423,7 @@ async def test_threads_end_with_the_last_client_of_a_loop(
 async def test_a_cancelled_save_is_cancelled_despite_disk_errors(
     client: KlingClient, image: Path, tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A write that fails while the caller is cancelled does not hide that he was: timeouts stay timeouts."""
+    """A write error during a cancellation does not replace CancelledError."""
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "no space left on device")

@@ -1,4 +1,4 @@
-"""Many at once: all whole, never more in flight than allowed, nothing left over, memory flat."""
+"""Many at once: all files complete, a limit on those in flight, no leaks, constant memory."""
 
 import asyncio
 import collections
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 async def test_many_at_once(
     make_client: ClientMaker, image: Path, emulator: Emulator, tmp_path: Path, count: int
 ) -> None:
-    """More generations than the 20 slots: as many different files, all whole, and never more than 20 in flight."""
+    """More generations than the 20 slots: as many different complete files, and never more than 20 in flight."""
     client = make_client(concurrency=20, polling=Polling(first=60))
 
     async def one() -> Path:
@@ -50,7 +50,7 @@ def test_large_images_cost_little_memory() -> None:
 
 
 async def test_checks_take_turns(make_client: ClientMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many requests come at once, only some are checked in each turn of the loop: others go between."""
+    """Many concurrent requests are checked over several turns of the loop, so that other tasks run between."""
     turns, checked = 0, list[int]()
     loop = asyncio.get_running_loop()
 

@@ -1,4 +1,4 @@
-"""Secrets and pictures appear nowhere: not in a repr, a log record, an error's text, a traceback or a pickle."""
+"""Secrets and pictures are in no repr, log record, error text, traceback or pickle."""
 
 import asyncio
 import base64
@@ -21,7 +21,7 @@ API_KEY = "api-key-kling-that-nobody-may-see-0123456789-0123456789ab"
 
 
 class Haystack:
-    """All text that came out."""
+    """All text that was produced."""
 
     def __init__(self, image: Path) -> None:
         encoded = base64.b64encode(image.read_bytes()).decode()
@@ -29,14 +29,14 @@ class Haystack:
         self.found: dict[str, str] = {}
 
     def search(self, where: str, text: str | bytes) -> None:
-        """Looks through one text."""
+        """Searches one text."""
         plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
         for needle in self.needles:
             if needle in plain:
                 self.found[where] = plain[max(0, plain.index(needle) - 60) :][:160]
 
     def search_error(self, error: BaseException) -> None:
-        """Looks through all that an error could show, locals of its frames included."""
+        """Searches everything that an error could show, locals of its frames included."""
         kind = type(error).__name__
         self.search(f"str {kind}", str(error))
         self.search(f"repr {kind}", repr(error))
@@ -78,7 +78,7 @@ ANSWERS: list[Answer] = [
 async def test_errors_and_logs_keep_secrets(
     make_client: ClientMaker, image: Path, caplog: pytest.LogCaptureFixture, keys: dict[str, str]
 ) -> None:
-    """Whatever goes wrong, with DEBUG on, neither keys nor tokens nor pictures show."""
+    """With DEBUG on, no error or log record shows keys, tokens or pictures."""
     caplog.set_level(logging.DEBUG)
     hay = Haystack(image)
     calls = 0
@@ -98,10 +98,10 @@ async def test_errors_and_logs_keep_secrets(
 
 
 @pytest.mark.parametrize("key", ["k9", "sk-short", "sk-12345678-90ab", 'odd"/key+='])
-async def test_short_keys_are_not_said_back(
+async def test_short_keys_are_not_repeated(
     make_client: ClientMaker, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is too short to look like a key is known as ours: in refusals and in reasons of tasks that failed."""
+    """A key too short to look like one is removed from refusals and from failure reasons of tasks."""
     caplog.set_level(logging.DEBUG)
     failed = task_answer("failed", task_status_msg=f"no right for {key} at all")
     for one in (refusal(401, 1002, f"unknown key {key}"), refusal(400, 1201, "x" * 395 + f" {key} y"), failed):
@@ -115,7 +115,7 @@ async def test_short_keys_are_not_said_back(
 
 
 async def test_records_keep_secrets(image: Path, client: KlingClient, emulator: Emulator) -> None:
-    """Requests, handles and tasks show neither pictures nor signatures; nor do pickled tasks show keys."""
+    """Requests, handles and tasks show neither pictures nor signatures; pickled tasks show no keys."""
     hay = Haystack(image)
     hay.needles |= {emulator.secret_key, "signature="}
     request = ImageToVideo(image=image.read_bytes(), callback_url="https://me.example/hook?sig=abc")
@@ -131,7 +131,7 @@ async def test_records_keep_secrets(image: Path, client: KlingClient, emulator: 
 async def test_failed_downloads_keep_signatures(
     make_client: ClientMaker, tmp_path: Path, image: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The signed address of a result shows in no error and no log."""
+    """The signed URL of a result is in no error and no log."""
     caplog.set_level(logging.DEBUG)
     hay = Haystack(image)
     for one in (None, answer(500, b""), answer(200, b"<html>", Content_Type="text/html"), b"junk\r\n\r\n"):
@@ -179,7 +179,7 @@ async def test_credentials_do_not_cross_a_redirect_of_the_file(make_client: Clie
 async def test_asyncio_debug_shows_no_secrets(
     make_client: ClientMaker, image: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """asyncio's own debug log, which prints coroutines and their state, shows none either."""
+    """asyncio's debug log, which prints coroutines and their state, shows no secrets."""
     loop = asyncio.get_running_loop()
     loop.set_debug(True)
     caplog.set_level(logging.DEBUG)

@@ -1,4 +1,4 @@
-"""Settling creates: nothing is paid twice, and every task that may be paid for can be reached."""
+"""Settling creates: nothing is paid twice, and every task that may be paid can be found."""
 
 import asyncio
 import contextlib
@@ -22,11 +22,11 @@ from kling_async.emulator import Emulator, Fault
 from kling_async.protocol.endpoints.videos.image_to_video import ENDPOINT
 from tests.shell.conftest import ClientMaker, wall
 from tests.shell.stub import Answer, refusal, script, serve, task_answer
-from tests.shell.test_calls import LosesAnswers
+from tests.shell.test_calls import LostResponses
 
 
-async def cancel_in_flight(client: KlingClient, image: Path, service: LosesAnswers) -> None:
-    """Cancels a caller while his create is on its way."""
+async def cancel_in_flight(client: KlingClient, image: Path, service: LostResponses) -> None:
+    """Cancels a caller while its create is under way."""
     before = service.creates
     creating = asyncio.ensure_future(client.image_to_video(image, external_task_id="job-1"))
     while service.creates == before:  # noqa: ASYNC110  (the stub knows no event)
@@ -38,7 +38,7 @@ async def cancel_in_flight(client: KlingClient, image: Path, service: LosesAnswe
 
 async def test_on_doubt_raise_never_sends_twice(make_client: ClientMaker, image: Path) -> None:
     """With `on_doubt="raise"` a lost create that is not found is not sent again."""
-    service = LosesAnswers(None, effect=False)
+    service = LostResponses(None, effect=False)
     loop = asyncio.get_running_loop()
     async with serve(service) as stub:
         began = loop.time()
@@ -53,13 +53,13 @@ async def test_on_doubt_raise_never_sends_twice(make_client: ClientMaker, image:
 
 async def test_on_doubt_raise_still_looks(make_client: ClientMaker, image: Path) -> None:
     """With `on_doubt="raise"` a lost create that exists is found."""
-    async with serve(LosesAnswers(None)) as stub:
+    async with serve(LostResponses(None)) as stub:
         handle = await make_client(base_url=stub.base_url).submit(ImageToVideo(image), on_doubt="raise")
         assert (await handle).status is TaskStatus.SUCCEED
 
 
 async def test_an_id_that_looks_like_the_services_is_found_too(make_client: ClientMaker, image: Path) -> None:
-    """A look-up by our id takes the task that it is answered with, though that does not repeat it."""
+    """A look-up by external id accepts the returned task, even if the response does not repeat that id."""
     found = task_answer("succeed", task_id="1000", task_info={})
     async with serve(script(None, found)) as stub:
         handle = await make_client(base_url=stub.base_url).image_to_video(image, external_task_id="2000")
@@ -68,8 +68,8 @@ async def test_an_id_that_looks_like_the_services_is_found_too(make_client: Clie
 
 
 async def test_a_cancelled_callers_create_is_unsettled_until_it_is_known(make_client: ClientMaker, image: Path) -> None:
-    """`unsettled` names it by the external id, then by the task id; attaching gets the task."""
-    service = LosesAnswers(None)
+    """`unsettled` lists it by external id, then by task id; attaching finds the task."""
+    service = LostResponses(None)
     async with serve(service) as stub:
         client = make_client(base_url=stub.base_url)
         await cancel_in_flight(client, image, service)
@@ -79,9 +79,9 @@ async def test_a_cancelled_callers_create_is_unsettled_until_it_is_known(make_cl
         assert (await client.attach(client.unsettled[0])).external_task_id == "job-1"
 
 
-async def test_what_stays_in_doubt_stays_unsettled(make_client: ClientMaker, image: Path) -> None:
-    """A cancelled caller's create that nothing settles keeps its reference there."""
-    service = LosesAnswers(*[None] * 10_000, effect=False)
+async def test_a_create_that_stays_in_doubt_stays_unsettled(make_client: ClientMaker, image: Path) -> None:
+    """A cancelled create that is never settled stays in `unsettled`."""
+    service = LostResponses(*[None] * 10_000, effect=False)
     async with serve(service) as stub:
         client = make_client(base_url=stub.base_url, retry=Retry(budget=20))
         await cancel_in_flight(client, image, service)
@@ -89,9 +89,9 @@ async def test_what_stays_in_doubt_stays_unsettled(make_client: ClientMaker, ima
         assert client.unsettled == ("image2video:job-1",)
 
 
-async def test_a_create_in_doubt_shows_while_it_is(make_client: ClientMaker, image: Path) -> None:
-    """While a caller waits for doubt to end, `unsettled` shows it; afterwards not: he has the handle."""
-    async with serve(LosesAnswers(None)) as stub:
+async def test_a_create_in_doubt_is_unsettled_meanwhile(make_client: ClientMaker, image: Path) -> None:
+    """`unsettled` lists a create only while it is in doubt; afterwards its caller has the handle."""
+    async with serve(LostResponses(None)) as stub:
         client = make_client(base_url=stub.base_url)
         creating = asyncio.ensure_future(client.image_to_video(image, external_task_id="job-1"))
         await asyncio.sleep(0.3)
@@ -111,15 +111,15 @@ async def test_a_create_in_doubt_shows_while_it_is(make_client: ClientMaker, ima
         ([refusal(400, 1201)], 0),
     ],
 )
-async def test_what_goes_on_after_a_failed_send_is_logged(
+async def test_a_failed_send_that_is_retried_is_logged(
     make_client: ClientMaker,
     image: Path,
     caplog: pytest.LogCaptureFixture,
     answers: list[Answer],
     warnings: int,
 ) -> None:
-    """A send that failed is a warning while the create goes on; not where the account is full, nor at the end."""
-    async with serve(LosesAnswers(*answers, effect=False)) as stub:
+    """A failed send is a warning while the create continues; not on a full account, nor at the end."""
+    async with serve(LostResponses(*answers, effect=False)) as stub:
         with contextlib.suppress(KlingError):
             await make_client(base_url=stub.base_url).image_to_video(image, external_task_id="job-1")
     logged = [record for record in caplog.records if vars(record).get("kling_event") == "create_failed"]
@@ -129,7 +129,7 @@ async def test_what_goes_on_after_a_failed_send_is_logged(
 async def test_a_create_in_doubt_holds_up_no_other(make_client: ClientMaker, image: Path) -> None:
     """While one create is settled, which takes 15 seconds here, the next ones are sent."""
     loop = asyncio.get_running_loop()
-    async with serve(LosesAnswers(None, effect=False)) as stub:
+    async with serve(LostResponses(None, effect=False)) as stub:
         client = make_client(base_url=stub.base_url)
         first = asyncio.ensure_future(client.image_to_video(image, external_task_id="job-1"))
         await asyncio.sleep(0.5)
@@ -140,8 +140,8 @@ async def test_a_create_in_doubt_holds_up_no_other(make_client: ClientMaker, ima
         await first
 
 
-async def test_the_intent_is_told_before_anything_is_sent(make_client: ClientMaker, image: Path) -> None:
-    """The hook sees reference and request before the first byte; the reference finds the task."""
+async def test_the_intent_hook_is_called_before_anything_is_sent(make_client: ClientMaker, image: Path) -> None:
+    """The hook gets reference and request before the first byte; the reference finds the task."""
     intents: list[Intent] = []
 
     async def keep(intent: Intent) -> None:
@@ -175,7 +175,7 @@ async def test_an_intent_hook_that_fails_stops_the_create(
 async def test_a_refusal_in_the_background_is_settled(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """A cancelled caller's create that the service refuses is not unsettled any more."""
+    """A cancelled create that the service refuses is removed from `unsettled`."""
     client = make_client()
     creating = asyncio.ensure_future(client.image_to_video(image, prompt="to be refused"))
     while not client._submitter.under_way.unsettled:  # noqa: ASYNC110  (there is no event for it)
@@ -200,11 +200,11 @@ def not_found_by_external_id(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("not_found_by_external_id")
 @pytest.mark.parametrize("effect", [True, False])
-async def test_what_cannot_be_looked_up_is_never_sent_twice(
+async def test_a_create_without_look_ups_is_never_sent_twice(
     make_client: ClientMaker, image: Path, *, effect: bool
 ) -> None:
-    """A lost answer ends in doubt at once, with no reference and no question; the slot goes to the next create."""
-    service = LosesAnswers(None, effect=effect)
+    """A lost response ends in doubt without a reference or query; the slot goes to the next create."""
+    service = LostResponses(None, effect=effect)
     loop = asyncio.get_running_loop()
     async with serve(service) as stub:
         client = make_client(base_url=stub.base_url, concurrency=1)
@@ -219,10 +219,10 @@ async def test_what_cannot_be_looked_up_is_never_sent_twice(
 
 
 @pytest.mark.usefixtures("not_found_by_external_id")
-async def test_what_cannot_be_looked_up_cannot_be_adopted(
+async def test_a_create_without_look_ups_cannot_be_adopted(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """`if_exists="adopt"` is refused before anything is sent, whether there is an id or not."""
+    """`if_exists="adopt"` is refused before anything is sent, with an id or without."""
     client = make_client()
     for external_task_id in ("job-1", None):
         with pytest.raises(InvalidRequest, match="if_exists: 'adopt' cannot work here") as caught:
@@ -232,10 +232,10 @@ async def test_what_cannot_be_looked_up_cannot_be_adopted(
 
 
 @pytest.mark.usefixtures("not_found_by_external_id")
-async def test_closing_leaves_it_in_doubt_without_a_reference(
+async def test_closing_leaves_a_create_in_doubt_without_a_reference(
     make_client: ClientMaker, image: Path, emulator: Emulator
 ) -> None:
-    """A create that close() cuts off while its answer is awaited says where to look, and names no reference."""
+    """A create that close() interrupts names where to look, and has no reference."""
     emulator.faults.add(Fault.delay(20), on="create")
     client = make_client(concurrency=1)
     creating = asyncio.ensure_future(client.image_to_video(image))

@@ -1,4 +1,4 @@
-"""One account, several clients: it is filled, it is shared, and no create fails because it is full."""
+"""Several clients share one account: all slots are used, and no create fails because it is full."""
 
 import asyncio
 import heapq
@@ -18,7 +18,7 @@ FINE = Polling(first=4, maximum=4)
 
 
 def ideal_wall(durations: list[float], slots: int) -> float:
-    """When the last of these tasks would end, if each began the moment a slot was free."""
+    """The end of the last of these tasks, if each began the moment a slot was free."""
     ends = [0.0] * slots
     for duration in durations:
         heapq.heapreplace(ends, ends[0] + duration)
@@ -26,13 +26,13 @@ def ideal_wall(durations: list[float], slots: int) -> float:
 
 
 async def make_all(client: KlingClient, image: Path, count: int) -> None:
-    """Submits so many at once and waits for all."""
+    """Submits so many concurrently and waits for all."""
     handles = await asyncio.gather(*(client.image_to_video(image) for _ in range(count)))
     await asyncio.gather(*handles)
 
 
-async def test_an_account_smaller_than_told_is_filled(make_client: ClientMaker, image: Path) -> None:
-    """20 tasks with `concurrency=20` on an account that runs 5: all done, near the ideal time, few requests."""
+async def test_an_account_smaller_than_configured_is_filled(make_client: ClientMaker, image: Path) -> None:
+    """20 tasks with `concurrency=20` on an account that runs 5 end near the ideal time, with few requests."""
     loop = asyncio.get_running_loop()
     random.seed(1)  # the client's pauses: about one draw in thirty probes more often
     async with Emulator(render=False, speed=1.0, concurrency=5, clock=wall()) as small:
@@ -47,7 +47,7 @@ async def test_an_account_smaller_than_told_is_filled(make_client: ClientMaker, 
 
 
 async def share(make_client: ClientMaker, image: Path, seed: int) -> float:
-    """Two clients with 20 tasks each on an account that runs 6: how much the other has when the first is done."""
+    """Two clients with 20 tasks each on an account that runs 6: the share of the other when the first is done."""
     async with Emulator(render=False, speed=1.0, concurrency=6, clock=wall(), seed=seed) as emulator:
         clients = [make_client(base_url=emulator.base_url, concurrency=20, polling=FINE) for _ in range(2)]
         works = [asyncio.ensure_future(make_all(client, image, 20)) for client in clients]
@@ -61,12 +61,12 @@ async def share(make_client: ClientMaker, image: Path, seed: int) -> float:
 
 
 async def test_two_clients_share_an_account(make_client: ClientMaker, image: Path) -> None:
-    """When the first of two clients is done, the other has at least a quarter of its own (median of 3 runs)."""
+    """When the first of two clients is done, the other has at least a quarter of its tasks (median of 3 runs)."""
     assert statistics.median([await share(make_client, image, seed) for seed in range(3)]) >= 0.25
 
 
 async def test_a_limit_on_one_model_is_that_models(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """A line of one model does not hold up another model."""
+    """A line of one model does not delay another model."""
     client = make_client(concurrency=1)
     first = await client.image_to_video(image)
     waiting = asyncio.ensure_future(client.image_to_video(image))
@@ -78,7 +78,7 @@ async def test_a_limit_on_one_model_is_that_models(make_client: ClientMaker, ima
 
 
 async def test_the_line_is_first_in_first_out(make_client: ClientMaker, emulator: Emulator) -> None:
-    """Tasks are sent in the order in which they came into the line."""
+    """Tasks are sent in the order in which they entered the line."""
     client = make_client(concurrency=2)
     names = [f"job-{number}" for number in range(6)]
     url = "https://example.com/cat.png"  # nothing to look at before the line
@@ -91,7 +91,7 @@ async def test_the_line_is_first_in_first_out(make_client: ClientMaker, emulator
 async def test_concurrency_is_filled(
     make_client: ClientMaker, image: Path, emulator: Emulator, concurrency: int
 ) -> None:
-    """With work waiting, as many run as `concurrency` allows, never more."""
+    """With enough waiting tasks, exactly `concurrency` run."""
     await make_all(make_client(concurrency=concurrency), image, 2 * concurrency + 2)
     assert emulator.ledger.peak() == concurrency
 

@@ -1,4 +1,4 @@
-"""What this machine lacks for a while, and answers that are too large for a loop: neither is a picture's fault."""
+"""Temporary shortages of this machine, and very large responses: neither is a fault of a picture."""
 
 import contextlib
 import errno
@@ -26,7 +26,7 @@ SHORTAGES = [errno.EMFILE, errno.ENFILE, errno.ENOMEM]
 
 
 def fail_at_first(real: Callable[..., Any], times: int, number: int) -> Callable[..., Any]:
-    """A function that lacks something at its first calls."""
+    """A function whose first calls fail for lack of a resource."""
     left = iter([True] * times)
 
     def call(*arguments: Any, **options: Any) -> Any:
@@ -38,26 +38,28 @@ def fail_at_first(real: Callable[..., Any], times: int, number: int) -> Callable
 
 
 @pytest.mark.parametrize("number", SHORTAGES)
-async def test_no_file_for_a_look_at_a_picture(
+async def test_no_descriptor_for_checking_a_picture(
     client: KlingClient, image: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """It is tried again, as a lack of connections is."""
+    """A picture that cannot be opened for lack of descriptors is checked again, as a lack of connections is retried."""
     monkeypatch.setattr("kling_async.io.request_checks.opened", fail_at_first(opened, 3, number))
     assert (await (await client.image_to_video(image))).status.value == "succeed"
 
 
 @pytest.mark.parametrize("number", SHORTAGES)
-async def test_no_file_for_sending_a_picture(
+async def test_no_descriptor_for_sending_a_picture(
     client: KlingClient, image: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """Nothing was sent, so it is sent later, once."""
+    """A create without a descriptor for its picture is sent later, once."""
     monkeypatch.setattr("kling_async.io.upload.opened", fail_at_first(opened, 3, number))
     await (await client.image_to_video(image))
     assert emulator.ledger.requests["create"] == 1
 
 
-async def test_no_file_for_good(make_client: ClientMaker, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the end of the budget the error says what is lacking and what helps; it is none of the request."""
+async def test_no_descriptor_until_the_budget_ends(
+    make_client: ClientMaker, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the end of the budget the error names the shortage and a remedy, and does not blame the request."""
     monkeypatch.setattr("kling_async.io.request_checks.opened", fail_at_first(open, 10**6, errno.EMFILE))
     with pytest.raises(ConnectionFailed, match=r"short of open files.*ulimit -n") as caught:
         await make_client(retry=Retry(budget=5)).image_to_video(image)
@@ -65,7 +67,7 @@ async def test_no_file_for_good(make_client: ClientMaker, image: Path, monkeypat
 
 
 async def test_files_are_closed_when_one_more_cannot_be_opened(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that were open are given back, since it is files that lack."""
+    """The open files of a request are closed if another cannot be opened."""
     files: list[Any] = []
 
     def open_one(picture: Image) -> Any:
@@ -82,7 +84,7 @@ async def test_files_are_closed_when_one_more_cannot_be_opened(image: Path, monk
 
 @pytest.fixture
 def few_files() -> Iterator[list[socket.socket]]:
-    """Descriptors are used up to the limit of this process, which is lowered; closing some makes room."""
+    """Uses up the descriptors up to a lowered limit; closing some frees them."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     held: list[socket.socket] = []
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
@@ -95,7 +97,7 @@ def few_files() -> Iterator[list[socket.socket]]:
 
 
 async def test_no_socket(make_client: ClientMaker, few_files: list[socket.socket]) -> None:
-    """A process at its real limit of descriptors: nothing was sent, and the limit is named as long as it lasts."""
+    """A process at its limit of descriptors sends nothing, and the error names the limit."""
     client = make_client(base_url="http://127.0.0.1:1", retry=Retry(budget=2))  # where nobody listens
     with pytest.raises(ConnectionFailed, match=r"no connection to 127\.0\.0\.1"):
         await client.get_task("image2video:1")
@@ -132,7 +134,7 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 async def test_a_large_page_is_read_off_the_loop(make_client: ClientMaker, threads: set[str]) -> None:
-    """By a thread that lets others run between two objects."""
+    """A large page is read by a thread that yields between two objects."""
     one = {"task_status": "succeed", "task_info": {"x": LARGE[:1000]}}
     data = [{"task_id": str(number), **one} for number in range(400)]
     async with serve(lambda _: answer(200, {"code": 0, "data": data})) as stub:
@@ -145,7 +147,7 @@ async def test_a_large_page_is_read_off_the_loop(make_client: ClientMaker, threa
 async def test_a_large_refusal_is_read_off_the_loop(
     make_client: ClientMaker, threads: set[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its code counts as that of a small one does; its text is cut, and holds no key."""
+    """A large refusal counts as a small one; its text is truncated, and contains no key."""
     caplog.set_level(logging.DEBUG)
     refusal = json.dumps({"code": 1201, "message": f"unknown sk-secret: {LARGE}"}).encode()
     async with serve(lambda _: answer(400, refusal)) as stub:

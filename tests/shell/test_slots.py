@@ -1,4 +1,4 @@
-"""Lines in which creates wait for slots: order, several slots at once, and what a timeout says."""
+"""Lines in which creates wait for slots: order, several slots at once, and the message of a timeout."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ LINE = "image/kling-v2"
 
 
 def slots(ceiling: int, queue_deadline: float | None = None) -> Slots:
-    """Lines with a ceiling, and without chance."""
+    """Lines with a ceiling, and without randomness."""
     return Slots(lambda: Limit(ceiling, BEAT, lambda: 0.5), queue_deadline)
 
 
@@ -30,7 +30,7 @@ async def grown(ceiling: int, queue_deadline: float | None = None) -> Slots:
 
 
 async def settle() -> None:
-    """Lets all run that can without time passing."""
+    """Runs all ready callbacks without advancing the clock."""
     for _ in range(5):
         await asyncio.sleep(0)
 
@@ -57,7 +57,7 @@ async def waiting(lines: Slots, *counts: int) -> "list[asyncio.Task[Slot]]":
 
 
 async def test_a_request_of_many_slots_is_not_overtaken() -> None:
-    """With 3 of 10 slots free, a request of 4 waits, and one of 1 behind it too; both start once one slot is freed."""
+    """With 3 of 10 slots free, a request of 4 waits, and so does one of 1 behind it; both start after a release."""
     lines = await grown(10)
     held = await taken(lines, 1, 6)
     takers = await waiting(lines, 4, 1)
@@ -114,7 +114,7 @@ async def test_a_request_that_is_cancelled_frees_the_line() -> None:
 
 
 async def test_a_slot_that_is_granted_and_cancelled_at_once_is_free_again() -> None:
-    """All slots of a request that was cancelled in the moment of the grant are free."""
+    """All slots of a request cancelled in the moment of the grant are free."""
     lines = await grown(4)
     (held,) = await taken(lines, 4)
     large, small = await waiting(lines, 4, 4)
@@ -143,7 +143,7 @@ async def test_a_line_grows_by_the_slots_of_a_request(*, doubtful: bool) -> None
 
 @pytest.mark.parametrize("way", ["accepted", "in doubt", "refused", "failed"])
 async def test_release_frees_all_slots_once(way: str) -> None:
-    """Whatever became of the create, its slots are all free after `release`, and a second `release` changes nothing."""
+    """`release` frees all slots of a create in any state; a second `release` changes nothing."""
     lines = await grown(4)
     slot = await lines.take(LINE, 3)
     if way == "accepted":
@@ -175,8 +175,8 @@ async def test_an_attached_task_counts_as_one_slot_for_all_of_its_pack() -> None
 
 
 @pytest.mark.parametrize(("pack", "failed"), [(None, [True] * 3), ("video", [True, False, False])])
-async def test_a_refusal_fails_those_whom_it_concerns(pack: str | None, failed: list[bool]) -> None:
-    """A missing pack fails what is to be paid from it, whatever the line; the account's own refusal fails all."""
+async def test_a_refusal_fails_the_requests_it_concerns(pack: str | None, failed: list[bool]) -> None:
+    """A missing pack fails the requests of that pack in any line; the account's own refusal fails all."""
     lines = await grown(1)
     await taken(lines, 1)
     (held,) = [await lines.take("another")]
@@ -195,7 +195,7 @@ async def test_a_refusal_fails_those_whom_it_concerns(pack: str | None, failed: 
 
 
 async def test_those_behind_a_failed_one_move_up() -> None:
-    """Where the request at the head fails, one behind it that fits the free slots starts."""
+    """If the request at the head fails, one behind it that fits the free slots starts."""
     lines = await grown(4)
     await taken(lines, 2)
     large = asyncio.ensure_future(lines.take(LINE, 3, pack="video"))
@@ -221,7 +221,7 @@ async def test_a_timeout_names_the_line_and_what_is_held(count: int, wanted: str
 
 
 async def test_refusals_do_not_prolong_the_wait() -> None:
-    """A request refused again and again, since other clients hold all slots, fails at its deadline."""
+    """A request refused repeatedly, while other clients hold all slots, fails at its deadline."""
     lines = slots(5, queue_deadline=60)
     slot, loop = await lines.take(LINE), asyncio.get_running_loop()
     begun = loop.time()
@@ -238,7 +238,7 @@ async def test_refusals_do_not_prolong_the_wait() -> None:
 
 
 async def test_lines_are_independent() -> None:
-    """A full line does not hold up another one."""
+    """A full line does not delay another one."""
     lines = slots(1)
     await lines.take(LINE)
     other = await lines.take("video/kling-v2")

@@ -1,4 +1,4 @@
-"""Videos that speak, and scenes that are ready-made: from the call to the file, with results given as they are."""
+"""Videos with speech, and ready-made scenes: from the call to the file, with results of earlier tasks."""
 
 import asyncio
 import base64
@@ -42,14 +42,14 @@ SYNC = LipSync("1", face_choose=[CHOICE])
 
 
 async def spoken(client: KlingClient) -> Audio:
-    """A sound that was made before."""
+    """A sound created earlier."""
     text = "Hello, I am a cat, and this is what I have to say about dogs and about the weather."
     speech = await client.text_to_speech(text, voice_id="calm_story1", voice_language="en")
     return speech.audios[0]
 
 
 async def followed(client: KlingClient, handle: TaskHandle, place: Path, name: str) -> Task:
-    """The task at its end: saved, a video that opens, listed, and found by its reference."""
+    """Follows a task to its end: saved, decoded, listed, and found by its reference."""
     task = await handle
     path = await handle.save(place)
     av = pytest.importorskip("av")
@@ -65,7 +65,7 @@ async def followed(client: KlingClient, handle: TaskHandle, place: Path, name: s
 
 
 async def test_a_face_speaks(client: KlingClient, emulator: Emulator, image: Path, tmp_path: Path) -> None:
-    """A picture and an earlier sound become a video with sound, which costs what its seconds cost."""
+    """A picture and an earlier sound become a video with sound, priced by its seconds."""
     audio = await spoken(client)
     handle = await client.avatar(image, audio=audio, mode="pro", prompt="the cat looks into the camera")
     task = await followed(client, handle, tmp_path, "avatar/image2video")
@@ -78,10 +78,10 @@ async def test_a_face_speaks(client: KlingClient, emulator: Emulator, image: Pat
 
 
 @pytest.mark.parametrize("as_path", [True, False])
-async def test_a_sound_of_ones_own(
+async def test_a_local_sound(
     client: KlingClient, emulator: Emulator, image: Path, tmp_path: Path, *, as_path: bool
 ) -> None:
-    """A file of this machine, and bytes, arrive as they are."""
+    """A local file and bytes are sent unchanged."""
     (tmp_path / "speech.wav").write_bytes(SPEECH)
     handle = await client.avatar(image, sound_file=tmp_path / "speech.wav" if as_path else SPEECH)
     assert (await handle).status is TaskStatus.SUCCEED
@@ -89,7 +89,7 @@ async def test_a_sound_of_ones_own(
 
 
 async def test_large_sounds_are_streamed_unchanged(make_client: ClientMaker, tmp_path: Path) -> None:
-    """Picture and sound stand in the body as their base64, each whole, whatever their sizes."""
+    """Picture and sound of any size are in the body as base64, each complete."""
     picture, sound = (tmp_path / "a.png", tmp_path / "a.wav")
     picture.write_bytes(await asyncio.to_thread(Path("examples/images/cat.png").read_bytes))
     sound.write_bytes(wav("a", "1", 20_001))
@@ -101,7 +101,7 @@ async def test_large_sounds_are_streamed_unchanged(make_client: ClientMaker, tmp
 
 
 async def test_lips_are_synchronised(client: KlingClient, emulator: Emulator, tmp_path: Path) -> None:
-    """A video is made, its faces are identified, one of them speaks; each step is given what came before."""
+    """A video's faces are identified, and one of them speaks; each step accepts the previous result."""
     made = await (await client.text_to_video("a woman looks into the camera"))
     faces = await client.identify_faces(video=made.videos[0])
     audio = await spoken(client)
@@ -117,7 +117,7 @@ async def test_lips_are_synchronised(client: KlingClient, emulator: Emulator, tm
 
 
 async def test_effects(client: KlingClient, emulator: Emulator, image: Path, tmp_path: Path) -> None:
-    """A scene for one and one for two: parameters are flat, and are sent within `input`."""
+    """A scene for one picture and one for two: parameters are flat, and are sent within `input`."""
     handle = await client.video_effect("pet_dance", image=image, duration=10)
     task = await followed(client, handle, tmp_path, "effects")
     assert (task.videos[0].duration, task.final_unit_deduction) == (None, Decimal(4))
@@ -128,7 +128,7 @@ async def test_effects(client: KlingClient, emulator: Emulator, image: Path, tmp
 
 
 async def test_a_picture_of_an_earlier_task(client: KlingClient, emulator: Emulator) -> None:
-    """What `generate_images` made is given as it is, and goes as its address."""
+    """The result of `generate_images` is accepted, and sent as its URL."""
     made = await (await client.generate_images("a cat"))
     await (await client.video_effect("pet_dance", image=made.images[0]))
     assert emulator.ledger.entries[-1].parameters["input"]["image"] == made.images[0].url
@@ -156,7 +156,7 @@ async def test_a_picture_of_an_earlier_task(client: KlingClient, emulator: Emula
     ids=["avatar", "lip_sync", "video_effect"],
 )
 async def test_all_problems_at_once(client: KlingClient, emulator: Emulator, request_: Any, fields: list[str]) -> None:
-    """A bad request names everything that is wrong with it, and nothing is sent."""
+    """A bad request reports all its problems, and nothing is sent."""
     with pytest.raises(InvalidRequest) as caught:
         await client.submit(request_)
     assert [problem.field for problem in caught.value.problems] == fields
@@ -164,14 +164,14 @@ async def test_all_problems_at_once(client: KlingClient, emulator: Emulator, req
 
 
 async def test_a_missing_sound(client: KlingClient, emulator: Emulator, tmp_path: Path) -> None:
-    """It is a missing file, named."""
+    """A missing sound is named in a missing-file error."""
     with pytest.raises(MediaFileMissing, match=r"sound_file: there is no file '.*speech\.mp3'"):
         await client.avatar(URL, sound_file=tmp_path / "speech.mp3")
     assert emulator.ledger.requests["create"] == 0
 
 
 async def test_a_sound_that_is_gone_when_it_is_sent(make_client: ClientMaker, tmp_path: Path) -> None:
-    """A sound that vanishes while its request waits for a slot is an error of that request, and named as a sound."""
+    """A sound that vanishes while its request waits for a slot is an error of that request, named as a sound."""
     (tmp_path / "speech.wav").write_bytes(SPEECH)
     client = make_client(concurrency=1)
     first = await client.avatar(URL, sound_file=SPEECH)
@@ -181,7 +181,7 @@ async def test_a_sound_that_is_gone_when_it_is_sent(make_client: ClientMaker, tm
 
 
 async def test_a_sound_that_the_service_may_refuse(make_client: ClientMaker) -> None:
-    """M4A is sent, with a warning at the caller's line; the service's own words come as they were recorded."""
+    """M4A is sent with a warning at the caller's line; the service's recorded message is raised."""
     body = OTHERS["error_1201_audio_format_invalid"]["body"]
     async with serve(script(answer(400, body))) as stub:
         client = make_client(base_url=stub.base_url)
@@ -195,7 +195,7 @@ async def test_a_sound_that_the_service_may_refuse(make_client: ClientMaker) -> 
 
 
 async def test_an_old_result_warns(client: KlingClient) -> None:
-    """A sound that was made 29 days ago, by the service's clock, is sent with a warning that says when it ends."""
+    """A sound created 29 days ago, by the service's clock, is sent with a warning that names its expiry."""
     audio = await spoken(client)
     await asyncio.sleep(29 * 24 * 3600)
     with pytest.warns(CapabilityWarning, match=r"audio: the service keeps this result until 20\d\d-") as caught:
@@ -203,8 +203,8 @@ async def test_an_old_result_warns(client: KlingClient) -> None:
     assert Path(caught[0].filename) == Path(__file__)
 
 
-async def test_what_the_service_refuses(client: KlingClient) -> None:
-    """Ids and sessions are the service's to judge: its own words come back."""
+async def test_unknown_ids_and_sessions(client: KlingClient) -> None:
+    """Unknown ids and sessions are sent, and raise the service's message."""
     with pytest.raises(RequestRefused, match="session_id"):
         await client.submit(SYNC)
     with pytest.raises(RequestRefused):
@@ -212,7 +212,7 @@ async def test_what_the_service_refuses(client: KlingClient) -> None:
 
 
 def test_a_wrong_parameter_raises_at_the_call() -> None:
-    """What a record does not take is a TypeError at the call."""
+    """A parameter that the record lacks is a TypeError at the call."""
     wrong: Any = {"sound": SPEECH}
     with pytest.raises(TypeError, match=r"KlingClient\.avatar\(\) got an unexpected keyword argument 'sound'"):
         _ = KlingClient(api_key="key").avatar(URL, **wrong)
@@ -233,7 +233,7 @@ LOST: dict[str, Answer] = {
 async def test_a_lost_lip_sync_is_never_sent_twice(
     make_client: ClientMaker, name: str, external_task_id: str | None
 ) -> None:
-    """A server that counts sees one create and no look-up: only the list shows whether it made a task."""
+    """A lost lip-sync causes one create and no look-up, since only the list shows whether a task exists."""
     async with serve(script(LOST[name], task_answer())) as stub:
         with pytest.raises(CreateInDoubt, match="list") as caught:
             await make_client(base_url=stub.base_url).lip_sync(
@@ -245,7 +245,7 @@ async def test_a_lost_lip_sync_is_never_sent_twice(
 
 
 async def test_a_lost_avatar_is_looked_up(make_client: ClientMaker) -> None:
-    """These tasks are found by the external id: the lost one is the result, and is made once."""
+    """A lost avatar is found by its external id, and created once."""
     async with serve(script(None, lambda _: task_answer(task_id="9", status="processing"))) as stub:
         handle = await make_client(base_url=stub.base_url).avatar(URL, audio_id="7")
         assert handle.task_id == "9"
@@ -269,7 +269,7 @@ async def test_a_lost_avatar_is_looked_up(make_client: ClientMaker) -> None:
 async def test_answers_as_they_were_recorded(
     make_client: ClientMaker, request_: Any, created: str, finished: str, units: str | None
 ) -> None:
-    """What the service answered a create and a query is read, over a real socket."""
+    """Recorded responses to a create and a query are read, over a real socket."""
     accepted, body = OTHERS[created]["body"], OTHERS[finished]["body"]
     async with serve(script(answer(200, accepted), answer(200, body))) as stub:
         client = make_client(base_url=stub.base_url)
@@ -285,7 +285,7 @@ async def test_answers_as_they_were_recorded(
 
 
 async def test_a_face_that_comes_too_late(client: KlingClient, emulator: Emulator) -> None:
-    """A face that was handed over with its times is checked against those of the sound; nothing is sent."""
+    """The times of a face are checked against those of the sound; nothing is sent."""
     late = Face(face_id="1", start_time=1000, end_time=2999)
     with pytest.raises(InvalidRequest, match=r"face_choose\[0\]\.sound_insert_time: .* is seen for 1000 ms"):
         await client.lip_sync("1", face_choose=[{"face": late, "sound_file": SOUND, **TIMES}])

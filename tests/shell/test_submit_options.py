@@ -1,4 +1,4 @@
-"""The options of `submit` and `generate`: they count for one request, in place of the client's."""
+"""The options of `submit` and `generate` apply to one request, in place of the client's."""
 
 import asyncio
 import math
@@ -12,7 +12,7 @@ from kling_async.emulator import Emulator
 from tests.shell.conftest import ClientMaker
 
 
-async def test_a_deadline_of_its_own(make_client: ClientMaker, image: Path) -> None:
+async def test_a_deadline_of_one_task(make_client: ClientMaker, image: Path) -> None:
     """`deadline` seconds after acceptance the waiters of this task get TaskTimeout; other tasks keep the client's."""
     loop = asyncio.get_running_loop()
     client = make_client()
@@ -27,20 +27,20 @@ async def test_a_deadline_of_its_own(make_client: ClientMaker, image: Path) -> N
 
 
 async def test_a_deadline_may_be_later_than_the_clients(make_client: ClientMaker, image: Path) -> None:
-    """A task that may take longer than usual is waited for."""
+    """A deadline may be later than the client's."""
     client = make_client(polling=Polling(deadline=40))
     handle = await client.submit(ImageToVideo(image), deadline=7200)
     assert (await handle).status is TaskStatus.SUCCEED
 
 
 async def test_generate_takes_the_options(make_client: ClientMaker, image: Path, tmp_path: Path) -> None:
-    """`generate` passes them on."""
+    """`generate` passes the options on."""
     with pytest.raises(TaskTimeout, match="within 30 s"):
         await make_client().generate(ImageToVideo(image), tmp_path / "cat.mp4", deadline=30)
 
 
-async def test_an_adopted_task_is_waited_for_as_long_as_said(make_client: ClientMaker, image: Path) -> None:
-    """The deadline of a task that was found runs from when it was found."""
+async def test_the_deadline_of_an_adopted_task(make_client: ClientMaker, image: Path) -> None:
+    """The deadline of an adopted task runs from when it was found."""
     await make_client().image_to_video(image, external_task_id="job-1")
     adopting = make_client().submit(ImageToVideo(image, external_task_id="job-1"), if_exists="adopt", deadline=30)
     handle = await adopting
@@ -48,8 +48,8 @@ async def test_an_adopted_task_is_waited_for_as_long_as_said(make_client: Client
         await handle
 
 
-async def test_a_place_in_line_for_as_long_as_said(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """`queue_deadline` is how long this request waits for a slot, shorter or longer than the client's."""
+async def test_the_queue_deadline_of_one_request(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
+    """`queue_deadline` limits how long this request waits for a slot, shorter or longer than the client's."""
     loop = asyncio.get_running_loop()
     client = make_client(concurrency=1, queue_deadline=20)
     await client.image_to_video(image)
@@ -63,7 +63,7 @@ async def test_a_place_in_line_for_as_long_as_said(make_client: ClientMaker, ima
 
 
 async def test_the_line_that_is_waited_for_again(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """After the account said that it is full, the request still waits for its `queue_deadline`; the error names it."""
+    """A request that a full account refused still has its `queue_deadline`, which the error names."""
     emulator.account.limit = 1
     await make_client().image_to_video(image)
     with pytest.raises(QueueTimeout, match="within 7 s") as caught:
@@ -73,18 +73,18 @@ async def test_the_line_that_is_waited_for_again(make_client: ClientMaker, image
 
 @pytest.mark.parametrize("value", ["5", -1, math.nan, True, []])
 @pytest.mark.parametrize("name", ["deadline", "queue_deadline"])
-async def test_what_is_no_time_is_refused(
+async def test_an_invalid_deadline_is_refused(
     client: KlingClient, image: Path, emulator: Emulator, name: str, value: Any
 ) -> None:
-    """A deadline that cannot be kept is refused before anything is sent."""
+    """An invalid deadline is refused before anything is sent."""
     options: dict[str, Any] = {name: value}
     with pytest.raises(InvalidRequest, match=f"^{name}: must be seconds"):
         await client.submit(ImageToVideo(image), **options)
     assert emulator.ledger.requests["create"] == 0
 
 
-async def test_all_wrong_options_are_told_at_once(client: KlingClient, image: Path) -> None:
-    """As with parameters, one error has all problems."""
+async def test_all_wrong_options_are_reported_at_once(client: KlingClient, image: Path) -> None:
+    """One error has all problems of the options, as of parameters."""
     options: dict[str, Any] = {"if_exists": "adpot", "on_doubt": None, "deadline": "1h", "queue_deadline": -5}
     with pytest.raises(InvalidRequest) as caught:
         await client.submit(ImageToVideo(image), **options)

@@ -1,4 +1,4 @@
-"""A connection with an unsolicited answer: it may fail a call, and never blocks one for ever."""
+"""A connection with an unsolicited response: it may fail a call, and never blocks one for ever."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
 
 @contextlib.asynccontextmanager
 async def half_an_answer_more() -> AsyncIterator[str]:
-    """A server whose first answer on a connection is followed by the head of another; the rest never comes."""
+    """A server whose first response on a connection is followed by the head of another without its rest."""
     gone = asyncio.Event()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -40,7 +40,7 @@ async def half_an_answer_more() -> AsyncIterator[str]:
         await gone.wait()
 
 
-async def asked(transport: Transport) -> None:
+async def called(transport: Transport) -> None:
     """A call."""
     await transport.send(HttpRequest("GET", "/v1/x"), "Bearer k")
 
@@ -51,13 +51,13 @@ async def fetched(transport: Transport) -> None:
         assert [chunk async for chunk in file.chunks] == []
 
 
-@pytest.mark.parametrize("request_", [asked, fetched])
-async def test_half_an_answer_that_nobody_asked_for(request_: Callable[[Transport], Awaitable[None]]) -> None:
-    """The next request on that connection takes it for its answer, waits for the rest, and ends in time."""
+@pytest.mark.parametrize("request_", [called, fetched])
+async def test_half_an_unsolicited_response(request_: Callable[[Transport], Awaitable[None]]) -> None:
+    """The next request on that connection reads it as its response, waits for the rest, and times out."""
     loop = asyncio.get_running_loop()
     async with half_an_answer_more() as url:
         transport = Transport(url, None)
-        await asked(transport)
+        await called(transport)
         await asyncio.sleep(2)
         began = loop.time()
         with pytest.raises(RequestTimeout):

@@ -1,4 +1,4 @@
-"""Other operating systems: their rules for files, as far as they can be had here, and what is made of them."""
+"""The file rules of other operating systems, as far as they can be simulated here."""
 
 import errno
 import os
@@ -25,20 +25,20 @@ from tests.shell.windows_rules import Refused, obeyed
 
 @pytest.fixture
 def windows(tmp_path: Path) -> Iterator[None]:  # noqa: ARG001  (it is removed afterwards, not by these rules)
-    """What Windows refuses is refused, and what it lacks is not there."""
+    """Refuses what Windows refuses, and removes what it lacks."""
     with pytest.MonkeyPatch.context() as patched:
         obeyed(patched)
         yield
 
 
 def mac(**more: Any) -> Posix:
-    """As macOS has it."""
+    """The functions of macOS."""
     return Posix(SimpleNamespace(F_FULLFSYNC=51, **more), None)
 
 
 @pytest.mark.usefixtures("windows")
 async def test_a_clip_on_windows(tmp_path: Path) -> None:
-    """From a picture to a saved video, into a directory that several save to at once, nothing is left beside it."""
+    """Concurrent saves into a directory work from a picture to the file, and leave no other file."""
     async with (
         Emulator(speed=2000, render=False) as emulator,
         KlingClient(base_url=emulator.base_url, api_key=emulator.api_key) as kling,
@@ -51,8 +51,8 @@ async def test_a_clip_on_windows(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("windows")
-def test_a_part_goes_on_where_names_stay_with_open_files(tmp_path: Path) -> None:
-    """Cut, kept, taken up by another process, begun anew: each as elsewhere, and one process at a time."""
+def test_a_part_is_resumed_where_open_files_keep_their_names(tmp_path: Path) -> None:
+    """A part is cut, kept, resumed and restarted as elsewhere, by one process at a time."""
     first = part_of(tmp_path)
     first.write([MOVIE[:40]], PART)
     with pytest.raises(SaveInProgress):
@@ -75,15 +75,15 @@ def test_a_part_goes_on_where_names_stay_with_open_files(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("windows")
-def test_a_part_that_nothing_came_to_is_not_left_on_windows(tmp_path: Path) -> None:
-    """It is closed before it is taken away."""
+def test_an_empty_part_is_not_left_on_windows(tmp_path: Path) -> None:
+    """An empty part is closed before it is deleted."""
     part_of(tmp_path).close()
     assert names(tmp_path) == []
 
 
 @pytest.mark.usefixtures("windows")
 def test_a_file_that_another_program_reads_keeps_its_place(tmp_path: Path) -> None:
-    """It cannot be replaced while it is open elsewhere: that is an error, and the part is kept for the next save."""
+    """A file open elsewhere cannot be replaced: the save fails, and the part is kept for the next one."""
     (tmp_path / "x.mp4").write_text("being watched")
     file = PartFile(tmp_path / "x.mp4", "v", DirectorySync())
     file.open(overwrite=True)
@@ -97,8 +97,8 @@ def test_a_file_that_another_program_reads_keeps_its_place(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("windows")
-def test_a_place_that_two_prove_at_once_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each has a proof of its own, as none could take away that of another."""
+def test_concurrent_checks_of_one_path_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each check has a separate file, as neither could delete the other's."""
     write = os.write
 
     def write_and_check(descriptor: int, data: bytes) -> int:
@@ -113,7 +113,7 @@ def test_a_place_that_two_prove_at_once_on_windows(tmp_path: Path, monkeypatch: 
 
 @pytest.mark.usefixtures("windows")
 async def test_a_journal_on_windows(tmp_path: Path) -> None:
-    """There is no journal, as its locks do not show which process died: an error before anything is sent."""
+    """The journal is unavailable, as locks do not show which process died: an error before anything is sent."""
     kling = KlingClient(api_key="key", journal=tmp_path / "j.sqlite")
     with pytest.raises(JournalError, match="locks that this system does not have"):
         await kling.__aenter__()
@@ -122,30 +122,30 @@ async def test_a_journal_on_windows(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("windows")
 def test_no_limit_of_files_on_windows(caplog: pytest.LogCaptureFixture) -> None:
-    """There is none to warn of."""
+    """Windows has no limit of files to warn of."""
     warn_of_file_limit(10**6)
     assert caplog.messages == []
 
 
 def test_syncs_on_macos_reach_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`fsync` leaves what was written in the cache of the disk: there it is F_FULLFSYNC, for names as well."""
-    asked: list[int] = []
-    monkeypatch.setattr(system, "HERE", mac(fcntl=lambda _, command: asked.append(command)))
+    """Files and directories are synced by F_FULLFSYNC, since `fsync` stops at the disk's cache."""
+    requested: list[int] = []
+    monkeypatch.setattr(system, "HERE", mac(fcntl=lambda _, command: requested.append(command)))
     monkeypatch.setattr(os, "fsync", None)
     monkeypatch.setattr(system.HERE, "lock", lambda *_, **__: True)
     monkeypatch.delattr(os, "posix_fadvise", raising=False)
     assert part_of(tmp_path).finish([MOVIE], PART, overwrite=False) == WHOLE
-    assert asked == [51, 51]
+    assert requested == [51, 51]
 
 
-def test_a_file_system_on_macos_that_cannot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network's file system may not know F_FULLFSYNC: then `fsync` is all that can be had."""
-    asked: list[int] = []
+def test_a_file_system_on_macos_without_f_fullfsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system without F_FULLFSYNC, such as a network's, is synced by `fsync`."""
+    requested: list[int] = []
 
     def refused(*_: object) -> None:
         raise OSError(errno.ENOTSUP, "Operation not supported")
 
-    monkeypatch.setattr(os, "fsync", asked.append)
+    monkeypatch.setattr(os, "fsync", requested.append)
     with (tmp_path / "x").open("wb") as file:
         mac(fcntl=refused).sync(file.fileno())
-        assert asked == [file.fileno()]
+        assert requested == [file.fileno()]

@@ -1,4 +1,4 @@
-"""Places to save to are proven by writing there, before anything is paid, and nothing stays of it."""
+"""Paths to save to are checked by writing there before anything is paid, and no file is left."""
 
 import asyncio
 import errno
@@ -24,7 +24,7 @@ PART = Part("v", len(MOVIE), '"a"')
 
 
 def check(path: object) -> Target:
-    """Proves a place."""
+    """Checks a path."""
     return check_target(str(path), overwrite=False)
 
 
@@ -39,7 +39,7 @@ def refusing(code: int, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
 
 @pytest.mark.parametrize("place", ["x.mp4", "", "new/"])
 def test_a_place_that_can_be_used_is_left_as_it_was(tmp_path: Path, place: str) -> None:
-    """Nothing stays of the proof, in a directory as little as beside a file."""
+    """A check leaves no file, neither in a directory nor beside a file."""
     found = check(f"{tmp_path}/{place}")
     assert found.is_directory is (place != "x.mp4")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
@@ -47,7 +47,7 @@ def test_a_place_that_can_be_used_is_left_as_it_was(tmp_path: Path, place: str) 
 
 @pytest.mark.parametrize("place", ["x.mp4", ""])
 def test_the_proof_of_a_process_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    """However often a process is killed while it proves a place, one file stays, which goes with the next proof."""
+    """Processes killed during a check leave at most one file, which the next check removes."""
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", lambda *_, **__: None)
         check(f"{tmp_path}/{place}")
@@ -56,7 +56,7 @@ def test_the_proof_of_a_process_that_was_killed(tmp_path: Path, monkeypatch: pyt
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_two_prove_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_checks_of_one_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Concurrent checks of the same path do not disturb each other."""
     write = os.write
 
@@ -71,7 +71,7 @@ def test_a_place_that_two_prove_at_once(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_file_in_place_of_the_proof(tmp_path: Path) -> None:
-    """What is larger than a proof, or no file, is a stranger's: it stays, and is named."""
+    """A large file or a non-file under the check's name is foreign: it is kept, and named in the error."""
     (tmp_path / "x.mp4.part.probe").write_bytes(bytes(5000))
     with pytest.raises(TargetError, match="is in the way"):
         check(f"{tmp_path}/x.mp4")
@@ -81,7 +81,7 @@ def test_a_file_in_place_of_the_proof(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 @pytest.mark.parametrize("place", ["/proc/x.mp4", "/proc", "/proc/self/x.mp4", "/sys/x.mp4"])
 def test_a_file_system_that_takes_no_files(place: str) -> None:
-    """Permissions may allow a file and the system still have no room for it: only trying shows it."""
+    """A file system with permissions but without room is refused, since the check creates a file."""
     with pytest.raises(TargetError, match="cannot be written"):
         check(place)
 
@@ -100,7 +100,7 @@ def test_a_place_where_no_file_can_be_made(
 
 @pytest.mark.parametrize("short", [False, True])
 def test_a_disk_that_takes_only_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, short: bool) -> None:
-    """A full disk may still make empty files: some bytes are written, too, and nothing stays."""
+    """A full disk that still creates empty files is refused, since the check writes some bytes."""
     if short:
         monkeypatch.setattr("kling_async.io.target.os.write", lambda *_: 100)
     else:
@@ -111,7 +111,7 @@ def test_a_disk_that_takes_only_names(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_part_of_an_earlier_save_is_not_touched(tmp_path: Path) -> None:
-    """Not its bytes, its time or its note; and a save that runs does not notice."""
+    """A check changes neither the bytes, time or note of a part, nor a running save."""
     running = PartFile(tmp_path / "x.mp4", "v", DirectorySync())
     running.open(overwrite=False)
     running.write([MOVIE[:100]], PART)
@@ -139,7 +139,7 @@ def test_a_part_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("ending", [".part", ".part.json", ".part.json.new"])
 @pytest.mark.parametrize("kind", ["link", "directory", "pipe"])
-def test_what_is_in_the_way(tmp_path: Path, ending: str, kind: str) -> None:
+def test_objects_in_place_of_a_part(tmp_path: Path, ending: str, kind: str) -> None:
     """A link, a directory or a pipe in place of a part, its note or the note's draft is refused at once."""
     foreign, own = tmp_path / "foreign", tmp_path / f"x.mp4{ending}"
     foreign.write_text("precious")
@@ -156,7 +156,7 @@ def test_what_is_in_the_way(tmp_path: Path, ending: str, kind: str) -> None:
 
 @pytest.mark.parametrize("ending", [".part.json", ".part.json.new"])
 def test_notes_follow_no_links(tmp_path: Path, ending: str) -> None:
-    """A link that appears after the check leads nowhere: what it names is neither read nor written."""
+    """A link that appears after the check is not followed: its target is neither read nor written."""
     foreign = tmp_path / "foreign"
     foreign.write_bytes(PART.to_json())
     (tmp_path / "x.mp4.part").write_bytes(MOVIE[:100])
@@ -174,7 +174,7 @@ def test_notes_follow_no_links(tmp_path: Path, ending: str) -> None:
 
 
 def test_a_link_that_appears_in_the_last_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between looking and writing, too, a link is not followed: the save fails, and what it names stays."""
+    """A link that appears between check and write is not followed: the save fails, and the target is unchanged."""
     foreign, draft = tmp_path / "foreign", tmp_path / "x.mp4.part.json.new"
     foreign.write_text("precious")
     part = PartFile(tmp_path / "x.mp4", "v", DirectorySync())
@@ -205,8 +205,8 @@ def test_a_pipe_in_place_of_a_note_does_not_block(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["\ud800.mp4", "\ud800/x.mp4", "x\udfff/", "\ud83d", "a\0b", ""])
-def test_what_no_file_can_be_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    """Halves of letters, and the zero byte, are a TargetError that can be printed."""
+def test_invalid_file_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """Lone surrogates and the zero byte raise a TargetError that can be printed."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TargetError) as caught:
         check(place)
@@ -229,7 +229,7 @@ async def test_names_that_are_no_text(tmp_path: Path) -> None:
 
 
 async def test_bytes_and_paths_name_places_alike(tmp_path: Path) -> None:
-    """A place may be named by text, bytes or a path."""
+    """A target may be text, bytes or a path."""
     async with FileHost(with_length(MOVIE)).downloads() as downloads:
         for name in (str(tmp_path / "x.mp4"), tmp_path / "x.mp4", os.fsencode(tmp_path / "x.mp4")):
             async with downloads.reserve(name, None, watermark=False, overwrite=False) as place:  # type: ignore[arg-type]  # bytes: undocumented
@@ -263,14 +263,14 @@ async def test_a_proof_that_is_cancelled_leaves_nothing(tmp_path: Path, monkeypa
 
 
 async def test_a_save_that_gets_nothing_leaves_nothing(tmp_path: Path) -> None:
-    """A host that never gave a byte leaves no empty part behind."""
+    """A host that never sent a byte leaves no empty part behind."""
     with pytest.raises(KlingError):
         await FileHost(None).save(tmp_path / "x.mp4")
     assert whole(tmp_path) == []
 
 
 def test_the_longest_name(tmp_path: Path) -> None:
-    """A name is refused when what is put behind it while it grows does not fit, and not before."""
+    """A name is refused only if the suffixes of its part files do not fit."""
     most = target.NAME_BYTES - len(target.PART) - 9
     assert check(tmp_path / ("x" * most)).path.name == "x" * most
     with pytest.raises(TargetError, match="too long"):

@@ -1,4 +1,4 @@
-"""Stories of speech and of the account's packs, against the emulator over real sockets."""
+"""Speech and the account's packs, against the emulator over real sockets."""
 
 import pickle
 from datetime import UTC, datetime
@@ -16,14 +16,14 @@ HELLO = TextToSpeech("Hello, this is a test of the voice.", voice_id="calm_story
 
 
 def seconds_of(path: Path) -> float:
-    """How long a sound plays, decoded to its end."""
+    """The duration of a sound, decoded to its end."""
     with av.open(str(path)) as file:
         frames = [frame for frame in file.decode(audio=0) if frame.samples]
     return sum(frame.samples for frame in frames) / frames[0].sample_rate
 
 
 async def test_a_text_is_spoken(client: KlingClient, emulator: Emulator, tmp_path: Path) -> None:
-    """One call gives the sound, at once; it plays as long as the answer says, and costs what was estimated."""
+    """One call returns the sound, which has the stated duration and the estimated price."""
     speech = await client.text_to_speech(HELLO.text, voice_id="calm_story1", voice_language="en")
     [audio] = speech.audios
     path = await audio.save(tmp_path / "hello.mp3")
@@ -38,21 +38,21 @@ async def test_a_text_is_spoken(client: KlingClient, emulator: Emulator, tmp_pat
 
 
 async def test_speech_that_was_pickled(client: KlingClient, tmp_path: Path) -> None:
-    """The sound goes to another process by its address."""
+    """A pickled sound has its URL, which another process fetches."""
     speech = pickle.loads(pickle.dumps(await client.submit(HELLO)))  # noqa: S301  (just made)
     with pytest.raises(DownloadError, match="no client any more"):
         await speech.audios[0].save(tmp_path / "hello.mp3")
 
 
 async def test_a_voice_that_is_not_there(client: KlingClient, emulator: Emulator) -> None:
-    """The service judges voices; nothing is charged for one that it does not have."""
+    """An unknown voice is refused by the service, and not charged."""
     with pytest.raises(RequestRefused, match="Voice id not found"):
         await client.text_to_speech("Hello", voice_id="nobody", voice_language="en")
     assert emulator.ledger.charged == 0
 
 
 async def test_the_answer_is_lost_after_the_effect(client: KlingClient, emulator: Emulator) -> None:
-    """The emulator charged once, nothing is sent again, and the error says what may have been paid."""
+    """A charged call with a lost response is not repeated, and the error names what may have been paid."""
     emulator.faults.add(Fault.reset(after_effect=True), on="call", at=1)
     with pytest.raises(CallInDoubt, match=r"0\.05 units"):
         await client.submit(HELLO)
@@ -60,7 +60,7 @@ async def test_the_answer_is_lost_after_the_effect(client: KlingClient, emulator
 
 
 async def test_an_address_that_expired(make_client: ClientMaker, tmp_path: Path) -> None:
-    """A call's address cannot be renewed: the error says so, and names no task."""
+    """The URL of a call cannot be renewed: the error says so, and names no task."""
     clock = [1_790_000_000.0]
     async with Emulator(render=False, clock=lambda: clock[0]) as emulator:
         client = make_client(base_url=emulator.base_url, api_key=emulator.api_key, clock=lambda: clock[0])
@@ -72,7 +72,7 @@ async def test_an_address_that_expired(make_client: ClientMaker, tmp_path: Path)
 
 
 async def test_the_packs_of_the_account(client: KlingClient, emulator: Emulator) -> None:
-    """What is left of a pack is known before and after something is paid."""
+    """The rest of a pack is reported before and after a payment."""
     begin, end = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
 
     async def left() -> dict[str, Decimal | None]:

@@ -1,4 +1,4 @@
-"""Text to video from the call to the file, and beside image to video: each has its own tasks, times and references."""
+"""Text to video from the call to the file, separate from image to video: tasks, times and references."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ SHOTS = [{"index": 1, "prompt": "a cat", "duration": 2}, {"index": 2, "prompt": 
 
 
 async def test_by_method_and_by_record(client: KlingClient, emulator: Emulator) -> None:
-    """The method and the record make the same task, of the same body, at the endpoint's own path."""
+    """Method and record send the same body to the endpoint's own path."""
     asked: dict[str, Any] = {"mode": "pro", "sound": True, "aspect_ratio": "9:16", "duration": 10}
     by_method = await client.text_to_video(PROMPT, **asked)
     by_record = await client.submit(TextToVideo(PROMPT, **asked))
@@ -50,7 +50,7 @@ async def test_by_method_and_by_record(client: KlingClient, emulator: Emulator) 
 
 
 async def test_shots_need_no_prompt(client: KlingClient, emulator: Emulator) -> None:
-    """With `customize` the shots say what happens, and the body has no prompt."""
+    """With `customize` the shots replace the prompt, which is not in the body."""
     handle = await client.text_to_video(
         model_name="kling-v3",
         multi_shot=True,
@@ -66,7 +66,7 @@ async def test_shots_need_no_prompt(client: KlingClient, emulator: Emulator) -> 
 
 
 async def test_callback_and_external_id_reach_the_service(client: KlingClient, emulator: Emulator) -> None:
-    """The service posts to `callback_url`, and knows the task by `external_task_id`, as the client does."""
+    """The service posts to `callback_url`, and finds the task by `external_task_id`."""
     handle = await client.text_to_video(PROMPT, callback_url="http://127.0.0.1:9/kling", external_task_id="order-7")
     assert handle.external_task_id == "order-7"
     task = await handle
@@ -79,8 +79,8 @@ async def test_callback_and_external_id_reach_the_service(client: KlingClient, e
 # --------------------------------------------------------------------------------------------- options of submit
 
 
-async def test_a_deadline_of_its_own(client: KlingClient) -> None:
-    """`submit(record, deadline=...)` bounds the wait for this task, and the error has the reference."""
+async def test_a_deadline_of_one_task(client: KlingClient) -> None:
+    """`submit(record, deadline=...)` limits the wait for this task, and the error has the reference."""
     handle = await client.submit(TextToVideo(PROMPT), deadline=30)
     with pytest.raises(TaskTimeout, match="within 30 s") as caught:
         await handle
@@ -88,7 +88,7 @@ async def test_a_deadline_of_its_own(client: KlingClient) -> None:
 
 
 async def test_what_the_map_alone_refuses(client: KlingClient, emulator: Emulator) -> None:
-    """Nothing is sent with `strict`; without it the service judges, with a warning at the caller's line."""
+    """Nothing is sent with `strict`; without it the request is sent with a warning at the caller's line."""
     request = TextToVideo(PROMPT, camera_control={"type": "down_back"})
     with pytest.raises(InvalidRequest, match="needs model_name kling-v1"):
         await client.submit(request)
@@ -99,7 +99,7 @@ async def test_what_the_map_alone_refuses(client: KlingClient, emulator: Emulato
 
 
 async def test_models_of_pictures_only(client: KlingClient, emulator: Emulator) -> None:
-    """A model that makes videos from pictures only is refused before anything is sent; the service may be asked."""
+    """A model for image to video only is refused before anything is sent, unless `strict` is off."""
     request = TextToVideo(PROMPT, model_name="kling-v2-1")
     with pytest.raises(InvalidRequest, match="kling-v2-1 makes videos from pictures only"):
         await client.submit(request)
@@ -109,7 +109,7 @@ async def test_models_of_pictures_only(client: KlingClient, emulator: Emulator) 
 
 
 async def test_an_older_task_is_a_conflict_or_adopted(make_client: ClientMaker, emulator: Emulator) -> None:
-    """An external id that is taken names the older task; `if_exists="adopt"` makes it the result."""
+    """A used external id raises an error that names its task; `if_exists="adopt"` returns the task."""
     first = await make_client().text_to_video(PROMPT, external_task_id="order-7")
     await asyncio.sleep(60)
     with pytest.raises(ExternalTaskIdConflict) as caught:
@@ -126,7 +126,7 @@ async def test_an_older_task_is_a_conflict_or_adopted(make_client: ClientMaker, 
     ids=lambda fault: fault.kind,
 )
 async def test_a_lost_answer_is_looked_up(client: KlingClient, emulator: Emulator, fault: Fault) -> None:
-    """After a create whose answer was lost the task is found by its external id: one is made, one is paid."""
+    """After a lost response to a create, the task is found by its external id, created once and paid once."""
     emulator.faults.add(fault, on="create", at=1)
     handle = await client.text_to_video(PROMPT)
     assert (await handle).status is TaskStatus.SUCCEED
@@ -139,7 +139,7 @@ async def test_a_lost_answer_is_looked_up(client: KlingClient, emulator: Emulato
 
 
 async def test_attach_by_either_id(make_client: ClientMaker, emulator: Emulator) -> None:
-    """`text2video:<id>` finds the task in another client, by the service's id and by the caller's own."""
+    """`text2video:<id>` finds the task in another client, by task id and by external id."""
     made = await make_client().text_to_video(PROMPT, external_task_id="order-7")
     other = make_client()
     assert (await other.attach(made.reference)).status is TaskStatus.SUCCEED
@@ -149,7 +149,7 @@ async def test_attach_by_either_id(make_client: ClientMaker, emulator: Emulator)
 
 
 async def test_each_endpoint_has_its_own_tasks(client: KlingClient, image: Path) -> None:
-    """A task is found and listed under its own endpoint's name, and under no other."""
+    """A task is found and listed under its own endpoint only."""
     text = await client.text_to_video(PROMPT)
     picture = await client.image_to_video(image)
     assert [task.reference async for task in client.tasks("text2video")] == [text.reference]
@@ -182,7 +182,7 @@ async def test_watermark(client: KlingClient, tmp_path: Path) -> None:
 
 
 async def test_generate_pays_once(client: KlingClient, emulator: Emulator, tmp_path: Path) -> None:
-    """`generate` goes from the record to the file; run again it pays for nothing."""
+    """`generate` saves the video of a record; a second run pays nothing."""
     target = tmp_path / "cat.mp4"
     assert await client.generate(TextToVideo(PROMPT), target) == target
     assert target.read_bytes()[4:8] == b"ftyp"
@@ -191,10 +191,10 @@ async def test_generate_pays_once(client: KlingClient, emulator: Emulator, tmp_p
     assert emulator.ledger.created == 1
 
 
-async def test_generate_with_a_watermark_that_is_not_asked_for(
+async def test_generate_with_a_watermark_that_is_not_requested(
     client: KlingClient, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """What could not be saved afterwards is refused before it is paid."""
+    """A result that could not be saved is refused before it is paid."""
     with pytest.raises(InvalidRequest, match="watermark_info"):
         await client.generate(TextToVideo(PROMPT), tmp_path / "cat.mp4", watermark=True)
     marked = TextToVideo(PROMPT, watermark_info={"enabled": True})
@@ -203,7 +203,7 @@ async def test_generate_with_a_watermark_that_is_not_asked_for(
 
 
 async def test_a_task_that_fails(client: KlingClient, tmp_path: Path) -> None:
-    """A failed task says why, with its reference, and leaves no file."""
+    """A failed task raises its reason with its reference, and leaves no file."""
     with pytest.raises(TaskFailed, match="risk control") as caught:
         await client.generate(TextToVideo("forbidden"), tmp_path / "cat.mp4")
     assert str(caught.value.reference).startswith("text2video:")
@@ -214,7 +214,7 @@ async def test_a_task_that_fails(client: KlingClient, tmp_path: Path) -> None:
 
 
 async def test_a_models_slots_are_shared(make_client: ClientMaker, image: Path, emulator: Emulator) -> None:
-    """Slots are the account's, per model: tasks of both endpoints never exceed them, those of another model do not."""
+    """Slots are per model: tasks of both endpoints together never exceed them, and another model's do not count."""
     client = make_client(concurrency=2)
     both = [submit for _ in range(3) for submit in (client.text_to_video(PROMPT), client.image_to_video(image))]
     other = [client.text_to_video(PROMPT, model_name="kling-v3") for _ in range(2)]
@@ -227,7 +227,7 @@ async def test_a_models_slots_are_shared(make_client: ClientMaker, image: Path, 
 
 
 async def test_durations_are_learned_per_endpoint(make_client: ClientMaker, image: Path) -> None:
-    """Words take about twice as long as a picture: each endpoint is expected, and learned, by itself."""
+    """Text takes about twice as long as a picture: durations are estimated and learned per endpoint."""
     client = make_client(concurrency=10)
     text, picture = "text2video/kling-v2-6/std/5", "image2video/kling-v2-6/std/5"
     await client.text_to_video(PROMPT)
@@ -267,7 +267,7 @@ async def test_answers_as_they_were_recorded(make_client: ClientMaker) -> None:
 
 
 async def test_an_answer_about_another_task_is_not_taken(make_client: ClientMaker) -> None:
-    """An answer about another task than the queried one is ignored."""
+    """A response about another task than the queried one is ignored."""
     async with serve(script(answer(200, RECORDED["legacy_query_succeed"]["body"]))) as stub:
         with pytest.raises(BadResponse):
             await make_client(base_url=stub.base_url).get_task("text2video:1")
@@ -297,10 +297,10 @@ async def test_an_answer_about_another_task_is_not_taken(make_client: ClientMake
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else None,
 )
-async def test_a_wrong_request_says_what_would_be_right(
+async def test_a_wrong_request_names_the_correct_values(
     client: KlingClient, emulator: Emulator, mistake: dict[str, Any], says: list[str]
 ) -> None:
-    """The message names the parameter, what was given and what would be right; nothing is sent."""
+    """The message has the parameter, the given value and the accepted ones; nothing is sent."""
     with pytest.raises(InvalidRequest) as caught:
         await client.text_to_video(**mistake)
     assert [word for word in says if word not in str(caught.value)] == [], str(caught.value)
@@ -318,7 +318,7 @@ async def test_a_wrong_request_says_what_would_be_right(
     ],
 )
 def test_a_wrong_parameter_raises_at_the_call(wrong: dict[str, Any], says: str) -> None:
-    """What the record does not take is a TypeError at the call that names the method, and what takes it."""
+    """A parameter that the record lacks is a TypeError at the call that names the method that accepts it."""
     with pytest.raises(TypeError) as caught:
         _ = KlingClient(api_key="key").text_to_video(**wrong)
     assert str(caught.value).startswith("KlingClient.text_to_video() got an unexpected keyword argument")
@@ -337,7 +337,7 @@ def test_a_wrong_parameter_raises_at_the_call(wrong: dict[str, Any], says: str) 
     ],
 )
 async def test_a_picture_in_the_place_of_the_prompt(client: KlingClient, emulator: Emulator, name: str) -> None:
-    """A picture's name as a prompt is refused: the caller meant the other endpoint."""
+    """A file name of a picture as the prompt is refused, since it belongs to the other endpoint."""
     with pytest.raises(InvalidRequest, match=r"prompt: is the name of a picture.*image to video"):
         await client.text_to_video(name)
     assert sum(emulator.ledger.requests.values()) == 0
@@ -345,7 +345,7 @@ async def test_a_picture_in_the_place_of_the_prompt(client: KlingClient, emulato
 
 @pytest.mark.parametrize("prompt", ["a cat draws cat.png", "cat.png is painted by a robot", "png", "the end."])
 async def test_words_about_pictures_are_a_prompt(client: KlingClient, prompt: str) -> None:
-    """Only what is nothing but a name is taken for one."""
+    """A prompt that merely contains a file name is accepted."""
     assert (await client.text_to_video(prompt)).task_id
 
 

@@ -1,4 +1,4 @@
-"""Windows, as far as it can be had elsewhere: what it refuses, and what it lacks."""
+"""A simulation of Windows: what it refuses, and what it lacks."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from kling_async.io.system import Windows
 
 
 class Locks:
-    """`msvcrt.locking`: bytes from where the descriptor is, for one descriptor, until that is closed."""
+    """`msvcrt.locking`: locks bytes at the descriptor's position, until the descriptor is closed."""
 
     LK_NBLCK = 2
 
@@ -30,11 +30,11 @@ class Locks:
 
 
 class Refused(PermissionError):
-    """What these rules refuse, and no other trouble."""
+    """An operation that these rules refuse."""
 
 
 def identity(of: os.stat_result) -> tuple[int, int]:
-    """Which file it is."""
+    """The identity of a file."""
     return of.st_dev, of.st_ino
 
 
@@ -54,7 +54,7 @@ def is_open(path: Path | str) -> bool:
 
 
 def obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets `os` refuse what Windows refuses, and takes from it what it does not have there."""
+    """Makes `os` refuse what Windows refuses, and removes what Windows lacks."""
     for name in ("pread", "writev", "posix_fadvise", "O_NOFOLLOW", "O_NONBLOCK", "register_at_fork"):
         monkeypatch.delattr(os, name, raising=False)
     opened, rename = os.open, os.rename
