@@ -37,14 +37,14 @@ def _endings(outcome: Outcome) -> str:
         return "saved"
     if set(endings) == {"in doubt, then saved"}:
         return "in doubt, then saved by `attach`"
-    if set(endings) == {"saved", "save failed"} and outcome.asked == 1:
+    if set(endings) == {"saved", "save failed"} and outcome.requested == 1:
         return "`DownloadError`, whole when saved again"
     return ", ".join(f"{count} {f'`{name}`' if name[0].isupper() else name}" for name, count in sorted(endings.items()))
 
 
 async def smaller_account(directory: Path) -> End:
     """20 tasks on 5 slots."""
-    end = await stories.account_smaller_than_told(directory)
+    end = await stories.account_smaller_than_configured(directory)
     came = f"{100 * (end.over_ideal - 1):.0f} % over ideal, {end.creates} create requests"
     return End(end.paid, end.whole, end.seconds, came, holds=end.over_ideal <= 1.15 and end.creates <= 30)
 

@@ -54,8 +54,8 @@ class Row:
             wrong.append(f"{end.saved} saved")
         if not re.fullmatch(self.came, end.came) or not end.holds:
             wrong.append(f"it came: {end.came}")
-        if not re.search(self.says, end.said, re.DOTALL):
-            wrong.append(f"it said {end.said[:100]!r}")
+        if not re.search(self.says, end.error_text, re.DOTALL):
+            wrong.append(f"it said {end.error_text[:100]!r}")
         if end.seconds > self.within:
             wrong.append(f"{end.seconds:.0f} s")
         return ", ".join(wrong)

@@ -183,7 +183,7 @@ SENDS: Final = (
         rule=4,
         done="a create, or its look-ups, get an answer about another client's task",
         must_be="1 paid, its own task saved",
-        cases=each(answers.theirs, "at", {"create": "create", "look-up": "look-up"}),
+        cases=each(answers.answer_about_another_task, "at", {"create": "create", "look-up": "look-up"}),
         within=60,
     ),
     Row(

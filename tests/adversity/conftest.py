@@ -1,4 +1,4 @@
-"""The fixtures of the shell's tests, virtual time included."""
+"""The fixtures of `tests/shell`, including virtual time."""
 
 import pytest
 

@@ -8,7 +8,7 @@ from kling_async import KlingClient, Retry, TargetExists
 
 
 async def save(client: KlingClient, reference: str, target: Path) -> None:
-    """Saves one, unless an earlier process has done it."""
+    """Saves one video, unless an earlier process has saved it."""
     try:
         await client.attach(reference).save(target)
     except TargetExists:
@@ -16,7 +16,7 @@ async def save(client: KlingClient, reference: str, target: Path) -> None:
 
 
 async def main(base_url: str, directory: str, *references: str) -> None:
-    """Saves all."""
+    """Saves all videos."""
     async with KlingClient(
         base_url=base_url, api_key="api-key-kling-emulator", retry=Retry(first=0.01), downloads=2
     ) as client:

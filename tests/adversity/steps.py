@@ -35,7 +35,7 @@ class Moments:
         finally:
             _moments.reset(token)
         if self._cancel_at == 0:
-            self._strike()
+            self._cancel_job()
         return await running
 
     def suspended(self, awaited: Any) -> None:
@@ -46,11 +46,11 @@ class Moments:
         if self.passed != self._cancel_at:
             return
         if self._late and isinstance(awaited, asyncio.Future):
-            awaited.add_done_callback(lambda _: self._strike())  # before the callback that wakes the waiter
+            awaited.add_done_callback(lambda _: self._cancel_job())  # before the callback that wakes the waiter
         else:
-            self._strike()
+            self._cancel_job()
 
-    def _strike(self) -> None:
+    def _cancel_job(self) -> None:
         if self._job is not None and not self._job.done():
             self.struck = self._job.cancel()
 
@@ -63,10 +63,10 @@ class _Counted(Coroutine[Any, Any, Any]):
         self._moments = moments
 
     def send(self, value: Any) -> Any:
-        return self._seen(self._inner.send(value))
+        return self._counted(self._inner.send(value))
 
     def throw(self, *error: Any) -> Any:
-        return self._seen(self._inner.throw(*error))
+        return self._counted(self._inner.throw(*error))
 
     def close(self) -> None:
         self._inner.close()
@@ -74,7 +74,7 @@ class _Counted(Coroutine[Any, Any, Any]):
     def __await__(self) -> Generator[Any, Any, Any]:
         raise NotImplementedError("only a task runs it")
 
-    def _seen(self, awaited: Any) -> Any:
+    def _counted(self, awaited: Any) -> Any:
         self._moments.suspended(awaited)
         return awaited
 

@@ -71,7 +71,7 @@ class Trial:
             await self.client.image_to_video(self.image)
 
     async def _save_again(self, reference: str) -> None:
-        """The file is whole or absent; a kept part is resumed."""
+        """Checks that the file is whole or absent, and that a partial one is resumed."""
         ranges: list[str] = []
 
         def listen(call: Call) -> None:
@@ -154,12 +154,12 @@ def fault(fault: Fault, on: CallKind) -> Arrange:
 
 
 async def save(handle: TaskHandle, target: Path) -> None:
-    """Uses a handle by saving its video."""
+    """Saves the video of a handle."""
     await handle.save(target)
 
 
 async def stream(handle: TaskHandle, _: Path) -> None:
-    """Uses a handle by streaming its video to a consumer that also awaits."""
+    """Streams the video of a handle to a consumer that also awaits."""
     async with contextlib.aclosing(handle.stream()) as chunks:
         async for _chunk in chunks:
             await asyncio.sleep(0)
@@ -167,13 +167,13 @@ async def stream(handle: TaskHandle, _: Path) -> None:
 
 @both
 async def test_a_job_cancelled_at_every_await(image: Path, tmp_path: Path, *, late: bool) -> None:
-    """Nothing is lost or leaked, wherever a caller is cancelled: slot, paid task, and received part of the file."""
+    """No slot, paid task or received part of a file is lost, at whichever await a caller is cancelled."""
     assert await at_every_await(image, tmp_path, late=late, use=save, arrange=lambda _: None) > 20
 
 
 @one
 async def test_a_job_with_a_journal_cancelled_at_every_await(image: Path, tmp_path: Path, *, late: bool) -> None:
-    """The same holds with a journal, which has what was paid, and nothing that another client would pay for again."""
+    """The same holds with a journal: it has each paid task, and no entry for which another client would pay again."""
     assert await at_every_await(image, tmp_path, late=late, use=save, arrange=lambda _: None, journalled=True) > 30
 
 

@@ -1,4 +1,4 @@
-"""A process that is killed while it saves, and started again."""
+"""A process that is killed while it saves, and restarted."""
 
 import asyncio
 import contextlib
@@ -32,12 +32,12 @@ class Moment:
         self._left = 0
 
     def next(self, calls: int) -> None:
-        """Waits for that call from now on."""
+        """Waits for the call with this number, counted from now."""
         self.came.clear()
         self._left = calls
 
     def seen(self, _: Call) -> Fault:
-        """Sends a third of the requested bytes, and the rest to a client that requests again."""
+        """Sends a third of the requested bytes; the client gets the rest with its next request."""
         self._left -= 1
         if self._left == 0:
             self.came.set()
@@ -77,7 +77,7 @@ async def killed_again_and_again(image: Path, directory: Path, kills: int, rng: 
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for _ in range(rng.randrange(MOMENTS)):
                 await asyncio.sleep(0)
-            with contextlib.suppress(ProcessLookupError):  # it was quicker, and saved all
+            with contextlib.suppress(ProcessLookupError):  # it saved all files before it could be killed
                 process.kill()
             await ends[0]
             ends[1].cancel()

@@ -146,7 +146,7 @@ async def generate(client: KlingClient, number: int, outcome: Outcome) -> None:
 
 
 async def check(emulator: Emulator, client: KlingClient, outcomes: dict[str, Outcome], *, lies: bool) -> None:
-    """The model: each was requested once, so it is paid for once, or was refused and is not paid for."""
+    """Checks that each request was paid once, or was refused and not paid."""
     paid = [entry.external_task_id for entry in emulator.ledger.entries]
     assert sorted(paid) == sorted({*paid}), "paid twice"
     assert {*paid} <= {*outcomes}
@@ -157,7 +157,7 @@ async def check(emulator: Emulator, client: KlingClient, outcomes: dict[str, Out
             assert external_task_id not in paid, "refused, and yet paid for"
             continue
         assert outcome.reference is not None
-        if external_task_id not in paid:  # it was in doubt, and is not there
+        if external_task_id not in paid:  # it was in doubt, and no task exists
             event("in doubt, and not there")
             assert not outcome.saved
             with contextlib.suppress(TaskNotFound):
@@ -168,13 +168,13 @@ async def check(emulator: Emulator, client: KlingClient, outcomes: dict[str, Out
         task = await client.get_task(outcome.reference)
         async with aiohttp.ClientSession() as session, session.get(task.videos[0].url) as answer:
             saved, whole = outcome.file.read_bytes(), await answer.read()
-        # A host that always announces and sends a shorter file is believed.
+        # A file cannot be seen to be shorter if its host always announces and sends the shorter length.
         assert saved == whole or (lies and saved == whole[:SHORTER])
         event("delivered" if delivered else "reachable")
     assert not client.unsettled
 
 
-async def happen(given: Conditions, directory: Path) -> None:
+async def run_faults(given: Conditions, directory: Path) -> None:
     """Runs the faults."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
@@ -192,20 +192,20 @@ async def happen(given: Conditions, directory: Path) -> None:
             outcomes = {f"job-{number}": Outcome(directory / f"{number}.mp4") for number in range(given.generations)}
             await asyncio.gather(*(generate(client, number, each) for number, each in enumerate(outcomes.values())))
             emulator.faults.clear()
-            await asyncio.sleep(1000)  # what was delayed takes effect
+            await asyncio.sleep(1000)  # delayed calls take effect
             lies = any(mishap.fault == Fault.wrong_length(SHORTER) for mishap in given.mishaps)
             await check(emulator, client, outcomes, lies=lies)
             assert [line.limit.running for line in client._slots._lines.values()] == [0], "a slot is lost"
 
 
-def happens(given: Conditions, story: Callable[[Conditions, Path], Coroutine[None, None, None]] = happen) -> None:
+def run_story(given: Conditions, story: Callable[[Conditions, Path], Coroutine[None, None, None]] = run_faults) -> None:
     """Runs a story in virtual time."""
-    place = os.environ.get("PYTEST_DEBUG_TEMPROOT")  # where pytest's own are
+    place = os.environ.get("PYTEST_DEBUG_TEMPROOT")  # the parent of pytest's directories
     with virtual_time() as runner, tempfile.TemporaryDirectory(dir=place) as directory:
         runner.run(story(given, Path(directory)))
 
 
-async def happen_with_a_journal(given: Conditions, directory: Path) -> None:
+async def run_faults_with_a_journal(given: Conditions, directory: Path) -> None:
     """Runs the faults with a journalled client, and continues with another client of the same journal."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
@@ -215,7 +215,7 @@ async def happen_with_a_journal(given: Conditions, directory: Path) -> None:
         for mishap in given.mishaps:
             emulator.faults.add(mishap.fault, on=mishap.on, at=mishap.at)
         ends: list[object] = []
-        for seconds in (given.cut_after, None, None):  # the last one without any fault, and with all to be seen
+        for seconds in (given.cut_after, None, None):  # the last client has no faults, and all tasks are visible
             async with KlingClient(
                 access_key=emulator.access_key,
                 secret_key=emulator.secret_key,
@@ -236,7 +236,7 @@ async def happen_with_a_journal(given: Conditions, directory: Path) -> None:
                         each.cancel()
                 ends = await asyncio.gather(*working, return_exceptions=True)
             emulator.faults.clear()
-            await asyncio.sleep(1000)  # what was delayed takes effect
+            await asyncio.sleep(1000)  # delayed calls take effect
         for key, end in zip(requests, ends, strict=True):
             assert end == directory / "out" / f"{key}.mp4"
         assert emulator.ledger.created == given.generations, "paid twice, or not at all"
@@ -248,31 +248,31 @@ async def happen_with_a_journal(given: Conditions, directory: Path) -> None:
 
 @settings(max_examples=FEW, suppress_health_check=[HealthCheck.too_slow])
 @given(conditions)
-def test_paid_is_what_was_asked_for(given: Conditions) -> None:
+def test_each_request_is_paid_once(given: Conditions) -> None:
     """For any faults of any calls, nothing is paid twice, and everything paid is delivered or reachable."""
-    happens(given)
+    run_story(given)
 
 
 @pytest.mark.slow
 @pytest.mark.many
 @settings(max_examples=SEQUENCES, suppress_health_check=[HealthCheck.too_slow])
 @given(conditions)
-def test_paid_is_what_was_asked_for_in_many_sequences(given: Conditions) -> None:
+def test_each_request_is_paid_once_in_many_sequences(given: Conditions) -> None:
     """The same, many times."""
-    happens(given)
+    run_story(given)
 
 
 @settings(max_examples=FEW // 4, suppress_health_check=[HealthCheck.too_slow])
 @given(conditions)
-def test_what_a_journal_has_is_gone_on_with(given: Conditions) -> None:
+def test_a_journalled_task_is_paid_once_and_saved(given: Conditions) -> None:
     """For any faults, and a client closed at any time, a task with a key is paid once and saved."""
-    happens(given, happen_with_a_journal)
+    run_story(given, run_faults_with_a_journal)
 
 
 @pytest.mark.slow
 @pytest.mark.many
 @settings(max_examples=SEQUENCES // 2, suppress_health_check=[HealthCheck.too_slow])
 @given(conditions)
-def test_what_a_journal_has_is_gone_on_with_in_many_sequences(given: Conditions) -> None:
+def test_a_journalled_task_is_paid_once_and_saved_in_many_sequences(given: Conditions) -> None:
     """The same, many times."""
-    happens(given, happen_with_a_journal)
+    run_story(given, run_faults_with_a_journal)

@@ -76,7 +76,7 @@ class Browser:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes it, and all of its processes."""
+        """Closes the browser and all of its processes."""
         try:
             if self._url:
                 await self._call("DELETE", "")

@@ -100,7 +100,7 @@ def test_concurrency_counts_until_the_end() -> None:
     with pytest.raises(Refusal) as caught:
         account.create(NOW, ENDPOINT, accepted())
     account.create(NOW, ENDPOINT, accepted(model_name="kling-v3"))
-    account.create(NOW + 21, ENDPOINT, accepted())  # the failed one has gone
+    account.create(NOW + 21, ENDPOINT, accepted())  # the failed task has freed its slot
     account.create(first.finished_at, ENDPOINT, accepted())
 
     assert (caught.value.code, caught.value.message) == (1303, "parallel task over resource pack limit")

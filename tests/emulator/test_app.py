@@ -77,7 +77,7 @@ async def test_a_finished_task_has_the_recorded_shape(caller: Caller, clock: Clo
     assert data["final_balance_deduction"] == {"quota": "0", "list_price": "0"}
 
 
-async def test_no_watermark_unless_asked(caller: Caller, clock: Clock) -> None:
+async def test_no_watermark_unless_requested(caller: Caller, clock: Clock) -> None:
     """Without `watermark_info` there is no link to a file with a watermark."""
     data = await finished(caller, clock)
 
@@ -85,8 +85,8 @@ async def test_no_watermark_unless_asked(caller: Caller, clock: Clock) -> None:
     assert data["watermark_info"] == {"enabled": False}
 
 
-async def test_a_failed_task_says_why(caller: Caller, clock: Clock) -> None:
-    """A failure is inside a good answer: HTTP 200, code 0, a message, no result, no price."""
+async def test_a_failed_task_has_a_message(caller: Caller, clock: Clock) -> None:
+    """A failed task is a successful answer: HTTP 200, code 0, a message, no result, no price."""
     data = await finished(caller, clock, prompt="a forbidden thing")
 
     assert (data["task_status"], data["final_unit_deduction"]) == ("failed", "0")
@@ -145,7 +145,7 @@ async def test_unknown_paths_and_methods(caller: Caller, method: str, path: str,
     assert (stranger.status, stranger.code) == (401, 1001)
 
 
-async def test_a_family_that_is_not_emulated_says_so(caller: Caller) -> None:
+async def test_a_path_that_is_not_emulated_has_its_own_message(caller: Caller) -> None:
     """Paths that are documented but not emulated have another message than unknown paths."""
     answer = await caller.request("POST", "/v1/videos/video-extend", json={}, headers=caller.headers)
     below = await caller.get("/v1/videos/video-extend/1")
@@ -173,8 +173,8 @@ async def test_a_refused_create_answers_with_its_code(caller: Caller) -> None:
     assert caller.emulator.ledger.refused == {1201: 1, 1303: 1, 1301: 1}
 
 
-async def test_an_empty_account_is_told_first(clock: Clock) -> None:
-    """Without balance each create, however wrong, gets 429/1102."""
+async def test_an_empty_account_is_refused_first(clock: Clock) -> None:
+    """Without balance each create, even an invalid one, gets 429/1102."""
     async with Emulator(balance=1.0, clock=clock) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         answers = [await caller.create(), await caller.create(image=None), await caller.create(cfg_scale="x")]
@@ -183,8 +183,8 @@ async def test_an_empty_account_is_told_first(clock: Clock) -> None:
     assert answers[0].message == "Account balance not enough"
 
 
-async def test_an_account_of_nothing_reads_no_body(clock: Clock) -> None:
-    """With a balance of 0 the request is not checked."""
+async def test_a_zero_balance_is_checked_before_the_body(clock: Clock) -> None:
+    """With a balance of 0 the body is not even read."""
     async with Emulator(balance=0, clock=clock) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         answers = [
@@ -203,7 +203,7 @@ async def test_an_account_of_nothing_reads_no_body(clock: Clock) -> None:
         ({"data": b"[]", "headers": {"Content-Type": "application/json; charset=utf-8"}}, 400),
     ],
 )
-async def test_a_body_that_is_no_json_object(caller: Caller, kwargs: dict[str, Any], status: int) -> None:
+async def test_a_body_that_is_not_a_json_object(caller: Caller, kwargs: dict[str, Any], status: int) -> None:
     """A create that is not a JSON object, or has another content type, gets 1200."""
     kwargs["headers"] |= caller.headers
     answer = await caller.request("POST", PATH, **kwargs)
@@ -231,7 +231,7 @@ async def test_a_large_image_is_read_and_not_kept(caller: Caller) -> None:
     assert caller.emulator.ledger.entries[0].parameters["image"] == "<png 640x360, 10485760 bytes>"
 
 
-async def test_the_ledger_tells_what_happened(caller: Caller, clock: Clock) -> None:
+async def test_the_ledger_counts_what_happened(caller: Caller, clock: Clock) -> None:
     """The ledger counts creates, charges, requests and deliveries, and shows each task."""
     url = await file_url(caller, clock, mode="pro", prompt="a cat", external_task_id="job-0001")
     await caller.create(model_name="kling-v3")

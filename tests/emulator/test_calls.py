@@ -8,7 +8,7 @@ from kling_async.emulator.service import app, catalog, endpoints
 
 from .conftest import PATH, Answer, Caller, Clock
 
-# What answers at once: one that costs and makes a file, and a list; two of a family in one file.
+# Two endpoints of one family that answer at once: one is charged and makes a file, the other is a list.
 NEW_FILE = """
 from decimal import Decimal
 

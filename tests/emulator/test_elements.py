@@ -110,7 +110,7 @@ async def test_an_element_has_a_voice(caller: Caller, clock: Clock) -> None:
     assert (unknown.code, unknown.message) == (1201, "Voice id not found: 1")
 
 
-async def test_a_deleted_voice_is_bound_to_nothing(caller: Caller, clock: Clock) -> None:
+async def test_a_deleted_voice_cannot_be_bound(caller: Caller, clock: Clock) -> None:
     """A voice can be bound to an element until it is deleted."""
     recording = {"voice_name": "narrator", "voice_url": "https://sounds.example/voice.mp3"}
     task_id = (await caller.post("/v1/general/custom-voices", recording)).body["data"]["task_id"]
@@ -124,7 +124,7 @@ async def test_a_deleted_voice_is_bound_to_nothing(caller: Caller, clock: Clock)
     assert codes == [0, 1201]
 
 
-async def test_everybody_has_some_elements(caller: Caller) -> None:
+async def test_preset_elements(caller: Caller) -> None:
     """Preset elements are listed as recorded, and their pictures are served."""
     data = (await caller.get(PRESETS.path)).body["data"]
 

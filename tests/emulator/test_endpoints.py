@@ -45,8 +45,8 @@ def test_the_page_names_no_endpoint(path: Path) -> None:
     assert not any(name in path.read_text("utf-8") for name in NAMES)
 
 
-# What a new endpoint takes: no video, several pictures, from another pack, with slots of its own, not found by the
-# caller's id.
+# A new endpoint: several pictures instead of a video, paid from another pack, with separate slots, not found by
+# external id.
 NEW_FILE = """
 from decimal import Decimal
 
@@ -126,7 +126,7 @@ async def test_a_new_endpoint_is_one_new_file(path: str, clock: Clock) -> None:
     ):
         caller = Caller(emulator, session)
         task_id = (await create(n=3, external_task_id="mine")).body["data"]["task_id"]
-        beside = await caller.create(model_name="kling-v3")  # another pack has slots of its own
+        beside = await caller.create(model_name="kling-v3")  # each pack has separate slots
         full, fits = await create(n=3), await create(n=2)
         clock.advance(FAR)
 

@@ -42,7 +42,7 @@ GUARDED = [
         "192.168.1.1",
     ],
 )
-def test_hosts_that_are_its_own(host: str) -> None:
+def test_allowed_hosts(host: str) -> None:
     """Its hosts are loopback, its own address and the allowed hosts, at any port and in any spelling."""
     assert Guard("192.168.1.1", ["kling", "my_service.example", "10.0.0.5", "fd00::5"]).accepts_host(host)
 
@@ -72,7 +72,7 @@ def test_hosts_that_are_its_own(host: str) -> None:
         "..",
     ],
 )
-def test_hosts_that_are_not(host: str) -> None:
+def test_refused_hosts(host: str) -> None:
     """Any other name or address is refused, even an address of this machine that is not allowed."""
     assert not Guard("127.0.0.1", []).accepts_host(host)
 
@@ -214,7 +214,7 @@ async def test_bodies_that_cannot_be_read(
 
 
 @pytest.mark.parametrize("request_", MALFORMED, ids=range(len(MALFORMED)))
-async def test_what_is_no_http(caller: Caller, caplog: pytest.LogCaptureFixture, request_: bytes) -> None:
+async def test_malformed_http(caller: Caller, caplog: pytest.LogCaptureFixture, request_: bytes) -> None:
     """Malformed HTTP is refused with a 4xx, without a traceback, and does not disturb the next request."""
     caplog.set_level(logging.DEBUG, "kling_async")
     answer = await sent(caller, request_)
@@ -236,7 +236,7 @@ async def sent(caller: Caller, request: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("depth", [10, 400, 900, 100_000])
-async def test_junk_does_not_kill_the_books(caller: Caller, depth: int) -> None:
+async def test_unknown_members_do_not_break_the_ledger(caller: Caller, depth: int) -> None:
     """A create may contain unknown members at any depth: it is answered, and the ledger and the page show it."""
     body = json.dumps({"image": base64_png(), "prompt": "x"})
     deep = '{"a":[' * depth + "1" + "]}" * depth
@@ -253,7 +253,7 @@ async def test_junk_does_not_kill_the_books(caller: Caller, depth: int) -> None:
 
 
 @pytest.mark.parametrize(("strict", "codes"), [(False, [0, 0]), (True, [1201, 0])])
-async def test_types_are_strict_when_asked(clock: Clock, *, strict: bool, codes: list[int]) -> None:
+async def test_types_are_strict_if_configured(clock: Clock, *, strict: bool, codes: list[int]) -> None:
     """A number is accepted as a string unless the emulator is strict."""
     async with Emulator(clock=clock, render=False, strict_types=strict) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)

@@ -212,7 +212,7 @@ def test_image_data_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"5", b'"x"', b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000])
-def test_a_body_that_is_no_object_is_refused(raw: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_refused(raw: bytes) -> None:
     """Anything but a JSON object is refused with 1200."""
     with pytest.raises(Refusal) as caught:
         request_body.parse([raw], ENDPOINT.members, strict=False)
@@ -362,7 +362,7 @@ ANYTHING: st.SearchStrategy[Any] = st.sampled_from(
 
 
 @given(st.dictionaries(st.sampled_from(["model_name", "mode", "duration", "sound", "voice_list"]), ANYTHING))
-def test_an_estimate_of_nonsense_is_a_number(body: dict[str, Any]) -> None:
+def test_an_estimate_of_an_invalid_request_is_a_number(body: dict[str, Any]) -> None:
     """The balance can be checked before the parameters, for any parameters."""
     assert ENDPOINT.estimate(body) >= 0
 
@@ -408,7 +408,7 @@ def test_the_mean_time_is_what_users_measured() -> None:
 
 
 @pytest.mark.parametrize("body", [{"model_name": "kling-v9"}, {"mode": "ultra"}, {"duration": "soon"}])
-def test_nonsense_has_no_mean_time(body: dict[str, Any]) -> None:
+def test_an_unknown_model_has_no_mean_time(body: dict[str, Any]) -> None:
     """An unknown model, mode or endpoint has no mean time."""
     assert mean_generation_seconds(ENDPOINT.path, body) is None
     assert mean_generation_seconds("/v1/videos/nowhere", {}) is None

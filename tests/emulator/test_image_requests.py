@@ -31,17 +31,17 @@ IMAGE: Body = {"image": URL}
 
 
 def elements(count: int) -> Body:
-    """Elements."""
+    """Returns elements."""
     return {"element_list": [{"element_id": number} for number in range(1, count + 1)]}
 
 
 def images(count: int, image: str = URL) -> Body:
-    """Pictures for omni-image."""
+    """Returns pictures for omni-image."""
     return {"image_list": [{"image": image}] * count}
 
 
 def around(up: float = 0, down: float = 0, left: float = 0, right: float = 0) -> Body:
-    """What is added on each side."""
+    """Returns the ratios by which the sides are expanded."""
     sides = {"up": up, "down": down, "left": left, "right": right}
     return {f"{side}_expansion_ratio": ratio for side, ratio in sides.items()}
 
@@ -198,7 +198,7 @@ def test_a_series_may_be_as_long_as_it_turns_out() -> None:
     assert counts == set(range(2, 10))
 
 
-def test_nonsense_has_no_price() -> None:
+def test_an_unknown_model_has_no_price() -> None:
     """The estimate of an unchecked request is 0 if the model is unknown, and never fails."""
     odd: list[Body] = [{"model_name": "x"}, {"model_name": [5]}, {"n": "x"}, {"n": 99}, {"resolution": []}]
     odd += [{"result_type": "series", "series_amount": []}, {"result_type": [], "prompt": 5, "image": 5}]
@@ -211,7 +211,7 @@ def test_nonsense_has_no_price() -> None:
 
 @pytest.mark.parametrize("resolution", image_models.RESOLUTIONS)
 @pytest.mark.parametrize("name", image_models.ASPECT_RATIOS)
-def test_a_picture_has_the_asked_size(name: str, resolution: str) -> None:
+def test_a_picture_has_the_requested_size(name: str, resolution: str) -> None:
     """Sides have the ratio, and as many pixels as a square of 1024, 2048 or 4096 a side, nearly."""
     width, height = OMNI.accept(V3_OMNI | {"aspect_ratio": name, "resolution": resolution}).result.size
     across, along = map(int, name.split(":"))
@@ -237,7 +237,7 @@ def test_a_picture_has_the_asked_size(name: str, resolution: str) -> None:
         (EXPAND, {"image": base64_png(6000, 4000)} | around(up=2), (3464, 6928)),
     ],
 )
-def test_a_size_follows_the_picture_where_it_does(endpoint: Endpoint, body: Body, size: tuple[int, int]) -> None:
+def test_sizes_that_follow_the_picture(endpoint: Endpoint, body: Body, size: tuple[int, int]) -> None:
     """Sizes without a ratio, of an expanded picture, and of a model that keeps the size."""
     assert endpoint.accept(body).result.size == size
 

@@ -95,7 +95,7 @@ def spec_of(request: AcceptedRequest, name: str) -> RenderSpec:
     return rendering.spec
 
 
-def test_a_shot_is_what_the_request_says(tmp_path: Path) -> None:
+def test_a_shot_follows_the_request(tmp_path: Path) -> None:
     """Size, rate, length, camera, sound and caption are taken from the request."""
     camera = {"type": "simple", "config": {"tilt": -4}}
     request = taken(
@@ -114,7 +114,7 @@ def test_a_shot_is_what_the_request_says(tmp_path: Path) -> None:
     assert made.image == request.images["image"]
 
 
-def test_a_shot_knows_tail_and_masks(tmp_path: Path) -> None:
+def test_a_shot_has_tail_and_masks(tmp_path: Path) -> None:
     """A tail is the last frame, a tail alone reverses the camera; trajectories are in widths of the image."""
     store = ImageStore(tmp_path, None)
     pair = {"model_name": "kling-v1-6", "mode": "pro", "image_tail": base64_png(641)}

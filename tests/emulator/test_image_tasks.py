@@ -53,14 +53,14 @@ async def test_a_task_answers_as_recorded(
 
 @pytest.mark.parametrize("path", [each.ENDPOINT.path for each in (generations, omni_image, multi_image2image, expand)])
 async def test_an_unknown_id_is_refused_as_recorded(caller: Caller, path: str) -> None:
-    """It is 1201 with 400, not the 404 that one would expect, with the recorded message."""
+    """An unknown id is 400/1201, not 404, with the recorded message."""
     recorded = json.loads((RECORDED / "error_1201_task_not_found_external.json").read_text())["body"]
     answer = await caller.get(f"{path}/job-0404")
 
     assert (answer.status, answer.code, answer.message) == (400, recorded["code"], recorded["message"])
 
 
-async def test_pictures_are_files_of_the_asked_size(caller: Caller, clock: Clock) -> None:
+async def test_pictures_are_files_of_the_requested_size(caller: Caller, clock: Clock) -> None:
     """Each picture of a task is a different PNG of the requested size, and so are those with the watermark."""
     body = CAT | {"n": 3, "aspect_ratio": "3:4", "resolution": "2k"} | WATERMARK
     task_id = (await created(caller, PATH, **body)).body["data"]["task_id"]
@@ -88,7 +88,7 @@ async def test_an_image_task_takes_the_slots_of_its_pictures(caller: Caller, clo
     assert (await created(caller, PATH, n=5, **CAT)).code == 0
 
 
-async def test_the_page_is_told_of_the_other_pack(caller: Caller) -> None:
+async def test_the_page_shows_the_image_pack(caller: Caller) -> None:
     """Charges to the image pack are shown next to the balance of videos, once there are any."""
     await caller.create()
     before = (await caller.request("GET", "/_emulator/state")).body["account"]
@@ -99,7 +99,7 @@ async def test_the_page_is_told_of_the_other_pack(caller: Caller) -> None:
     assert (after["balance"], after["other_packs"]) == ("9998.5", {"image": {"balance": "9984", "charged": "16"}})
 
 
-async def test_numbers_may_be_texts(caller: Caller) -> None:
+async def test_numbers_may_be_strings(caller: Caller) -> None:
     """Numbers in strings are numbers, as the service probably reads them; "auto" is kept."""
     caller.emulator._account.concurrency = 12
     for amount in ("3", "auto"):

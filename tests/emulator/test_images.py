@@ -49,7 +49,7 @@ def look(data: bytes) -> tuple[str, int, int, int]:
         jpeg(*[segment(0xE2, bytes(60_000))] * 12),
     ],
 )
-def test_a_jpeg_tells_its_size(data: bytes) -> None:
+def test_the_size_of_a_jpeg_is_found(data: bytes) -> None:
     """The frame header is found behind any number of other segments, even with broken EXIF."""
     assert look(data) == ("jpeg", 800, 450, len(data))
 
@@ -78,7 +78,7 @@ def test_an_orientation_is_found(data: bytes, turn: int) -> None:
     assert orientation(data) == turn
 
 
-def test_a_png_tells_its_size() -> None:
+def test_the_size_of_a_png_is_found() -> None:
     """Width and height are those of IHDR."""
     assert look(png(451, 300)) == ("png", 451, 300, len(png(451, 300)))
 
@@ -125,7 +125,7 @@ def test_another_file_is_refused(data: bytes) -> None:
         "A" * 262_143 + "=" + "AAAA",
     ],
 )
-def test_what_is_no_base64_is_refused_as_recorded(text: str) -> None:
+def test_invalid_base64_is_refused_as_recorded(text: str) -> None:
     """The alphabet is the standard one, padded at the end only, without line breaks or prefix."""
     with pytest.raises(Refusal) as caught:
         read_image(text, "image")

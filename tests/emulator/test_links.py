@@ -88,7 +88,7 @@ def test_a_changed_link_is_refused(change: dict[str, str]) -> None:
         ("lines=0-1", None),
     ],
 )
-def test_a_range_is_read_as_rfc_9110_says(header: str | None, span: tuple[int, int] | None) -> None:
+def test_a_range_is_parsed_as_in_rfc_9110(header: str | None, span: tuple[int, int] | None) -> None:
     """A single range of bytes is supported in its three forms; anything else returns the whole file."""
     assert span == requested_range(header, 100)
 
@@ -124,7 +124,7 @@ def test_merged_pieces_cover_the_same_bytes(pieces: list[tuple[int, int]]) -> No
         ("", "", False),
     ],
 )
-def test_a_link_says_which_file_it_leads_to(url: str, address: str, *, found: bool) -> None:
+def test_a_link_resolves_to_its_file(url: str, address: str, *, found: bool) -> None:
     """A valid link with a known address resolves to the task and the file; anything else to None."""
     task = made_task()
     links = Links("http://host", b"key", 100.0)

@@ -97,7 +97,7 @@ def test_it_takes_as_long_as_measured() -> None:
 
 
 def test_a_clip_begins_with_the_picture() -> None:
-    """It has the picture's ratio, and the video's sound if that is kept."""
+    """A clip has the picture's ratio, and the video's sound if that is kept."""
     body = DANCE | {"image_url": base64_png(400, 600), "keep_original_sound": "no"}
     plain = ENDPOINT.accept(body).result.rendering("plain", {"image_url": "kept"})
     loud = ENDPOINT.accept(DANCE).result.rendering("plain", {"image_url": "kept"})
@@ -108,7 +108,7 @@ def test_a_clip_begins_with_the_picture() -> None:
     assert (plain.spec.sound, loud.spec.sound) == (False, True)
 
 
-def test_the_picture_is_looked_at() -> None:
+def test_the_picture_is_checked() -> None:
     """A picture that is too small, or cannot be fetched, makes the task fail; its parameters contain no data."""
     small = ENDPOINT.accept(DANCE | {"image_url": base64_png(200, 200)})
     away = ENDPOINT.accept(DANCE | {"image_url": "https://h.invalid/a.png"})

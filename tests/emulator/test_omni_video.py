@@ -211,7 +211,7 @@ def test_what_a_clip_shows(body: dict[str, Any], size: tuple[int, int], shown: t
         assert (rendered.spec.image, rendered.spec.tail, rendered.spec.card) == shown
 
 
-def test_pictures_are_looked_at() -> None:
+def test_pictures_are_checked() -> None:
     """A picture that is too small, or cannot be fetched, makes the task fail; its parameters contain no data."""
     small = ENDPOINT.accept(V3 | {"image_list": [{"image_url": base64_png(200, 200)}]})
     away = ENDPOINT.accept(V3 | {"image_list": [{"image_url": "https://h.invalid/a.png"}]})

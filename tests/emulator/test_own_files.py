@@ -75,12 +75,12 @@ async def accepted(caller: Caller, path: str, body: dict[str, Any]) -> AcceptedR
 
 def clip_of(task: EmulatedTask) -> Any:
     """Returns the spec of the clip of a task."""
-    return task.request.result.rendering("plain", {"image": "kept"}).spec  # type: ignore[attr-defined]  # what the emulator makes by itself can be drawn
+    return task.request.result.rendering("plain", {"image": "kept"}).spec  # type: ignore[attr-defined]  # the emulator can render its own results
 
 
 @pytest.mark.parametrize(("path", "body"), GIVEN)
 async def test_a_picture_is_taken_as_submitted(clock: Clock, path: str, body: dict[str, Any]) -> None:
-    """In every member a link to a picture stands for the file, byte for byte; the parameters contain the link."""
+    """In every member a link to a picture is replaced by the file, byte for byte; the parameters contain the link."""
     async with Emulator(clock=clock, render=True) as emulator, aiohttp.ClientSession() as session:
         caller = Caller(emulator, session)
         link = await picture_link(caller, clock)
@@ -96,15 +96,15 @@ async def test_a_picture_is_taken_as_submitted(clock: Clock, path: str, body: di
 async def test_a_clip_has_the_ratio_of_its_picture(
     caller: Caller, clock: Clock, ratio: str, size: tuple[int, int]
 ) -> None:
-    """An earlier picture results in a clip of its ratio."""
+    """A clip of an earlier picture has the picture's ratio."""
     request = await accepted(caller, PATH, {"image": await picture_link(caller, clock, ratio)})
 
     assert request.result.size[0] == size[0]
     assert request.result.size[1] == pytest.approx(size[1], rel=0.02)
 
 
-async def test_a_picture_of_a_call_counts_too(caller: Caller) -> None:
-    """So does a picture made by a call that answers at once; that of a face is too small for a clip."""
+async def test_a_picture_of_a_call_is_an_input(caller: Caller) -> None:
+    """A picture made by a call that answers at once is an input too; that of a face is too small for a clip."""
     (face, *_) = (await caller.post("/v1/videos/identify-face", {"video_url": OTHER})).body["data"]["face_data"]
     request = await accepted(caller, PATH, {"image": face["face_image"]})
 
@@ -133,7 +133,7 @@ async def test_other_links_are_not_fetched(
     assert request.result.size == (1280, 720)
 
 
-async def test_words_stay_what_they_are(caller: Caller, clock: Clock) -> None:
+async def test_links_in_other_members_are_not_resolved(caller: Caller, clock: Clock) -> None:
     """A link is resolved only where a picture is expected."""
     link = await picture_link(caller, clock)
     request = await accepted(caller, GENERATIONS, {"prompt": link, "external_task_id": link})
@@ -141,7 +141,7 @@ async def test_words_stay_what_they_are(caller: Caller, clock: Clock) -> None:
     assert (request.prompt, request.external_task_id) == (link, link)
 
 
-async def test_links_by_another_name_count(caller: Caller, clock: Clock) -> None:
+async def test_links_with_another_host_name(caller: Caller, clock: Clock) -> None:
     """Links have the address by which a call came, and are resolved by it."""
     here = caller.emulator.base_url.replace("127.0.0.1", "localhost")
     made = await caller.post(here + GENERATIONS, {"prompt": "a cat", "aspect_ratio": "1:1"})
@@ -161,7 +161,7 @@ async def spoken(caller: Caller) -> Any:
 
 
 async def test_a_sound_is_taken_as_submitted(caller: Caller) -> None:
-    """A link to a sound stands for the file, so that its length is known."""
+    """A link to a sound is replaced by the file, so that its length is known."""
     audio = await spoken(caller)
     body = {"image": base64_png(), "sound_file": audio["url"]}
     request = await accepted(caller, "/v1/videos/avatar/image2video", body)
@@ -256,12 +256,12 @@ async def test_an_edited_video_shows_the_video(
     link = await file_url(caller, clock, image=base64_png(360, 640), prompt="a cat")
     await accepted(caller, OMNI, EDIT | {"mode": "std", "video_list": [{"video_url": link}]} | changes)
     result = caller.emulator._account.tasks[-1].request.result
-    spec = result.rendering("plain", {"image": "kept", "image_list.0": "reference"}).spec  # type: ignore[attr-defined]  # what the emulator makes by itself can be drawn
+    spec = result.rendering("plain", {"image": "kept", "image_list.0": "reference"}).spec  # type: ignore[attr-defined]  # the emulator can render its own results
 
     assert (spec.image, result.size, spec.prompt) == shown
 
 
-async def test_what_is_shown_goes_on_through_a_chain(caller: Caller, clock: Clock) -> None:
+async def test_a_video_among_several_results_is_an_input(caller: Caller, clock: Clock) -> None:
     """The video among several results can be an input, too."""
     link = await file_url(caller, clock, image=base64_png(360, 640))
     for _ in range(2):

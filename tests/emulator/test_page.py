@@ -73,7 +73,7 @@ async def test_the_page_shows_image_and_video(caller: Caller, clock: Clock) -> N
     assert set(caller.emulator.ledger.requests) == {"create", "query"}
 
 
-async def test_what_is_not_there_is_not_found(caller: Caller) -> None:
+async def test_unknown_files_are_404(caller: Caller) -> None:
     """Unknown images, invalid names, unknown tasks and unfinished ones are 404."""
     task_id = (await caller.create(image=CARD)).body["data"]["task_id"]
     names = (
@@ -86,7 +86,7 @@ async def test_what_is_not_there_is_not_found(caller: Caller) -> None:
     assert [(await caller.request("GET", f"/_emulator/{name}")).status for name in names] == [404] * 4
 
 
-async def test_a_failed_task_tells_why(caller: Caller, clock: Clock) -> None:
+async def test_a_failed_task_has_a_message(caller: Caller, clock: Clock) -> None:
     """A failed task has its message and no video."""
     await finished(caller, clock, image=CARD, prompt="forbidden")
     task = (await state(caller))["tasks"][0]
@@ -119,7 +119,7 @@ async def test_many_tasks_are_not_all_shown(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize(("render", "has_notice"), [(None, True), (False, False)])
-async def test_the_page_says_how_to_get_pictures(
+async def test_the_page_explains_how_to_enable_rendering(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, *, render: bool | None, has_notice: bool
 ) -> None:
     """Without the extra the page explains how to install it, unless `render=False`; images are shown if stored."""
@@ -134,7 +134,7 @@ async def test_the_page_says_how_to_get_pictures(
 
 
 @pytest.mark.skipif(bool(MISSING), reason=MISSING or "a browser is here")
-async def test_the_page_lives_in_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+async def test_the_page_works_in_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     """A task appears and ends without a reload, its video plays, it fits a phone, and no text becomes markup."""
     monkeypatch.setitem(video_models.SHORT_SIDE, "std", 144)
     image = in_base64(card((0.5, 0.5, RED), size=(480, 300), radius=30))
@@ -170,7 +170,7 @@ async def test_the_page_lives_in_a_browser(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.skipif(bool(MISSING), reason=MISSING or "a browser is here")
-async def test_the_page_tells_when_the_emulator_is_gone(tmp_path: Path, clock: Clock) -> None:
+async def test_the_page_shows_that_the_emulator_has_stopped(tmp_path: Path, clock: Clock) -> None:
     """When the emulator stops, the page shows it; when it restarts, the page continues."""
     emulator = Emulator(clock=clock, render=False)
     async with Browser(tmp_path / "profile") as browser:

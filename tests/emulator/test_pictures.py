@@ -42,7 +42,7 @@ def colours(content: bytes) -> Any:
 
 
 @pytest.mark.parametrize("size", [(1360, 768), (3072, 5440), (300, 750), (301, 333)])
-def test_a_picture_is_a_png_of_the_asked_size(size: tuple[int, int]) -> None:
+def test_a_picture_is_a_png_of_the_requested_size(size: tuple[int, int]) -> None:
     """A strict decoder decodes a picture of the size."""
     frame = frames.decode(made(pictures(size=size), "image-1"))
 
@@ -62,7 +62,7 @@ def test_a_picture_shows_the_prompt() -> None:
 
 
 def test_pictures_differ() -> None:
-    """By their number, by their task, by their prompt, and by the watermark, which is in the corner only."""
+    """Pictures differ by number, task, prompt and watermark, which is in the corner only."""
     marked = pictures(watermark=True)
     names = list(marked.files)
     files = {made(marked, name, label) for name in names for label in (LABEL, LABEL[::-1])}
@@ -77,7 +77,7 @@ def test_pictures_differ() -> None:
 
 
 def test_a_submitted_image_is_in_the_picture(tmp_path: Path) -> None:
-    """It fills its place and nothing else; the prompt is written over it, and both depend on the request only."""
+    """A submitted image fills exactly its place, with the prompt over it; both depend on the request only."""
     place = Placed(image="image", left=400, top=200, width=400, height=300)
     spec = PictureSpec(width=1360, height=768, prompt="a cat", images=(place,))
     result = pictures(spec=spec)

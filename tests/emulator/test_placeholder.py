@@ -48,7 +48,7 @@ def gray(content: bytes) -> Any:
     ("width", "height", "fps", "seconds"),
     [(1280, 720, 24, 5), (1082, 720, 30, 10), (720, 1800, 24, 3), (1920, 1080, 30, 5), (2, 2, 24, 5), (66, 34, 30, 15)],
 )
-def test_a_video_decodes_to_what_was_asked_for(width: int, height: int, fps: int, seconds: int) -> None:
+def test_a_video_decodes_to_its_spec(width: int, height: int, fps: int, seconds: int) -> None:
     """A result is H.264 in 4:2:0 of the exact size, rate and length, and all its frames decode."""
     content = render(spec(width=width, height=height, fps=fps, seconds=seconds))
 
@@ -127,7 +127,7 @@ def test_a_video_depends_on_its_spec_only() -> None:
     assert len({plain, other, marked}) == 3
 
 
-def test_the_watermark_stands_in_the_corner() -> None:
+def test_the_watermark_is_in_the_corner() -> None:
     """The stamp changes the bottom right corner and nothing else; both pictures have letters in the middle."""
     plain, marked = (gray(render(spec(width=1280, height=720, watermark=watermark))) for watermark in (False, True))
 

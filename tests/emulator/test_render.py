@@ -94,7 +94,7 @@ def test_a_zoom_changes_the_distance_of_points(value: float) -> None:
         ("left_turn_forward", (1, 0), True),
     ],
 )
-def test_presets_move_as_they_are_called(kind: str, direction: tuple[int, int], *, grows: bool) -> None:
+def test_presets_move_as_named(kind: str, direction: tuple[int, int], *, grows: bool) -> None:
     """Down is down, forward is larger, a turn to the right moves points to the left; without any, a push-in."""
     clip = filmed(shot(camera=Camera(kind=kind)), card((0.42, 0.5, RED), (0.58, 0.5, BLUE)))
     (red, blue), (last_red, last_blue) = ((found(frame, RED), found(frame, BLUE)) for frame in (clip[0], clip[-1]))
@@ -111,7 +111,7 @@ def test_presets_move_as_they_are_called(kind: str, direction: tuple[int, int], 
     [Camera(kind="simple", axis=axis, value=8) for axis in CAMERA_AXES]
     + [Camera(kind=kind) for kind in ("", "down_back", "forward_up", "left_turn_forward")],
 )
-def test_points_are_where_the_geometry_says(camera: Camera) -> None:
+def test_points_follow_the_geometry(camera: Camera) -> None:
     """In each frame each point of the card is within a pixel and a half of its place."""
     places = {RED: (0.42, 0.45), BLUE: (0.6, 0.6)}
     clip = filmed(shot(camera=camera), card(*((*place, colour) for colour, place in places.items()), radius=4))
@@ -248,7 +248,7 @@ def test_points_far_beyond_the_picture_are_kept_in_range() -> None:
     assert sampler._packed([-5, 7, 70_000]) == b"\0\0\7\0\xff\xff"
 
 
-def test_every_frame_says_what_it_is() -> None:
+def test_every_frame_has_a_caption() -> None:
     """Each frame has the caption; another model, prompt or image shows."""
     plain = filmed(shot(title="kling-v2-6 std", prompt="a cat"))
     other = filmed(shot(title="kling-v2-6 std", prompt="a dog"))
@@ -281,7 +281,7 @@ def luma_differs(one: Any, other: Any, x: int, y: int) -> bool:
 
 
 @pytest.mark.parametrize("name", [BY_URL, TOO_LARGE])
-def test_a_placeholder_stands_in(name: str) -> None:
+def test_a_missing_image_is_replaced(name: str) -> None:
     """A missing image is replaced by a picture with a notice, which moves."""
     clip = filmed(shot(image=name), {})
 
@@ -295,7 +295,7 @@ def bright(frame: Any) -> list[tuple[int, int]]:
     return [(x, y) for y in range(25, frame.height) for x in range(frame.width) if data[y * length + x] > 180]
 
 
-def test_words_stand_on_a_card() -> None:
+def test_a_prompt_without_an_image_is_on_a_card() -> None:
     """Without an image the prompt is in the middle, another prompt looks different, and the camera moves it."""
     still = shot(image="", card="a cat", camera=Camera(kind="simple", axis="horizontal", value=10))
     clip, other = filmed(still, {}), filmed(attrs.evolve(still, card="a dog"), {})
@@ -354,7 +354,7 @@ def test_exif_rotation_is_honoured(orientation: int, place: tuple[int, int]) -> 
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.9])
-def test_a_broken_image_is_told(kept: float) -> None:
+def test_a_broken_image_raises(kept: float) -> None:
     """A truncated or corrupt image raises an error that callers can catch."""
     whole = card((0.5, 0.5, RED))
 
@@ -372,7 +372,7 @@ def opened(path: Path) -> Any:
 
 @pytest.mark.parametrize("sound", [False, True])
 @pytest.mark.parametrize(("fps", "seconds"), [(24, 5), (30, 3)])
-def test_the_file_is_what_was_asked_for(tmp_path: Path, fps: int, seconds: int, *, sound: bool) -> None:
+def test_the_file_follows_the_request(tmp_path: Path, fps: int, seconds: int, *, sound: bool) -> None:
     """A clip is H.264 in 4:2:0 of exact size, rate and length, its index first; a quiet AAC track only with sound."""
     target = tmp_path / "clip.mp4"
     render(shot(width=64, height=36, fps=fps, seconds=seconds, sound=sound), {"card": MIDDLE}.__getitem__, target, bool)
@@ -405,7 +405,7 @@ def test_the_same_shot_gives_the_same_bytes(tmp_path: Path) -> None:
     assert contents[0] == contents[1]
 
 
-def test_rendering_stops_when_told(tmp_path: Path) -> None:
+def test_rendering_can_be_stopped(tmp_path: Path) -> None:
     """A stopped rendering ends after the current frame."""
     calls = []
 

@@ -28,7 +28,7 @@ BODY = {"code": 0, "data": [{"id": "1", "videos": [{"id": "a"}]}, {"id": "2"}], 
         ({"/nothing/here": 1, "/data/7": 1, "/data/x": 1, "/code/x": 1, "/data/*/no/x": 1}, ("/no", "/data/-"), BODY),
     ],
 )
-def test_what_is_changed(changes: dict[str, Any], without: tuple[str, ...], result: Any) -> None:
+def test_changes(changes: dict[str, Any], without: tuple[str, ...], result: Any) -> None:
     """A value is set or removed at a pointer; a pointer without a match changes nothing."""
     assert reshaped(copy.deepcopy(BODY), changes, without) == result
 
@@ -37,13 +37,13 @@ def test_what_is_changed(changes: dict[str, Any], without: tuple[str, ...], resu
     ("pointer", "values"),
     [("", [BODY]), ("/code", [0]), ("/data/*/id", ["1", "2"]), ("/data/*/videos/*/id", ["a"]), ("/data/2", [])],
 )
-def test_what_is_found(pointer: str, values: list[Any]) -> None:
+def test_matches(pointer: str, values: list[Any]) -> None:
     """A pointer matches no value, one or, with `*`, several."""
     assert found(BODY, pointer) == values
 
 
 @pytest.mark.parametrize("pointer", ["data", "data/x", 5, None])
-def test_what_is_no_pointer(pointer: object) -> None:
+def test_an_invalid_pointer(pointer: object) -> None:
     """A pointer that is not empty begins with a slash."""
     with pytest.raises(ValueError, match="pointer"):
         steps(pointer)

@@ -92,7 +92,7 @@ def test_a_changed_file_is_another(result: Result) -> None:
         assert made(result.revised(1), name) != made(result, name)
 
 
-def test_parts_have_ids_of_their_own() -> None:
+def test_parts_have_different_ids() -> None:
     """Several results of a task have different ids, and each file belongs to its part."""
     both = SeveralResults((VoiceResult(name="a"), SoundResult(text="a", milliseconds=3000)))
     result = both.task_result("41", str)
@@ -147,7 +147,7 @@ async def finish(caller: Caller, clock: Clock, prompt: str, **parameters: Any) -
     return (await caller.get(f"/v1/x/y/{answer.body['data']['task_id']}")).body["data"]
 
 
-async def test_files_are_served_as_what_they_are(caller: Caller, clock: Clock) -> None:
+async def test_files_have_their_content_type(caller: Caller, clock: Clock) -> None:
     """Each file has the content type of its kind, at its link and on the page."""
     kinds = {".png": ("image/png", b"\x89PNG"), ".wav": ("audio/wav", b"RIFF"), ".mp3": ("audio/mpeg", b"ID3")}
     for prompt in RESULTS:
@@ -191,7 +191,7 @@ async def test_the_page_shows_pictures_and_plays_sound(caller: Caller, clock: Cl
         assert await browser.complaints() == []
 
 
-def test_callbacks_name_no_watermark() -> None:
+def test_callbacks_contain_no_watermark() -> None:
     """The posted body has the result without the links to watermarks, for any kind of result."""
     endpoint = endpoint_of({"series": pictures(result_type="series", watermark=True)})
     task = EmulatedTask(

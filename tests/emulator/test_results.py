@@ -119,7 +119,7 @@ async def test_a_rendered_file_is_served_in_parts(caller: Caller, clock: Clock) 
     assert caller.emulator.ledger.entries[0].delivered == 1
 
 
-async def test_sound_is_heard_where_it_was_asked_for(caller: Caller, clock: Clock) -> None:
+async def test_sound_is_present_if_requested(caller: Caller, clock: Clock) -> None:
     """There is an AAC track with `sound` on, none otherwise."""
     codecs = [
         streams((await caller.request("GET", await file_url(caller, clock, image=CARD, mode="pro", **options))).content)
@@ -209,7 +209,7 @@ async def test_few_clips_are_rendered_at_once(tmp_path: Path, monkeypatch: pytes
     async with rendered_results(tmp_path) as results:
         jobs = [asyncio.create_task(results.rendered(RenderedVideo(shot(prompt=str(number))))) for number in range(8)]
         assert await asyncio.to_thread(both.wait, 10)
-        assert len(results._workers._threads) == 2  # no third one can begin
+        assert len(results._workers._threads) == 2  # no third rendering can begin
         go_on.set()
         files = await asyncio.gather(*jobs)
 
@@ -225,7 +225,7 @@ class rendered_results:  # noqa: N801 - used like a function
         self.results = RenderedResults(directory, images, PlaceholderResults(self._worker), **arguments)
 
     async def __aenter__(self) -> RenderedResults:
-        """Opens it."""
+        """Opens the results."""
         return self.results
 
     async def __aexit__(self, *_error: object) -> None:
@@ -240,7 +240,7 @@ def content(made: ResultFile) -> bytes:
         return file.read()
 
 
-async def test_old_clips_make_room(tmp_path: Path) -> None:
+async def test_old_clips_are_deleted(tmp_path: Path) -> None:
     """Clips beyond the limit are deleted, also while they are read; made again, they are the same."""
     async with rendered_results(tmp_path, limit=1) as results:
         first = await results.rendered(RenderedVideo(shot(prompt="one")))
@@ -253,7 +253,7 @@ async def test_old_clips_make_room(tmp_path: Path) -> None:
         assert (again.etag, again.size, content(again)) == (first.etag, first.size, before)
 
 
-async def test_who_stops_waiting_does_not_stop_the_others(tmp_path: Path) -> None:
+async def test_cancelling_a_waiter_does_not_stop_the_others(tmp_path: Path) -> None:
     """A cancelled request does not cancel the rendering for other waiters of the same clip."""
     async with rendered_results(tmp_path) as results:
         impatient, patient = (asyncio.create_task(results.rendered(RenderedVideo(shot(seconds=3)))) for _ in range(2))
@@ -272,7 +272,7 @@ async def test_closing_stops_rendering(tmp_path: Path) -> None:
             asyncio.create_task(results.rendered(RenderedVideo(shot(width=1920, height=1080, seconds=600 + n))))
             for n in range(4)
         ]
-        while not list(tmp_path.iterdir()):  # noqa: ASYNC110  (of a file that is begun nobody tells)
+        while not list(tmp_path.iterdir()):  # noqa: ASYNC110  (no event announces a new file)
             await asyncio.sleep(0.001)
     ends = await asyncio.gather(*jobs, return_exceptions=True)
 
@@ -307,7 +307,7 @@ async def test_a_restart_forgets_the_images_only(clock: Clock) -> None:
     assert (flat.status, flat.content == film, streams(flat.content)) == (200, False, ["h264"])
 
 
-async def test_what_cannot_be_rendered_is_a_flat_picture(
+async def test_a_failed_rendering_is_a_flat_picture(
     caller: Caller, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """If rendering fails, the task still has a video, and the reason is logged."""
@@ -325,7 +325,7 @@ async def test_what_cannot_be_rendered_is_a_flat_picture(
     assert "no such encoder" in caplog.text
 
 
-async def test_an_image_that_made_room_leaves_a_flat_picture(
+async def test_a_removed_image_leaves_a_flat_picture(
     caller: Caller, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """If the image is no longer stored, the task still has a video, and the reason is logged."""
@@ -365,7 +365,7 @@ async def test_without_the_extra_all_works(clock: Clock, caplog: pytest.LogCaptu
 
 
 @pytest.mark.usefixtures("without_extra")
-def test_to_insist_on_rendering_needs_the_extra() -> None:
+def test_required_rendering_needs_the_extra() -> None:
     """`render=True` without PyAV raises a clear error at once."""
     with pytest.raises(RuntimeError, match="emulator-video"):
         Emulator(render=True)

@@ -43,7 +43,7 @@ class Receiver:
         await self.runner.cleanup()
 
 
-async def test_callbacks_tell_each_change(caller: Caller, clock: Clock) -> None:
+async def test_each_change_is_posted(caller: Caller, clock: Clock) -> None:
     """Each change of status is posted as a bare task, without envelope, credentials or signature."""
     async with Receiver() as receiver:
         created = await caller.create(
@@ -104,7 +104,7 @@ async def test_a_taken_port_is_a_clear_error(emulator: Emulator) -> None:
     await second.close()
 
 
-async def test_a_start_that_breaks_off_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """When starting fails half way the socket is closed, and a later start works on the same port."""
     emulator = Emulator(render=False)
     with monkeypatch.context() as patch:
@@ -167,7 +167,7 @@ async def test_the_address_needs_a_running_emulator(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("problem", [{"speed": 0}, {"concurrency": 0}, {"link_lifetime": 0}])
-def test_impossible_settings_are_said_at_once(problem: dict[str, Any]) -> None:
+def test_impossible_settings_raise_at_once(problem: dict[str, Any]) -> None:
     """Invalid arguments raise an error."""
     with pytest.raises(ValueError, match=next(iter(problem))):
         Emulator(**problem)

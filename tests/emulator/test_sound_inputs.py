@@ -29,7 +29,7 @@ def test_the_length_of_a_sound_is_read(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [b"ID3\3\0\0\0\0\0\0nothing", b"RIFF\0\0\0\0WAVEfmt ", b"ID3"])
-def test_a_length_that_does_not_show_is_guessed(data: bytes) -> None:
+def test_an_unreadable_length_is_assumed(data: bytes) -> None:
     """A file whose frames are not understood passes, with an assumed length."""
     assert (read(data).seconds, read(data).is_known, read(data).damage) == (5.0, False, "")
 

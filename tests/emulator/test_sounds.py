@@ -33,7 +33,7 @@ def test_a_wav_holds_a_melody_of_its_text() -> None:
 
 
 @pytest.mark.parametrize("milliseconds", [3000, 5000, 5024, 9999, 61_300])
-def test_both_mp3_are_as_long_as_the_answer_says(milliseconds: int, tmp_path: Path) -> None:
+def test_both_mp3_are_as_long_as_in_the_answer(milliseconds: int, tmp_path: Path) -> None:
     """Encoded or silent, an MP3 has the length in the answer, a little longer than the requested one."""
     result = SoundResult(text="rain", milliseconds=milliseconds)
     audio = result.task_result("7", str)["audios"][0]

@@ -190,14 +190,14 @@ def test_prices_follow_the_price_table(parameters: dict[str, Any], units: str) -
         ("kling-v3", "4k", "16:9", (3840, 2160)),
     ],
 )
-def test_a_video_has_the_asked_ratio(model_name: str, mode: str, aspect_ratio: str, size: tuple[int, int]) -> None:
+def test_a_video_has_the_requested_ratio(model_name: str, mode: str, aspect_ratio: str, size: tuple[int, int]) -> None:
     """The shorter side comes from model and mode, the longer one from the ratio."""
     body = CAT | {"model_name": model_name, "mode": mode, "aspect_ratio": aspect_ratio}
 
     assert ENDPOINT.accept(body).result.size == size
 
 
-def test_a_clip_is_what_the_request_says() -> None:
+def test_a_clip_follows_the_request() -> None:
     """The card has the prompt, or the prompts of the shots; rate, length, camera and sound come from the request."""
     plain, shots, loud = (
         rendered.spec
@@ -211,7 +211,7 @@ def test_a_clip_is_what_the_request_says() -> None:
     assert (plain.sound, loud.sound, loud.fps) == (False, True, 24)
 
 
-def test_only_its_own_members_are_read() -> None:
+def test_members_of_other_endpoints_are_ignored() -> None:
     """Pictures, masks and elements are not members of it, and are ignored like all unknown members."""
     sent = V3 | {"image": "data:nonsense", "element_list": [{"element_id": 1}], "static_mask": 5, "aspect_ratio": "1:1"}
 
@@ -252,7 +252,7 @@ async def test_a_task_answers_as_recorded(caller: Caller, clock: Clock) -> None:
     assert data == (await caller.get(f"{ENDPOINT.path}/{task_id}")).body["data"]
 
 
-async def test_a_file_is_of_the_asked_size(caller: Caller, clock: Clock) -> None:
+async def test_a_file_has_the_requested_size(caller: Caller, clock: Clock) -> None:
     """Also without rendering the result is an MP4 of the requested ratio, with a second file for the watermark."""
     await created(caller, aspect_ratio="9:16", watermark_info={"enabled": True}, external_task_id="mine")
     clock.advance(FAR)
@@ -285,7 +285,7 @@ async def test_each_endpoint_has_its_own_tasks(caller: Caller, clock: Clock) -> 
     assert (await created(caller, model_name="kling-v2-6")).code == 0
 
 
-async def test_the_page_is_told_of_both(caller: Caller, clock: Clock) -> None:
+async def test_the_page_shows_both_endpoints(caller: Caller, clock: Clock) -> None:
     """The page shows tasks of both endpoints, each with its name, size and file."""
     await created(caller, aspect_ratio="1:1")
     await caller.create()

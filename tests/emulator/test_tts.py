@@ -25,7 +25,7 @@ HELLO = {"text": "good morning", "voice_id": "genshin_vindi2", "voice_language":
         ({"text": "this is refused"}, 1301, "content safety"),
     ],
 )
-async def test_what_cannot_be_said_is_refused(caller: Caller, body: dict[str, Any], code: int, message: str) -> None:
+async def test_invalid_requests_are_refused(caller: Caller, body: dict[str, Any], code: int, message: str) -> None:
     """Requests that the documentation forbids are refused, and cost nothing."""
     answer = await caller.post(ENDPOINT.path, HELLO | body)
 

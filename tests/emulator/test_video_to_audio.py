@@ -17,7 +17,7 @@ DAY = 24 * 3600.0
 
 
 def earlier(duration: str, age: float = 1.0) -> EarlierResult:
-    """A video that the account has made."""
+    """Returns the id of a video that the account has made."""
     return EarlierResult(facts={"id": "8", "duration": duration}, age=age, request=ENDPOINT.accept(CLIP))
 
 
@@ -75,7 +75,7 @@ def test_refused_content_has_its_own_code(name: str) -> None:
     ],
     ids=["unknown", "too old", "too short", "too long", "as long as can be"],
 )
-def test_an_earlier_video_is_looked_at(found: EarlierResult | None, message: str) -> None:
+def test_an_earlier_video_is_checked(found: EarlierResult | None, message: str) -> None:
     """The id must be of a video of the account of the last 30 days, 3 to 20 seconds long."""
     request = ENDPOINT.accept({"video_id": "8"})
     if not message:
@@ -122,7 +122,7 @@ async def test_a_task_answers_as_recorded(caller: Caller, clock: Clock) -> None:
     assert (await caller.request("GET", dubbed["url"])).content[4:8] == b"ftyp"
 
 
-async def test_the_dubbed_video_shows_the_one_before(caller: Caller, clock: Clock) -> None:
+async def test_the_dubbed_video_keeps_its_input(caller: Caller, clock: Clock) -> None:
     """The video keeps its size and length, and can get another sound."""
     words = {"model_name": "kling-v2-6", "prompt": "a cat", "aspect_ratio": "9:16", "duration": "10"}
     video_id = (await finished(caller, clock, "/v1/videos/text2video", words))["task_result"]["videos"][0]["id"]

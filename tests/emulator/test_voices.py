@@ -83,7 +83,7 @@ def test_the_length_of_an_own_video(seconds: str, *, refused: bool) -> None:
         CUSTOM.complete(request, lambda _kind, _key: video)
 
 
-async def test_everybody_has_some_voices(caller: Caller) -> None:
+async def test_preset_voices(caller: Caller) -> None:
     """Preset voices are listed page by page, as recorded, with audible trials."""
     data = (await caller.get(PRESETS.path)).body["data"]
     recorded = json.loads((RECORDED / "presets_voices_list.json").read_text())["body"]["data"]
@@ -99,7 +99,7 @@ async def test_everybody_has_some_voices(caller: Caller) -> None:
     assert (caller.emulator.ledger.entries, caller.emulator.ledger.charged) == ([], 0)
 
 
-async def test_an_account_that_goes_on_has_the_same_voices(clock: Clock) -> None:
+async def test_a_restarted_account_has_the_same_voices(clock: Clock) -> None:
     """After another start the preset voices are the same, each present once."""
     emulator = Emulator(clock=clock, render=False)
     lists = []

@@ -48,7 +48,7 @@ async def test_secrets_rotate(secrets: tuple[str, ...], expected: list[bool]) ->
 
 
 async def test_the_test_callback() -> None:
-    """It has the shape of the current generation, and is posted at most once in 6 seconds."""
+    """The test callback has the form of the current generation, and is posted at most once in 6 seconds."""
     now = time.time()
     async with Emulator(render=False, clock=lambda: now) as emulator, Receiver() as receiver:
         await emulator.post_test_callback(receiver.url)

@@ -161,7 +161,7 @@ async def true_refusal(directory: Path, code: int) -> End:
 THEIRS: Final = task_answer(task_id="7", task_info={"external_task_id": "theirs"})
 
 
-async def theirs(directory: Path, at: str) -> End:
+async def answer_about_another_task(directory: Path, at: str) -> End:
     """A create, or a look-up after a lost answer, gets an answer about another client's task."""
     how: dict[str, Any] = {"creates": [THEIRS]} if at == "create" else {"creates": [None], "looks": [THEIRS] * 2}
     async with other(directory, **how) as play:
@@ -272,7 +272,7 @@ class Dated:
     """Wraps the service: refuses tokens that are not valid at its time, and dates its answers.
 
     Attributes:
-        service: The service behind it.
+        service: The wrapped service.
         now: The true time of day.
         wrong: Seconds by which the `Date` of the next refusals is wrong.
         dated: Whether answers have a `Date` at all.
@@ -361,7 +361,7 @@ async def create_elsewhere(directory: Path, raw: Answer) -> End:
         return await _error_of(play, play.client().image_to_video(IMAGE))
 
 
-async def nobody_listens(directory: Path) -> End:
+async def closed_port(directory: Path) -> End:
     """A create goes to a port at which nothing listens."""
     async with serve(lambda _: None) as gone:
         pass

@@ -161,7 +161,7 @@ async def bad_picture(directory: Path, data: bytes) -> End:
 
 
 async def second_run(directory: Path) -> End:
-    """The same `generate` twice."""
+    """`generate` is called twice with the same request and file."""
     async with other(directory) as play:
         client, request, path = play.client(), ImageToVideo(image=IMAGE), directory / "x.mp4"
         await client.generate(request, path)
@@ -170,12 +170,12 @@ async def second_run(directory: Path) -> End:
             await client.generate(request, path)
         except KlingError as error:
             came = f"saved; again: `{type(error).__name__}`, {len(play.stub.seen) - sent} requests"
-            return attrs.evolve(end, paid=play.service.paid, came=came, said=str(error))
+            return attrs.evolve(end, paid=play.service.paid, came=came, error_text=str(error))
         return attrs.evolve(end, paid=play.service.paid, came="saved twice")
 
 
 async def adopted(directory: Path, *, running: bool) -> End:
-    """A task with our id exists, running or not, and all slots are taken."""
+    """A task with the create's external id exists, running or not, and all slots are taken."""
     async with other(directory, takes=600 if running else 0) as play:
         play.service.tasks.append((play.service.now(), "job-1"))
         client = play.client(concurrency=1)
@@ -228,7 +228,7 @@ def run(*words: str) -> tuple[int, str, str]:
 
 
 def command(*words: str, prepare: Callable[[Path], object] = lambda _: None) -> Case:
-    """`kling-async generate` with these arguments, which the checks refuse, or not."""
+    """A case that runs `kling-async generate` with these arguments, which are valid or not."""
 
     def case() -> End:
         with shell() as (emulator, directory):
@@ -296,7 +296,7 @@ async def deep(_: Path, depth: int) -> End:
 
 
 def doctor(names: str, *words: str, **environment: str | None) -> Case:
-    """`kling-async doctor` with something wrong; `names` are the checks that it must name."""
+    """A case that runs `kling-async doctor` with a problem; `names` are the checks that it must name."""
 
     def case() -> End:
         with shell() as (emulator, _):

@@ -61,7 +61,7 @@ async def task_hides(directory: Path, gap: dict[str, float]) -> End:
 
 
 async def id_dropped(directory: Path, raw: Answer, *, known: bool) -> End:
-    """The same on a path that drops the external id; an earlier answer has shown that, or none has."""
+    """The answer to a create is lost on a path that drops the external id; an earlier answer has shown that, or none has."""
     async with other(directory, kind=CurrentService, drops_ids=True, listed_after=60) as play:
         client = play.client()
         if known:
@@ -98,7 +98,7 @@ async def arrives_at_last(directory: Path) -> End:
 
 
 async def strangers_task(directory: Path) -> End:
-    """The same, and another client creates a task without an id meanwhile, which is indistinguishable from ours."""
+    """The first create does not take effect, and another client creates an indistinguishable task without an id."""
     async with other(directory, kind=CurrentService, creates=[None], effect=False) as play:
         client = play.client()
         doubt = asyncio.ensure_future(doubt_of(play, client))

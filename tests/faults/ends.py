@@ -33,7 +33,7 @@ class End:
         saved: Whole files, each with the bytes that its host has.
         seconds: Until the caller had the file or the error, by the story's clock.
         came: The result in words: "saved", or the error.
-        said: The text of the error.
+        error_text: The text of the error.
         holds: Whether the story's other checks passed.
     """
 
@@ -41,7 +41,7 @@ class End:
     saved: int
     seconds: float
     came: str
-    said: str = ""
+    error_text: str = ""
     holds: bool = True
 
 
@@ -131,29 +131,32 @@ class Play:
         content: bytes = VIDEO,
     ) -> End:
         """Saves the result of a create; after an error with a reference the faults end, and the reference is used."""
-        came, said, path = [], "", self.directory / "x.mp4"
+        came, error_text, path = [], "", self.directory / "x.mp4"
         try:
             try:
                 task = await handle
                 await task.save(path, **(save or {}))
             except (CreateInDoubt, DownloadError) as error:
                 may_be = error.candidates if isinstance(error, CreateInDoubt) else ()
-                came, said = [f"`{type(error).__name__}`{f' that names {len(may_be)}' if may_be else ''}"], str(error)
+                came, error_text = (
+                    [f"`{type(error).__name__}`{f' that names {len(may_be)}' if may_be else ''}"],
+                    str(error),
+                )
                 self._is_over()
                 self.heal()
                 await asyncio.sleep(LATER)
                 await client.attach((*may_be, error.reference or "")[0]).save(path, **(save or {}))
             came.append("saved")
         except KlingError as error:
-            came, said = [*came, f"`{type(error).__name__}`"], said or str(error)
+            came, error_text = [*came, f"`{type(error).__name__}`"], error_text or str(error)
         saved = int(path.exists() and path.read_bytes() == content)
-        return self.ending(", then ".join(came), said, saved=saved)
+        return self.ending(", then ".join(came), error_text, saved=saved)
 
-    def ending(self, came: str, said: str = "", *, saved: int = 0) -> End:
+    def ending(self, came: str, error_text: str = "", *, saved: int = 0) -> End:
         """Returns the end at this moment."""
         self._is_over()
         assert self.ended is not None
-        return End(self.service.paid, saved, self.ended - self.began, came, said)
+        return End(self.service.paid, saved, self.ended - self.began, came, error_text)
 
     def heal(self) -> None:
         """Ends all faults: the service itself answers from now on."""

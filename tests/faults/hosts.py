@@ -47,12 +47,12 @@ async def a_file(directory: Path, file: Callable[[], FileAnswer], content: bytes
 
 
 def complete(body: bytes) -> FileAnswer:
-    """All bytes, with an announced length."""
+    """Sends all bytes, with an announced length."""
     return in_turn(with_length(body))
 
 
 def unmeasured(body: bytes) -> FileAnswer:
-    """All bytes, without a length."""
+    """Sends all bytes, without a length."""
     return in_turn(chunked(body))
 
 

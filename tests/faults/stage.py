@@ -45,9 +45,9 @@ class Outcome:
     """The outcome of a story.
 
     Attributes:
-        asked: Requested tasks.
+        requested: Requested tasks.
         paid: Tasks in the account's ledger.
-        whole: Different files, each with the very bytes that the emulator has.
+        whole: Different files, each with exactly the emulator's bytes.
         files: All files in the directory, including partial ones and notes.
         creates: Create requests that reached the service.
         endings: How the tasks ended for their callers: "saved", or the error.
@@ -55,14 +55,14 @@ class Outcome:
         ranges: The `Range` of each request for a file, in order.
         errors: The errors that callers received.
         seconds: Time it took, by the story's clock.
-        over_ideal: The same as a multiple of the shortest possible.
-        share: How much of its own work the slower of two clients has done when the other is done.
+        over_ideal: That time as a multiple of the shortest possible one.
+        share: Part of its tasks that the slower of two clients has finished when the other is done.
         peaks: The most tasks at once, by model.
-        kept: Objects of the client's classes that remained, although no handle did.
+        kept: Objects of the client's classes that remained although there was no handle any more.
         resident: Bytes of the process in memory, whenever a task had ended (Linux).
     """
 
-    asked: int
+    requested: int
     paid: int
     whole: int
     files: int
@@ -99,7 +99,7 @@ class Stage:
         self.endings: Counter[str] = Counter()
         self.errors: list[KlingError] = []
         self.resident: list[int] = []
-        self.asked = 0
+        self.requested = 0
         self._is_current = is_current
         self._directory = directory
         self._paths: set[Path] = set()
@@ -128,7 +128,7 @@ class Stage:
 
     async def one(self, client: KlingClient, **options: Any) -> None:
         """Requests one video and saves it; a create in doubt is settled later."""
-        self.asked += 1
+        self.requested += 1
         try:
             try:
                 handle, ending = await client.submit(self.request(**options)), "saved"
@@ -143,7 +143,7 @@ class Stage:
 
     async def stream(self, client: KlingClient) -> None:
         """Requests one video, and writes its stream to a file; an incomplete one is discarded."""
-        self.asked += 1
+        self.requested += 1
         handle = await client.submit(self.request())
         path = self._directory / f"{handle.task_id}.mp4"
         try:
@@ -162,7 +162,7 @@ class Stage:
         limit = self.emulator.account.limit or self.emulator._account.concurrency
         took = asyncio.get_running_loop().time() - self._began
         return Outcome(
-            asked=self.asked,
+            requested=self.requested,
             paid=ledger.created,
             whole=await self._whole(),
             files=len(list(self._directory.iterdir())),

@@ -115,7 +115,7 @@ async def shows_late(directory: Path) -> Outcome:
 
 
 async def id_of_an_old_task(directory: Path) -> Outcome:
-    """A create with a user's own id, which an old task has: its answer is lost."""
+    """The answer to a create with the external id of an old task is lost."""
     async with stage(directory) as play:
         client = play.client()
         await play.one(client, external_task_id="job-1")
@@ -127,7 +127,7 @@ async def id_of_an_old_task(directory: Path) -> Outcome:
         return await play.outcome()
 
 
-async def account_smaller_than_told(directory: Path) -> Outcome:
+async def account_smaller_than_configured(directory: Path) -> Outcome:
     """20 tasks at `concurrency=20`, on an account that runs 5."""
     async with stage(directory) as play:
         play.emulator.account.limit = 5
@@ -156,7 +156,7 @@ async def two_clients(directory: Path, seed: int) -> Outcome:
 
 
 async def limit_of_one_model(directory: Path) -> tuple[Outcome, list[str]]:
-    """Six tasks of a model that runs one at a time, and six of another; and the models in the order of the ends."""
+    """Six tasks of a model that runs one at a time, and six of another; also returns the models in order of completion."""
     async with stage(directory) as play:
         play.emulator.account.limits = {MODEL: 1}
         client = play.client(concurrency=6)
@@ -171,7 +171,7 @@ async def empty_account(directory: Path) -> tuple[Outcome, Outcome]:
     """20 tasks at `concurrency=5`; the account is emptied while 5 run, and filled again afterwards.
 
     Returns:
-        What there was to see when all had ended, and after one more task.
+        The outcome when all had ended, and the one after another task.
     """
     async with stage(directory, concurrency=5) as play:
         empty = True
@@ -239,10 +239,10 @@ async def everything_at_once(
     async with stage(directory, is_current=is_current) as play:
         client = play.client(concurrency=20, downloads=20, polling=polling, journal=journal)
         if journal is not None:
-            await client.__aenter__()  # the journal's own objects exist
+            await client.__aenter__()  # the journal's objects exist
         before = await objects_of_the_client()
         play.emulator.faults.add(any_fault, on=("create", "query", "list", "file"), probability=0.2, seed=seed)
         await play.work(client, count)
         if journal is not None:
-            await client.works.journal.do(lambda _: None)  # its last notes are written
+            await client.works.journal.do(lambda _: None)  # its last records are written
         return await play.outcome(kept=await objects_of_the_client() - before - len(play.errors))

@@ -17,12 +17,12 @@ pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 @pytest.fixture
 async def play(tmp_path: Path) -> AsyncIterator[Play]:
-    """A caller there; tasks take 20 seconds."""
+    """Yields a caller of such a server; tasks take 20 seconds."""
     async with other(tmp_path, kind=CurrentService, drops_ids=True) as play:
         yield play
 
 
-async def test_a_task_of_our_own_that_has_ended_is_not_taken_for_a_lost_one(play: Play) -> None:
+async def test_a_finished_task_of_another_create_is_not_adopted(play: Play) -> None:
     """A create that never arrived does not adopt the task of another create of the same client."""
     client = play.client()
     await client.submit(play.request())  # shows that ids are dropped
@@ -34,8 +34,8 @@ async def test_a_task_of_our_own_that_has_ended_is_not_taken_for_a_lost_one(play
     assert (error.candidates, play.service.paid) == ((), 2)
 
 
-async def test_what_a_later_answer_shows_of_the_path_helps_an_earlier_create(play: Play) -> None:
-    """If it is known by then that ids are dropped, the only unassigned task is the lost one."""
+async def test_a_later_answer_reveals_that_ids_are_dropped(play: Play) -> None:
+    """If a later answer has shown that the path drops ids, the only unassigned task is the lost one."""
     client = play.client()
     play.service.creates = [None]
     lost = asyncio.ensure_future(client.submit(play.request()))
@@ -45,8 +45,8 @@ async def test_what_a_later_answer_shows_of_the_path_helps_an_earlier_create(pla
     assert play.service.paid == 2
 
 
-async def test_two_that_are_lost_at_once_are_both_in_doubt(play: Play) -> None:
-    """Neither is sent again, and neither adopts what may be the other's task; both name the candidate."""
+async def test_two_creates_lost_at_once_are_both_in_doubt(play: Play) -> None:
+    """Neither create is sent again or adopts a task that may be the other's; both errors name the candidate."""
     client = play.client()
     await client.submit(play.request())
     play.service.creates = [None, None]
@@ -55,7 +55,7 @@ async def test_two_that_are_lost_at_once_are_both_in_doubt(play: Play) -> None:
     assert play.service.paid == 3
 
 
-async def test_what_the_journal_has_under_another_key_is_not_taken(play: Play, tmp_path: Path) -> None:
+async def test_a_task_of_another_journal_key_is_not_adopted(play: Play, tmp_path: Path) -> None:
     """A create that never arrived does not adopt the task that another client made just before, even a finished one."""
     journal = tmp_path / "clips.sqlite"
     neighbour, client = play.client(journal=journal), play.client(journal=journal)
@@ -77,7 +77,7 @@ async def sent(play: Play, creates: int) -> None:
         await asyncio.sleep(0.1)
 
 
-async def test_what_was_sent_again_may_have_made_a_later_task(play: Play) -> None:
+async def test_a_create_sent_again_may_have_made_a_later_task(play: Play) -> None:
     """A create counts by its last send, not by its first: another create does not adopt its task."""
     client = play.client()
     play.service.creates, play.service.effect = [None], False
@@ -95,7 +95,7 @@ async def test_what_was_sent_again_may_have_made_a_later_task(play: Play) -> Non
 
 
 async def left_in_doubt(play: Play, journal: Path, key: str, *, arrives: bool) -> None:
-    """A client dies before it knows whether its create has made a task."""
+    """Closes a client while it is in doubt whether its create has made a task."""
     play.service.creates, play.service.effect = [None], arrives
     client, before = play.client(journal=journal), play.service.posts
     lost = asyncio.ensure_future(client.submit(play.request(), key=key))
@@ -109,13 +109,13 @@ async def left_in_doubt(play: Play, journal: Path, key: str, *, arrives: bool) -
 @pytest.mark.parametrize(
     ("made", "apart", "found"), [("a", 0, []), ("b", 0, []), ("b", 4000, []), ("b", 100_000, ["b"])]
 )
-async def test_what_waits_to_be_recovered_may_have_made_a_task(
+async def test_an_unrecovered_create_may_have_made_a_task(
     play: Play, tmp_path: Path, made: str, apart: float, found: list[str]
 ) -> None:
     """Of two creates left in doubt by dead clients neither adopts the one task, even if settled one at a time.
 
-    The first one may have been tried again and again, and what a gone client wrote down is as sure as the clock that it
-    had; one of a day before is over.
+    The first one may have been sent several times, and the dead client's clock may have been wrong; a create of the day
+    before has no effect any more.
     """
     journal = tmp_path / "clips.sqlite"
     await left_in_doubt(play, journal, "a", arrives=made == "a")
@@ -128,8 +128,8 @@ async def test_what_waits_to_be_recovered_may_have_made_a_task(
     assert play.service.paid == 2
 
 
-async def test_what_a_living_client_is_at_may_have_made_a_task_however_old_it_is(play: Play, tmp_path: Path) -> None:
-    """It may be sending it again."""
+async def test_an_old_create_of_a_live_client_may_have_made_a_task(play: Play, tmp_path: Path) -> None:
+    """A live client may be sending its create again, so both creates are in doubt, whatever their age."""
     journal = tmp_path / "clips.sqlite"
     await left_in_doubt(play, journal, "a", arrives=False)
     await asyncio.sleep(4000)
@@ -138,14 +138,14 @@ async def test_what_a_living_client_is_at_may_have_made_a_task_however_old_it_is
     await client.submit(play.request(), key="shows that ids are dropped")
     ours = asyncio.ensure_future(client.submit(play.request(), key="b"))
     await asyncio.sleep(30)
-    theirs = asyncio.ensure_future(neighbour.submit(play.request(), key="a"))
-    for each in (ours, theirs):
+    neighbours_create = asyncio.ensure_future(neighbour.submit(play.request(), key="a"))
+    for each in (ours, neighbours_create):
         with pytest.raises(CreateInDoubt, match="tasks:1000"):
             await each
 
 
-async def test_what_is_older_than_ours_is_not_taken(play: Play) -> None:
-    """Nor does it adopt a task made two seconds before: an earlier answer has shown the service's clock."""
+async def test_a_task_older_than_the_create_is_not_adopted(play: Play) -> None:
+    """A task made two seconds before the create is not adopted: an earlier answer has shown the service's clock."""
     client = play.client()
     await client.submit(play.request())
     await asyncio.sleep(60)
@@ -157,8 +157,8 @@ async def test_what_is_older_than_ours_is_not_taken(play: Play) -> None:
 
 
 @pytest.mark.parametrize("ahead", [-300, 300])
-async def test_a_task_tells_the_clock_where_no_date_does(play: Play, ahead: float) -> None:
-    """With the time of an earlier task ours is found; without one, it is a candidate, and nothing is sent again."""
+async def test_a_task_reveals_the_clock_if_answers_have_no_date(play: Play, ahead: float) -> None:
+    """The time of an earlier task identifies the lost one; without it, the task is only a candidate."""
     assert isinstance(play.service, CurrentService)
     play.service.ahead = ahead
     play.service.creates = [None]
@@ -172,8 +172,8 @@ async def test_a_task_tells_the_clock_where_no_date_does(play: Play, ahead: floa
     assert play.service.paid == 3
 
 
-async def test_what_hides_for_a_minute_and_a_half_is_paid_once(play: Play) -> None:
-    """By its id and in the list: nothing is sent again before two minutes, twice the longest reported delay."""
+async def test_a_task_hidden_for_90_seconds_is_paid_once(play: Play) -> None:
+    """No create is sent again before two minutes, twice the longest delay after which a task was reported to appear."""
     assert isinstance(play.service, CurrentService)
     play.service.drops_ids, play.service.creates = False, [None]
     play.service.visible_after = play.service.listed_after = 90
@@ -181,8 +181,8 @@ async def test_what_hides_for_a_minute_and_a_half_is_paid_once(play: Play) -> No
     assert (play.service.paid, play.service.posts) == (1, 1)
 
 
-async def test_closing_while_all_tasks_are_looked_at_is_a_doubt(play: Play) -> None:
-    """The error has the reference, and nothing is sent any more."""
+async def test_closing_during_a_listing_is_create_in_doubt(play: Play) -> None:
+    """A client closed while it lists all tasks raises an error with the reference, and sends no more creates."""
     client = play.client()
     play.service.creates.append(None)
     assert isinstance(play.service, CurrentService)

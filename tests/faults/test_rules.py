@@ -25,19 +25,19 @@ def inputs() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("row", "name"), list(inputs()))
 def test_a_row_holds(row: Row, name: str) -> None:
-    """What is paid, saved and returned, and the time that it takes, are as in the table."""
+    """Payments, files, outcome and time of an input are as in the table."""
     assert row.misses(row.cases[name]()) == ""
 
 
 def test_every_rule_has_a_row() -> None:
-    """Every rule has a figure, six rows are in the README, and every row measures something."""
+    """Every rule has a row, six rows are in the README, and every row has inputs."""
     assert {row.rule for row in ROWS} == {*range(1, 20)}
     assert sum(row.sells for row in ROWS) == 6
     assert all(row.cases for row in ROWS)
 
 
-def test_the_written_tables_are_those_of_the_rows() -> None:
-    """FAULTS.md has a line for each row, the README for each advertised one; all hold, and nothing is left open."""
+def test_the_tables_in_the_documents_match_the_rows() -> None:
+    """FAULTS.md has a line for each row, and the README for each advertised one; all are measured and hold."""
     faults = FAULTS.read_text(encoding="utf-8")
     section = SECTION.search(README.read_text(encoding="utf-8"))
     assert section is not None
@@ -55,8 +55,8 @@ def row(**given: Any) -> Row:
     return Row(**{"rule": 1, "done": "x", "must_be": "y", "cases": cases, **given})
 
 
-def test_what_does_not_hold_is_said() -> None:
-    """A row shows the input with another end, and that end; all figures are those of the run."""
+def test_a_row_that_does_not_hold_shows_why() -> None:
+    """A row names each input with an unexpected end, and that end; its figures are those of the run."""
     found = Measured.of(row())
     assert found.missed == {"b": "2 paid, it came: saved | twice"}
     assert found.line == (
@@ -73,6 +73,6 @@ def test_what_does_not_hold_is_said() -> None:
         ({"paid": None, "came": ".*", "saved": 0}, {"a": "1 saved", "b": "1 saved"}),
     ],
 )
-def test_each_demand_counts(given: dict[str, Any], missed: dict[str, str]) -> None:
-    """What is paid and saved, the text of the error and the time are checked separately."""
+def test_each_requirement_is_checked(given: dict[str, Any], missed: dict[str, str]) -> None:
+    """Paid tasks, saved files, the text of the error and the time are checked separately."""
     assert Measured.of(row(**given)).missed == missed

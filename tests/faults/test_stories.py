@@ -36,7 +36,7 @@ async def test_a_create_that_takes_effect_after_the_timeout(tmp_path: Path) -> N
 @pytest.mark.parametrize("name", stories.LOST)
 @pytest.mark.parametrize("visible_after", [pytest.param(0, marks=pytest.mark.slow), 250, 800])
 async def test_ten_answers_that_are_lost(tmp_path: Path, name: str, visible_after: float) -> None:
-    """The same ten times in a row: one is paid; the file is saved, or `CreateInDoubt` has a reference that works."""
+    """If ten answers in a row are lost, one task is paid; the file is saved, or `CreateInDoubt` has a valid reference."""
     end = await stories.answer_lost_ten_times(tmp_path, stories.LOST[name], visible_after=visible_after)
     slow = name in {"504", "client timeout"}
     assert end.faults == end.creates
@@ -50,7 +50,7 @@ async def test_ten_answers_that_are_lost(tmp_path: Path, name: str, visible_afte
 async def test_a_second_send_that_is_refused(tmp_path: Path, code: int, visible_after: float) -> None:
     """A refusal of the second send proves nothing about the first: its task is found, or in doubt after `settle`.
 
-    1303 is no refusal but a wait.
+    1303 is not a refusal: the client waits.
     """
     end = await stories.second_send_refused(tmp_path, code, visible_after=visible_after)
     assert end.injected == {("create", "reset"): 1, ("create", "error"): 1}
@@ -59,7 +59,7 @@ async def test_a_second_send_that_is_refused(tmp_path: Path, code: int, visible_
     assert end.endings == {"in doubt, then saved" if doubt else "saved": 1}
 
 
-async def test_a_task_that_shows_late(tmp_path: Path) -> None:
+async def test_a_task_that_is_shown_late(tmp_path: Path) -> None:
     """A task that is shown only after 10 seconds is found, and nothing is sent again."""
     end = await stories.shows_late(tmp_path)
     assert end.faults == 1
@@ -73,9 +73,9 @@ async def test_an_id_that_an_old_task_has(tmp_path: Path) -> None:
     assert (end.paid, end.endings) == (1, {"saved": 1, "ExternalTaskIdConflict": 1})
 
 
-async def test_an_account_smaller_than_told(tmp_path: Path) -> None:
+async def test_an_account_smaller_than_configured(tmp_path: Path) -> None:
     """20 tasks on 5 slots instead of 20: all finish, near the ideal time, with at most 30 create requests."""
-    end = await stories.account_smaller_than_told(tmp_path)
+    end = await stories.account_smaller_than_configured(tmp_path)
     assert (end.paid, end.whole, end.endings) == (20, 20, {"saved": 20})
     assert end.creates <= 30
     assert end.over_ideal <= 1.15
@@ -113,7 +113,7 @@ async def test_an_empty_account(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [1, 12, pytest.param(30, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", stories.POLLS)
 async def test_polls_that_fail(tmp_path: Path, name: str, count: int) -> None:
-    """A failing poll does not fail the task: the client keeps waiting, for one task or for many."""
+    """A failed poll does not fail its tasks: the client continues to poll."""
     end = await stories.failing_polls(tmp_path, name, count)
     assert end.faults >= (4 if name.startswith("4") else 1)
     assert (end.paid, end.whole, end.endings) == (count, count, {"saved": count})
@@ -121,7 +121,7 @@ async def test_polls_that_fail(tmp_path: Path, name: str, count: int) -> None:
 
 @pytest.mark.parametrize("name", stories.POLLS)
 async def test_polls_of_the_current_generation_that_fail(tmp_path: Path, name: str) -> None:
-    """A failing query of many tasks at once does not fail them, either."""
+    """A failed query of many tasks at once does not fail them, either."""
     end = await stories.failing_polls(tmp_path, name, 12, is_current=True)
     assert end.faults >= (4 if name.startswith("4") else 1)
     assert (end.paid, end.whole, end.endings) == (12, 12, {"saved": 12})
@@ -178,23 +178,23 @@ async def test_everything_at_once(
     *,
     journalled: bool,
 ) -> None:
-    """Many tasks with a fault in each fifth call: all paid once, all whole, and no objects remain."""
+    """With a fault in a fifth of all calls, each task is paid once and its file is whole, and no objects leak."""
     caplog.set_level(logging.ERROR, logger="kling_async")  # log records keep references to their errors
     journal = tmp_path_factory.mktemp("journal") / "clips.sqlite" if journalled else None
     end = await stories.everything_at_once(tmp_path, count, polling=Polling(first=30, maximum=30), journal=journal)
     assert end.faults > 0.75 * count
     assert len(end.injected) >= 15
-    assert (end.asked, end.paid, end.whole, end.files) == (count, count, count, count)
+    assert (end.requested, end.paid, end.whole, end.files) == (count, count, count, count)
     assert not end.errors
-    # Some twenty objects are the own ones of the client, and a journal has its last notes. A leak for each task,
-    # or for each fault, would be more than one object for ten tasks.
+    # The client itself and its journal's last records are some twenty objects. A leak for each task, or for each
+    # fault, would be more than one object for ten tasks.
     assert end.kept <= (30 if journalled else 20) + count // 10
 
 
 async def test_everything_at_once_in_the_current_generation(tmp_path: Path) -> None:
-    """The same there: all paid once, all whole."""
+    """With the same faults on paths of the current generation, each task is paid once and its file is whole."""
     polling = Polling(first=30, maximum=30)
     end = await stories.everything_at_once(tmp_path, 40, polling=polling, is_current=True)
     assert end.faults > 15
-    assert (end.asked, end.paid, end.whole, end.files) == (40, 40, 40, 40)
+    assert (end.requested, end.paid, end.whole, end.files) == (40, 40, 40, 40)
     assert not end.errors

@@ -1,4 +1,4 @@
-"""Voices of one's own."""
+"""Custom voices."""
 
 from typing import Final
 

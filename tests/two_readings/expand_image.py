@@ -1,4 +1,4 @@
-"""A picture with more around it."""
+"""Expanded pictures."""
 
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ from tests.two_readings.reading import Piece, Reading
 
 
 def ratios(up: Any = 0, down: Any = 0, left: Any = 0, right: Any = 0) -> Piece:
-    """What is added on each side."""
+    """Returns the ratios by which the sides are expanded."""
     sides = {"up": up, "down": down, "left": left, "right": right}
     return {f"{side}_expansion_ratio": value for side, value in sides.items()}
 

@@ -12,7 +12,7 @@ TIMES: Final = {"sound_start_time": 0, "sound_end_time": 3000, "sound_insert_tim
 
 
 def choice(**parameters: Any) -> Piece:
-    """A face that speaks, which differs in this."""
+    """Returns the choice of a speaking face, with these members changed."""
     return {"face_choose": [{"face_id": "0", "sound_file": SPEECH, **TIMES, **parameters}]}
 
 

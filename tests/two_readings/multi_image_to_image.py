@@ -1,4 +1,4 @@
-"""Pictures that join subjects, a scene and a style."""
+"""Pictures composed of subjects, a scene and a style."""
 
 from typing import Final
 

@@ -81,7 +81,11 @@ INPUTS: Final[list[Piece]] = [
 
 READING: Final = Reading(
     record=OmniVideo,
-    least={"prompt": "a cat", "aspect_ratio": "16:9", "image_list": [URL]},  # from words alone not each length is made
+    least={
+        "prompt": "a cat",
+        "aspect_ratio": "16:9",
+        "image_list": [URL],
+    },  # a prompt alone does not allow every length
     pieces=INPUTS,
     only_the_client_refuses=[
         SHOTS_WITHOUT_MULTI_SHOT,

@@ -1,4 +1,4 @@
-"""Parameters that several endpoints have, as pieces that are put over the least request of each."""
+"""Parameters that several endpoints have, as changes of the smallest request of each."""
 
 from typing import Any, Final
 
@@ -12,11 +12,11 @@ CUSTOM: Final = {"multi_shot": True, "shot_type": "customize", "multi_prompt": S
 
 
 def camera(**config: float) -> dict[str, Any]:
-    """A movement of the camera."""
+    """Returns a camera movement."""
     return {"camera_control": {"type": "simple", "config": config}}
 
 
-SAID: Final[list[Piece]] = [
+PROMPTS: Final[list[Piece]] = [
     {"prompt": "a cat"},
     {"prompt": ""},
     {"prompt": "x" * 2500},
@@ -72,7 +72,7 @@ SETTINGS: Final[list[Piece]] = [
     {"model_name": "kling-v9"},
 ]
 RATIOS: Final[list[Piece]] = [{"aspect_ratio": "9:16"}, {"aspect_ratio": "1:1"}, {"aspect_ratio": "4:3"}]
-COMMON: Final = SAID + SOUND + CAMERA + SEVERAL_SHOTS + EVERY_TASK + SETTINGS + RATIOS
+COMMON: Final = PROMPTS + SOUND + CAMERA + SEVERAL_SHOTS + EVERY_TASK + SETTINGS + RATIOS
 
 # ------------------------------------------------------------------------------- differences of several endpoints
 

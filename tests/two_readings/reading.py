@@ -1,4 +1,4 @@
-"""What is compared of one endpoint's two readings, and where they differ on purpose."""
+"""The requests with which two readings of an endpoint are compared, and their deliberate differences."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ Piece = dict[str, Any]
 
 @attrs.frozen
 class Difference:
-    """What one of the readings refuses, and the other does not.
+    """A request that one of the readings refuses, and the other does not.
 
     Attributes:
-        refusal: how it begins, as a pattern.
-        example: that shows it.
-        why: it is left so.
+        refusal: Beginning of the message, as a pattern.
+        example: Parameters that are refused.
+        why: Reason for the difference.
     """
 
     refusal: str
@@ -28,14 +28,14 @@ class Difference:
 
 @attrs.frozen(kw_only=True)
 class Reading:
-    """What is drawn of one endpoint's requests.
+    """The requests of one endpoint.
 
     Attributes:
-        record: of the client.
-        least: what every request has.
-        pieces: of its own, which may be put over it beside the common ones.
-        only_the_client_refuses: deliberate differences.
-        only_the_emulator_refuses: deliberate differences.
+        record: The client's record.
+        least: Parameters of the smallest request.
+        pieces: Changes of it, in addition to the common ones.
+        only_the_client_refuses: Deliberate differences.
+        only_the_emulator_refuses: Deliberate differences.
     """
 
     record: type[Request]
@@ -46,17 +46,14 @@ class Reading:
 
     @property
     def endpoint(self) -> Endpoint:
-        """The client's."""
+        """The client's endpoint."""
         found = endpoint_for(self.record)
         assert found is not None
         return found
 
     @property
     def variants(self) -> list[Piece]:
-        """Model, mode and duration of each row of the client's map, as far as it has them; one empty one without a map.
-
-        Of durations only some: those between are like them.
-        """
+        """Model, mode and some durations of each row of the client's capabilities; one empty variant without any."""
         if self.endpoint.capabilities is None:
             return [{}]
         made = []
@@ -68,7 +65,7 @@ class Reading:
         return made
 
     def request(self, **parameters: Any) -> Any:
-        """A request, in which only the parameters differ from the least one."""
+        """Returns the smallest request with these parameters changed."""
         made: Any = self.record
         return made(**{**self.least, **parameters})
 

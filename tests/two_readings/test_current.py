@@ -1,6 +1,6 @@
-"""The same of the current generation, where bodies are compared: what the client's checks pass a strict emulator takes.
+"""Compares the client's checks of the current generation with a strict emulator's, on bodies: both accept the same ones.
 
-So no request that the client sends has a member, or a value, which the emulator's reading of the pages does not know.
+So no request that the client sends has a member or a value that the emulator has not from the documentation.
 """
 
 import copy
@@ -32,7 +32,7 @@ VIDEO: Final = {"url": "https://files.example.com/v.mp4"}
 
 
 def least(path: str) -> Body:
-    """The least request of a path."""
+    """Returns the smallest valid request of a path."""
     prompt, frame = {"type": "prompt", "text": "a cat"}, {"type": "first_frame", **IMAGE}
     match path.split("/")[1]:
         case "text-to-video":
@@ -59,7 +59,7 @@ def put(place: str, name: str, value: Any) -> Change:
 
 
 def add(kind: str, members: dict[str, str], count: int = 1) -> Change:
-    """Adds materials; `*` in a value is a letter that differs."""
+    """Adds materials; `*` in a value is replaced by a different letter for each."""
 
     def change(body: Body) -> None:
         contents = body.setdefault("contents", [])
@@ -71,7 +71,7 @@ def add(kind: str, members: dict[str, str], count: int = 1) -> Change:
 
 
 def drop(kind: str) -> Change:
-    """Leaves out the materials of a type."""
+    """Removes the materials of a type."""
 
     def change(body: Body) -> None:
         if "contents" in body:
@@ -80,8 +80,8 @@ def drop(kind: str) -> Change:
     return change
 
 
-def say(prompt: str) -> Change:
-    """Gives another prompt, where one belongs."""
+def prompted(prompt: str) -> Change:
+    """Replaces the prompt, in the body or in its contents."""
 
     def change(body: Body) -> None:
         drop("prompt")(body)
@@ -133,19 +133,21 @@ CHANGES: Final[list[Change]] = [
     add("base_video", {"url": "AAAA"}),
     add("prompt", {"text": "a dog"}),
     *(drop(kind) for kind in ("prompt", "first_frame", "image", "video")),
-    *map(say, ("", "x" * 2501, "x" * 3073, TWO_SHOTS, "shot 1, 5, " + "x" * 513 + ";", "shot 2, 5, a boat;")),
-    say(" ".join(f"shot {number}, 1, a boat;" for number in range(1, 8))),
-    say("shot 1, 0, a boat; shot 2, 5, a whale;"),
-    *map(say, ("shot 1, 2s, a; shot 2, 3, b", "shot 1, 2.5, a", "shot 1, 5", "shot 1, a boat leaves", "shot1, 5, a")),
-    *map(say, ("shot 1, 2, a; shot 2, b;", "shot 1, 5, a; then b", "a long shot, 1, of a boat; and so on")),
+    *map(prompted, ("", "x" * 2501, "x" * 3073, TWO_SHOTS, "shot 1, 5, " + "x" * 513 + ";", "shot 2, 5, a boat;")),
+    prompted(" ".join(f"shot {number}, 1, a boat;" for number in range(1, 8))),
+    prompted("shot 1, 0, a boat; shot 2, 5, a whale;"),
+    *map(
+        prompted, ("shot 1, 2s, a; shot 2, 3, b", "shot 1, 2.5, a", "shot 1, 5", "shot 1, a boat leaves", "shot1, 5, a")
+    ),
+    *map(prompted, ("shot 1, 2, a; shot 2, b;", "shot 1, 5, a; then b", "a long shot, 1, of a boat; and so on")),
 ]
 
 
 # ------------------------------------------------------------------------------------------------- comparison
 
 
-def emulator_says(path: str, body: Body) -> str:
-    """Why a strict emulator makes nothing of it, "" if it does."""
+def emulator_refusal(path: str, body: Body) -> str:
+    """Returns why a strict emulator refuses the body or fails its task, or ""."""
     endpoint = EMULATED[path]
     try:
         parsed = request_body.parse([json.dumps(body).encode()], endpoint.members, strict=True, only_known=True)
@@ -155,18 +157,18 @@ def emulator_says(path: str, body: Body) -> str:
         return refusal.message
 
 
-def client_says(path: str, body: Body) -> list[str]:
-    """Why the client does not send it."""
+def client_problems(path: str, body: Body) -> list[str]:
+    """Returns the problems for which the client does not send the body."""
     return [str(problem) for problem in current.problems(path, body) if not problem.only_warns]
 
 
 ONLY_THE_EMULATOR: Final = ["Invalid element id"]
-"""How deliberate differences begin: what an id looks like is for the service to say."""
+"""Beginnings of deliberate differences: only the service checks the form of an id."""
 
 
 def disagreement(path: str, body: Body) -> str:
-    """How the readings differ, other than as listed; "" where they agree."""
-    client, emulator = client_says(path, body), emulator_says(path, body)
+    """Returns how the readings differ, apart from deliberate differences; "" if they agree."""
+    client, emulator = client_problems(path, body), emulator_refusal(path, body)
     if emulator and not client and emulator not in ONLY_THE_EMULATOR:
         return f"only the emulator refuses: {emulator}"
     return f"only the client refuses: {'; '.join(client)}" if client and not emulator else ""
@@ -176,7 +178,7 @@ EACH_PATH: Final = pytest.mark.parametrize("path", EMULATED)
 
 
 def test_each_path_is_read_twice() -> None:
-    """Both know the same paths, and of which of them no page tells."""
+    """Client and emulator have the same paths, and mark the same ones as undocumented."""
     assert {row.path: row.verified for row in table.ROWS} == {
         endpoint.path: endpoint.is_documented for endpoint in catalog.CURRENT
     }
@@ -184,13 +186,13 @@ def test_each_path_is_read_twice() -> None:
 
 @EACH_PATH
 def test_each_change_of_a_request(path: str) -> None:
-    """Each single change of the least request is refused by both or by none."""
+    """Each single change of the smallest request is refused by both or by neither."""
     seen = set()
     for change in [lambda _body: None, *CHANGES]:
         body = copy.deepcopy(least(path))
         change(body)
         assert disagreement(path, body) == "", body
-        seen.add(bool(client_says(path, body)))
+        seen.add(bool(client_problems(path, body)))
     assert seen == {True, False}
 
 
@@ -199,7 +201,7 @@ def test_each_change_of_a_request(path: str) -> None:
 @settings(max_examples=60, database=None)
 @given(changes=st.lists(st.sampled_from(CHANGES), min_size=2, max_size=5))
 def test_drawn_requests(path: str, changes: list[Change]) -> None:
-    """What the client's checks pass a strict emulator takes, and what they refuse it refuses, too."""
+    """A strict emulator accepts what the client's checks accept, and refuses what they refuse."""
     body = copy.deepcopy(least(path))
     for change in changes:
         if isinstance(body.get("settings", {}), dict):
@@ -223,15 +225,15 @@ MORE: Final[st.SearchStrategy[dict[str, Any]]] = st.dictionaries(
 @settings(max_examples=40, database=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(data=st.data())
 def test_drawn_members(path: str, data: st.DataObject) -> None:
-    """What the client's checks pass has no member, and no value of a setting, that a strict emulator does not know."""
+    """A body that the client's checks accept has no member and no setting that a strict emulator refuses."""
     body: Any = least(path)
     own = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in SETTINGS.items()})
     settings_ = body.get("settings", {}) | data.draw(own | MORE)
     body = body | {"settings": settings_, "options": data.draw(MORE)} | data.draw(MORE)
     for item in body.get("contents", []):
         item.update(data.draw(MORE))
-    if not client_says(path, body):
-        assert emulator_says(path, body) in {"", *ONLY_THE_EMULATOR}
+    if not client_problems(path, body):
+        assert emulator_refusal(path, body) in {"", *ONLY_THE_EMULATOR}
 
 
 # ----------------------------------------------------------------------------------------------------- records
@@ -250,11 +252,11 @@ ALTERNATIVES: Final[dict[str, list[Any]]] = {
     "feature_video": [None, {"clip": VIDEO["url"]}],
 }
 LONGER: Final = 2.5
-"""Times are those of few users: the two readings are this factor apart at most."""
+"""Largest factor between the two readings of a time, because times were measured by few users."""
 
 
-def sent(path: str) -> Iterator[Any]:
-    """Requests of a path that the client sends."""
+def sendable_requests(path: str) -> Iterator[Any]:
+    """Yields requests of a path that the client's checks accept, with their endpoints."""
     _, family, model = path.split("/")
     make = partial(LEAST[family], model=model)
     fields = attrs.fields_dict(type(make())).keys() & ALTERNATIVES.keys()
@@ -269,9 +271,9 @@ def sent(path: str) -> Iterator[Any]:
 
 @EACH_PATH
 def test_prices_and_times(path: str) -> None:
-    """What the client sends a strict emulator takes, at the price that the client knows, and in about its time."""
+    """A strict emulator accepts the client's requests, at the client's price and in about its expected time."""
     emulated, priced = EMULATED[path], 0
-    for endpoint, request in sent(path):
+    for endpoint, request in sendable_requests(path):
         body = request_body.parse([on_the_wire(endpoint, request)], emulated.members, strict=True, only_known=True)
         emulated.check(body)
         accepted = emulated.accept(body)

@@ -1,7 +1,7 @@
 """The documentation was read twice, for the client and for its emulator: where the two differ, one of them is wrong.
 
-Each endpoint has a module here, named as the client's method, whose `READING` says what is compared of it. Deliberate
-differences are listed there, each with an example that shows it and the reason.
+Each endpoint has a module here, named like the client's method, whose `READING` defines what is compared. Deliberate
+differences are listed there, each with an example and the reason.
 """
 
 import base64
@@ -37,100 +37,100 @@ from tests.two_readings.pieces import COMMON, camera
 from tests.two_readings.reading import Difference, Piece, Reading
 
 DRAWN: Final = int(os.environ.get("KLING_ASYNC_DRAWN", "50"))
-"""Requests of each endpoint that are drawn: more in a session of its own."""
+"""Number of random requests of each endpoint: more in a slow run."""
 CLIENTS: Final[dict[str, Endpoint]] = {
     endpoint.path: endpoint for endpoint in all_endpoints() if endpoint.generation is Generation.LEGACY
 }
 EMULATED: Final = {endpoint.path: endpoint for endpoint in catalog.ENDPOINTS}
 
 
-def found() -> dict[str, Reading]:
-    """The readings, by the name of the endpoint."""
+def find_readings() -> dict[str, Reading]:
+    """Returns the readings by the name of the endpoint."""
     names = [each.name for each in pkgutil.iter_modules(two_readings.__path__)]
     modules = [importlib.import_module(f"{two_readings.__name__}.{name}") for name in names if name[:5] != "test_"]
     readings: list[Reading] = [module.READING for module in modules if hasattr(module, "READING")]
     return {reading.endpoint.name: reading for reading in readings}
 
 
-READINGS: Final = found()
+READINGS: Final = find_readings()
 EACH_READING: Final = pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS)
 
 
 def pieces_of(reading: Reading) -> list[Piece]:
-    """Those that the endpoint has."""
+    """Returns the pieces whose parameters the endpoint has."""
     return [piece for piece in COMMON + reading.pieces if reading.takes(piece)]
 
 
-def listed(differences: list[Difference], refusal: str) -> bool:
-    """Whether this refusal is one of the deliberate differences."""
+def is_deliberate(differences: list[Difference], refusal: str) -> bool:
+    """Whether a refusal is one of the deliberate differences."""
     return any(re.match(each.refusal, refusal) for each in differences)
 
 
 def on_the_wire(endpoint: Endpoint, request: object) -> bytes:
-    """The body of the create."""
+    """Returns the body of the create."""
     parts = requests.create(endpoint, request).body
     return b"".join(part if isinstance(part, bytes) else base64.b64encode(part.data or b"") for part in parts)
 
 
 def accepted(endpoint: Endpoint, request: object) -> AcceptedRequest:
-    """What the emulator makes of it; only the documented JSON types will do.
+    """Returns the request as an emulator accepts it that requires the documented JSON types.
 
     Raises:
-        Refusal: it refuses the request.
+        Refusal: The emulator refuses the request.
     """
     emulated = EMULATED[endpoint.path]
     return emulated.accept(request_body.parse([on_the_wire(endpoint, request)], emulated.members, strict=True))
 
 
-def emulator_says(endpoint: Endpoint, request: object) -> str:
-    """Why the request comes to nothing, "" if it does not."""
+def emulator_refusal(endpoint: Endpoint, request: object) -> str:
+    """Returns why the emulator refuses the request or fails its task, or ""."""
     try:
         return accepted(endpoint, request).damage
     except Refusal as refusal:
         return refusal.message
 
 
-def looked_at(given: Media, data: bytes) -> FileFacts:
-    """What the client knows of a file."""
+def facts_about(given: Media, data: bytes) -> FileFacts:
+    """Returns the facts that the client reads from a file."""
     return facts_of(given, lambda start, count: data[start : start + count], len(data))
 
 
-def client_says(endpoint: Endpoint, request: Any) -> list[str]:
-    """Why the request is not sent."""
+def client_problems(endpoint: Endpoint, request: Any) -> list[str]:
+    """Returns the problems for which the client does not send the request."""
     files = files_of(request)
-    facts = {field: looked_at(file, file.data) for field, file in files.items() if file.data is not None}
+    facts = {field: facts_about(file, file.data) for field, file in files.items() if file.data is not None}
     return [str(problem) for problem in endpoint.problems(request, facts) if not problem.only_warns]
 
 
 def disagreement(reading: Reading, request: Any) -> str:
-    """How the readings differ, other than as listed; "" where they agree."""
-    client, emulator = client_says(reading.endpoint, request), emulator_says(reading.endpoint, request)
-    if emulator and not client and not listed(reading.only_the_emulator_refuses, emulator):
+    """Returns how the readings differ, apart from deliberate differences; "" if they agree."""
+    client, emulator = client_problems(reading.endpoint, request), emulator_refusal(reading.endpoint, request)
+    if emulator and not client and not is_deliberate(reading.only_the_emulator_refuses, emulator):
         return f"only the emulator refuses: {emulator}"
     if client and not emulator:
-        unlisted = [problem for problem in client if not listed(reading.only_the_client_refuses, problem)]
+        unlisted = [problem for problem in client if not is_deliberate(reading.only_the_client_refuses, problem)]
         return f"only the client refuses: {'; '.join(unlisted)}" if unlisted else ""
     return ""
 
 
 def test_each_endpoint_is_read_twice() -> None:
-    """What the client can submit the emulator serves, and is compared here."""
+    """The emulator serves each endpoint of the client, and each has a reading here."""
     assert CLIENTS.keys() == EMULATED.keys()
     assert READINGS.keys() == {endpoint.name for endpoint in CLIENTS.values()}
 
 
 def each_difference() -> list[Any]:
-    """The deliberate differences, each with its reading and with whether the client is it that refuses."""
+    """Returns the deliberate differences, each with its reading and whether the client is the one that refuses."""
     sides = [(reading, True, each) for reading in READINGS.values() for each in reading.only_the_client_refuses]
     sides += [(reading, False, each) for reading in READINGS.values() for each in reading.only_the_emulator_refuses]
     return [pytest.param(*side, id=f"{side[0].endpoint.name} {side[2].refusal}") for side in sides]
 
 
 @pytest.mark.parametrize(("reading", "by_the_client", "difference"), each_difference())
-def test_a_listed_difference_is_there(reading: Reading, difference: Difference, *, by_the_client: bool) -> None:
-    """Each deliberate difference is shown by its example."""
+def test_each_deliberate_difference_exists(reading: Reading, difference: Difference, *, by_the_client: bool) -> None:
+    """The example of each deliberate difference is refused by that side only."""
     request = reading.request(**difference.example)
-    client, emulator = client_says(reading.endpoint, request), emulator_says(reading.endpoint, request)
+    client, emulator = client_problems(reading.endpoint, request), emulator_refusal(reading.endpoint, request)
     if by_the_client:
         assert (len(client), emulator) == (1, "")
         assert re.match(difference.refusal, client[0])
@@ -141,18 +141,18 @@ def test_a_listed_difference_is_there(reading: Reading, difference: Difference, 
 
 @EACH_READING
 def test_each_parameter_with_each_model(reading: Reading) -> None:
-    """In each mode and duration of each model, each single parameter is refused by both or by none."""
+    """In each mode and duration of each model, each single parameter is refused by both or by neither."""
     seen = set()
     for variant in reading.variants:
         for piece in [{}, *pieces_of(reading)]:
             request = reading.request(**variant | piece)
             assert disagreement(reading, request) == "", variant | piece
-            seen.add(bool(client_says(reading.endpoint, request)))
+            seen.add(bool(client_problems(reading.endpoint, request)))
     assert seen == {True, False}
 
 
 def drawn(reading: Reading) -> st.SearchStrategy[Piece]:
-    """Parameters: what a model can do, and up to three things put over it."""
+    """Draws the parameters of a supported variant, changed by up to three pieces."""
     own = st.sampled_from(reading.variants)
     free: dict[str, st.SearchStrategy[Piece]] = {
         "duration": st.fixed_dictionaries({"duration": st.integers(-1, 20)}),
@@ -172,19 +172,19 @@ def drawn(reading: Reading) -> st.SearchStrategy[Piece]:
 @settings(max_examples=DRAWN, database=None)
 @given(data=st.data())
 def test_drawn_requests(reading: Reading, data: st.DataObject) -> None:
-    """What the client passes the emulator accepts, and what the client refuses the emulator refuses, too."""
+    """The emulator accepts what the client accepts, and refuses what the client refuses."""
     parameters = data.draw(drawn(reading))
     assert disagreement(reading, reading.request(**parameters)) == ""
 
 
 @EACH_READING
 def test_prices(reading: Reading) -> None:
-    """Where the client knows a price, the emulator takes it: before the task is made, and for it."""
+    """The emulator estimates and charges the client's price, if the client has one."""
     known = 0
     for variant, piece in itertools.product(reading.variants, [{}, *pieces_of(reading)]):
         request = reading.request(**variant | piece)
         units = reading.endpoint.estimate(request).units
-        if units is None or client_says(reading.endpoint, request) or emulator_says(reading.endpoint, request):
+        if units is None or client_problems(reading.endpoint, request) or emulator_refusal(reading.endpoint, request):
             continue
         assert EMULATED[reading.endpoint.path].estimate(json.loads(on_the_wire(reading.endpoint, request))) == units
         assert accepted(reading.endpoint, request).units == units
@@ -193,12 +193,12 @@ def test_prices(reading: Reading) -> None:
 
 
 LONGER: Final = 2.5
-"""Times are those of few users, and the client's do not go by model: the two readings are this factor apart at most."""
+"""Largest factor between the two readings of a time: few users measured times, and the client's ignore the model."""
 
 
 @EACH_READING
 def test_typical_times(reading: Reading) -> None:
-    """What the client expects a task to take is what it takes in the emulator, within the stated factor."""
+    """The client's expected time of a task is the emulator's, within the stated factor."""
     factors = []
     for variant in reading.variants:
         request = reading.request(**variant)
@@ -206,7 +206,7 @@ def test_typical_times(reading: Reading) -> None:
         assert mean is not None
         factors.append(mean / reading.endpoint.typical_seconds(request))
     assert 1 / LONGER < min(factors) <= max(factors) < LONGER
-    usual = reading.request()  # of the default model, which is the one that most tasks are made with
+    usual = reading.request()  # of the default model, which most tasks use
     mean = mean_generation_seconds(reading.endpoint.path, to_wire(usual))
     assert mean == pytest.approx(reading.endpoint.typical_seconds(usual), rel=0.3)
 
@@ -218,7 +218,7 @@ OF_VIDEOS: Final = [
 
 @pytest.mark.parametrize("reading", OF_VIDEOS, ids=lambda reading: reading.endpoint.name)
 def test_sizes(reading: Reading) -> None:
-    """A video of the emulator has the height and the rate that the client's map promises."""
+    """A video of the emulator has the size and the frame rate of the client's capabilities."""
     assert reading.endpoint.capabilities is not None
     for row in reading.endpoint.capabilities.rows:
         variant = {"model_name": row.model_name, "mode": row.mode, "duration": row.duration}
@@ -229,8 +229,8 @@ def test_sizes(reading: Reading) -> None:
         assert row.fps in {None, result.spec.fps}
 
 
-def test_endpoints_agree_on_the_rest() -> None:
-    """Both know alike which pack pays, and how long a page is; what the client finds by its own id is found."""
+def test_packs_pages_and_members_agree() -> None:
+    """Packs, page sizes, queries by external id and members of requests are the same on both sides."""
     for path, endpoint in CLIENTS.items():
         emulated = EMULATED[path]
         assert (endpoint.name, endpoint.pool.value) == (emulated.name, emulated.pack)

@@ -73,7 +73,7 @@ async def test_a_sound(caller: Caller, clock: Clock) -> None:
 
 
 async def test_a_voice_and_an_element(caller: Caller, clock: Clock) -> None:
-    """They are shown with all their members, and as deleted once they are; an element is free."""
+    """Voices and elements are shown with all their members, and as deleted after deletion; an element is free."""
     voice = await legacy(caller, clock, "/v1/general/custom-voices", **VOICE)
     voice_id = voice["outputs"][0]["id"]
     element = await legacy(caller, clock, "/v1/general/advanced-custom-elements", **ELEMENT, element_voice_id=voice_id)
@@ -102,7 +102,7 @@ async def test_a_voice_and_an_element(caller: Caller, clock: Clock) -> None:
 
 
 async def test_an_element_made_of_a_video(caller: Caller, clock: Clock) -> None:
-    """It is of another type, and refers to the video."""
+    """An element made of a video has another type, and refers to the video."""
     body = ELEMENT | {
         "reference_type": "video_refer",
         "element_video_list": {"refer_videos": [{"video_url": "https://files.example.com/v.mp4"}]},

@@ -54,7 +54,7 @@ async def test_callbacks_are_the_bare_task(caller: Caller, clock: Clock) -> None
     assert "Authorization" not in headers
 
 
-async def test_a_failed_task_is_told(caller: Caller, clock: Clock) -> None:
+async def test_callback_of_a_failed_task(caller: Caller, clock: Clock) -> None:
     """A failed task has a message and a price of nothing, as recorded."""
     async with Receiver() as receiver:
         await made(caller, TURBO, with_callback(receiver.url, item("first_frame", "https://h.invalid/a.png")))
@@ -70,8 +70,8 @@ async def test_a_failed_task_is_told(caller: Caller, clock: Clock) -> None:
 
 @pytest.mark.parametrize("secrets", [(), (OLD,), (OLD, NEW)])
 async def test_they_are_signed(caller: Caller, clock: Clock, secrets: tuple[str, ...]) -> None:
-    """All secrets in use sign; two during a rotation."""
-    clock.now = time.time()  # by which the judge goes
+    """Callbacks are signed with all secrets in use, which are two during a rotation."""
+    clock.now = time.time()  # which the verifier uses
     caller.emulator.webhooks.secrets = secrets
     async with Receiver() as receiver:
         await made(caller, TURBO, with_callback(receiver.url))
@@ -98,7 +98,7 @@ async def test_they_are_lost_and_repeated(caller: Caller, clock: Clock) -> None:
 
 
 async def test_they_can_have_mixed_words(caller: Caller, clock: Clock) -> None:
-    """If answers have legacy names, so do callbacks."""
+    """If answers have legacy statuses, so do callbacks."""
     caller.emulator.account.mixed_words = True
     async with Receiver() as receiver:
         body = (await caller.post(TURBO, with_callback(receiver.url))).body["data"]

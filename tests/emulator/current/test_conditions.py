@@ -42,7 +42,7 @@ async def test_the_host_of_the_legacy_generation(caller: Caller) -> None:
 
 
 async def test_a_model_that_forgets_external_ids(caller: Caller) -> None:
-    """It discards the id: the answer has none, it does not find the task, and it may be used twice."""
+    """Such a model discards the id: answers have none, queries by it find nothing, and it may be used twice."""
     caller.emulator.account.forgetful = ["kling-3.0-turbo"]
     created = [(await caller.post(TEXT_TURBO, of_id("job-0001"))).body for _ in range(2)]
     other = (await caller.post("/text-to-video/kling-2.6", of_id("job-0001"))).body["data"]
@@ -56,7 +56,7 @@ async def test_a_model_that_forgets_external_ids(caller: Caller) -> None:
 
 @pytest.mark.parametrize("name", ["task_ids", "external_task_ids"])
 async def test_ids_of_legacy_tasks(caller: Caller, name: str) -> None:
-    """They are shown like others; the account can omit them, or refuse a query that contains one."""
+    """Legacy tasks are shown like others; the account can omit them, or refuse a query that contains one."""
     legacy = (await caller.create(external_task_id="old-1")).body["data"]["task_id"]
     current = await made(caller, TEXT_TURBO, of_id("new-1"))
     ids = {"task_ids": [legacy, current], "external_task_ids": ["old-1", "new-1"]}[name]
@@ -128,8 +128,8 @@ async def test_a_clock_that_is_ahead(caller: Caller, clock: Clock) -> None:
 # ----------------------------------------------------------------------------------------------------- faults
 
 
-async def test_faults_know_the_paths(caller: Caller) -> None:
-    """Creates, queries by ids and lists have their kinds; a fault can be selected by path and ids."""
+async def test_faults_select_paths_and_kinds(caller: Caller) -> None:
+    """Faults can be selected by kind of call, path and ids."""
     seen: list[tuple[str, str, str]] = []
 
     def note(call: Call) -> Fault | None:
@@ -170,22 +170,22 @@ async def test_batches_go_wrong(caller: Caller, on: Literal["query", "list"]) ->
     ids = [await made(caller, TEXT_TURBO, words()) for _ in range(3)]
     faults, tasks = caller.emulator.faults, "/data" if on == "query" else "/data/result"
 
-    async def ask() -> Any:
+    async def query_batch() -> Any:
         return await (caller.get(f"/tasks?task_ids={','.join(ids)}") if on == "query" else caller.post("/tasks", {}))
 
     for fault in (Fault.reset(), Fault.stall(seconds=0.01), Fault.wrong_length()):
         faults.clear()
-        faults.add(fault, on=on)  # always, because a lost GET may be sent again
+        faults.add(fault, on=on)  # for every call, because a lost GET may be sent again
         with pytest.raises(aiohttp.ClientError):
-            await ask()
+            await query_batch()
     faults.clear()
     faults.add(Fault.truncated(), on=on, times=1)
     with pytest.raises(ValueError, match="char"):
-        _ = (await ask()).body
+        _ = (await query_batch()).body
     faults.add(Fault.foreign({"detail": "no"}, status=404), on=on, times=1)
     faults.add(Fault.error(1302), on=on, times=1)
     faults.add(Fault.reshaped(without=[f"{tasks}/0"]), on=on, times=1)
-    foreign, limited, partial = [await ask() for _ in range(3)]
+    foreign, limited, partial = [await query_batch() for _ in range(3)]
 
     found = partial.body["data"] if on == "query" else partial.body["data"]["result"]
     assert (foreign.status, foreign.body) == (404, {"detail": "no"})
@@ -202,7 +202,7 @@ async def test_a_refusal_under_http_200(caller: Caller) -> None:
     assert (answer.status, answer.body) == (200, recorded["body"])
 
 
-async def test_words_and_types_that_nobody_knows(caller: Caller, clock: Clock) -> None:
+async def test_unknown_statuses_and_types(caller: Caller, clock: Clock) -> None:
     """A fault can put unknown statuses and output types into answers."""
     faults = caller.emulator.faults
     task_id = await made(caller, TEXT_TURBO, words())

@@ -58,7 +58,9 @@ async def test_documented_requests_are_taken(caller: Caller, strict: Caller, nam
         ("bad_req_omni_foreign_types", OMNI, "3"),
     ],
 )
-async def test_bad_requests_are_billed(caller: Caller, clock: Clock, name: str, path: str, units: str) -> None:
+async def test_unknown_members_are_ignored_and_billed(
+    caller: Caller, clock: Clock, name: str, path: str, units: str
+) -> None:
     """Unknown members are ignored, and the default is made and billed."""
     shown = await ended(caller, clock, path, reachable(OTHERS[name]["body"]))
 
@@ -154,7 +156,7 @@ async def test_refusals_are_worded_as_recorded(caller: Caller, name: str, path: 
         (TEXT_V3, words("x" * 3073), "prompt: size must be between 0 and 3072"),
     ],
 )
-async def test_what_makes_no_sense_is_refused(caller: Caller, path: str, body: Body, message: str) -> None:
+async def test_unusable_requests_are_refused(caller: Caller, path: str, body: Body, message: str) -> None:
     """Unusable requests are refused, too, with the emulator's own message if none is known."""
     assert is_refused(await caller.post(path, body), message)
 
@@ -175,7 +177,7 @@ async def test_the_legacy_spelling_of_omni_is_taken(caller: Caller) -> None:
     assert caller.emulator.ledger.entries[0].model_name == "kling-3.0-omni"
 
 
-async def test_words_that_are_switches(caller: Caller, clock: Clock) -> None:
+async def test_words_that_refuse_or_fail_a_task(caller: Caller, clock: Clock) -> None:
     """As on legacy paths, a prompt can make the emulator refuse a task, or make it fail."""
     refused = await caller.post(TEXT_TURBO, words("refused"))
     failed = await ended(caller, clock, TEXT_TURBO, words("forbidden"))

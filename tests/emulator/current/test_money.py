@@ -96,7 +96,7 @@ def test_prices_follow_the_table(
         (V2_5, of(FIRST), "1.5", 50),
     ],
 )
-def test_bills_that_were_seen(path: str, body: Body, units: str, seconds: int | None) -> None:
+def test_observed_bills(path: str, body: Body, units: str, seconds: int | None) -> None:
     """The emulator reproduces the four observed bills, and its times are close to the observed ones."""
     assert decimal_text(taken(path, body).units) == units
     if seconds is not None:
@@ -120,7 +120,7 @@ def test_unchecked_requests_have_a_price(body: Body) -> None:
         assert (mean_generation_seconds(path, body) is not None) is makes_sense
 
 
-async def test_who_cannot_pay(clock: Clock) -> None:
+async def test_an_account_without_enough_units(clock: Clock) -> None:
     """Without units for the whole clip nothing is created, as recorded."""
     async with (
         Emulator(clock=clock, speed=1.0, render=False, balance=10) as emulator,
@@ -318,12 +318,12 @@ async def test_deductions_by_time_and_pack(caller: Caller, clock: Clock) -> None
         (PACKAGE, {"cursor": forged(limit=10**9)}, "cursor is invalid"),
     ],
 )
-async def test_lists_that_make_no_sense(caller: Caller, path: str, body: Body, message: str) -> None:
+async def test_invalid_lists_are_refused(caller: Caller, path: str, body: Body, message: str) -> None:
     """Lists with a body that the documentation does not allow are refused."""
     assert is_refused(await caller.post(path, body), message)
 
 
-async def test_deductions_want_an_api_key(caller: Caller, token: Any) -> None:
+async def test_deductions_need_an_api_key(caller: Caller, token: Any) -> None:
     """A token is refused; and the lists are POSTs."""
     for path in (PACKAGE, BALANCE):
         refused: Answer = await caller.request("POST", path, json={}, headers={"Authorization": f"Bearer {token()}"})

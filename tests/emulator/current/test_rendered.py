@@ -111,7 +111,7 @@ def test_a_last_frame_alone() -> None:
     assert clip(OMNI, of("prompt", "last_frame", aspect_ratio="1:1")).backwards
 
 
-async def test_an_edited_clip_shows_what_it_was(caller: Caller, clock: Clock) -> None:
+async def test_an_edited_clip_keeps_its_pictures(caller: Caller, clock: Clock) -> None:
     """An edited clip keeps its pictures and ratio, in the requested size."""
     frame = item("first_frame", base64_png(400, 600))
     url = (await ended(caller, clock, V3, of(frame)))["outputs"][0]["url"]

@@ -1,4 +1,4 @@
-"""The switch that makes the emulator refuse what is not documented or forbidden."""
+"""The switch that makes the emulator refuse undocumented and forbidden requests."""
 
 from typing import Any
 
@@ -166,14 +166,17 @@ def test_only_a_strict_emulator_refuses(path: str, body: Body, message: str) -> 
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        (TEXT_V3, words(seed=5)),  # no page has it, and the service was seen to read it
-        (TURBO, of(FIRST)),  # that a prompt must be there is not said
+        (TEXT_V3, words(seed=5)),  # undocumented, although the service was observed to use it
+        (TURBO, of(FIRST)),  # the documentation does not require a prompt
         (TEXT_TURBO, words("x" * 3072)),
         (TEXT_V3, words(shots(*[2] * 6, words="x" * 480), duration=12, multi_shot=True)),
-        (TEXT_V3, words(shots(2, 2), multi_shot=False)),  # makes no cuts
+        (TEXT_V3, words(shots(2, 2), multi_shot=False)),  # does not support cuts
         (OMNI, of(*FEATURE, FIRST, *elements(4))),
         (TEXT_TURBO, words("In the harbour. " + shots(2, 3))),
-        (V2_6, of(FIRST, LAST, resolution="1080p", audio="native")),  # one map says no, the page does not
+        (
+            V2_6,
+            of(FIRST, LAST, resolution="1080p", audio="native"),
+        ),  # excluded by one capability table, but not by the page
         (V2_5, of(FIRST, duration=10)),
         (OMNI, of("prompt", *images(4), *elements(3), duration=15, **SHAPED)),
         (OMNI, of(*FEATURE, duration=12)),

@@ -82,7 +82,7 @@ async def test_at_most_twenty_ids(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/tasks?task_ids=1"), ("POST", "/tasks"), ("POST", TEXT_TURBO)])
-async def test_only_an_api_key_will_do(caller: Caller, token: Any, method: str, path: str) -> None:
+async def test_an_api_key_is_required(caller: Caller, token: Any, method: str, path: str) -> None:
     """A token is refused, and so are other keys and none, as recorded; the API key serves both generations."""
     for authorization, name in (
         (f"Bearer {token()}", "error_1002_aksk_on_new_path"),
@@ -145,7 +145,7 @@ async def test_a_page_has_a_hundred(caller: Caller) -> None:
     assert [(await page(caller, **body))["count"] for body in ({}, {"limit": 500}, {"limit": "7"})] == [100, 101, 7]
 
 
-async def test_a_list_is_about_a_time(caller: Caller, clock: Clock) -> None:
+async def test_a_list_covers_a_period(caller: Caller, clock: Clock) -> None:
     """Tasks are those created in the requested period, by default the last 30 days."""
     ids, times = [], []
     for _ in range(3):
@@ -202,7 +202,7 @@ async def test_filters(caller: Caller, clock: Clock) -> None:
         ({"cursor": base64.b64encode(json.dumps([1, 2, [], "3"]).encode()).decode()}, "cursor is invalid"),
     ],
 )
-async def test_lists_that_make_no_sense(caller: Caller, body: Body, message: str) -> None:
+async def test_invalid_lists_are_refused(caller: Caller, body: Body, message: str) -> None:
     """Lists with a body that the documentation does not allow are refused."""
     assert is_refused(await caller.post("/tasks", body), message)
 
@@ -245,7 +245,7 @@ async def test_one_account(caller: Caller, clock: Clock) -> None:
     assert [each["task_id"] for each in (await caller.get(PATH)).body["data"]] == [legacy]
 
 
-async def test_an_external_id_is_there_once(caller: Caller) -> None:
+async def test_an_external_id_is_unique(caller: Caller) -> None:
     """A second create with an external id is refused on any path, with the recorded message, and costs nothing."""
     await made(caller, TEXT_TURBO, of_id("job-0001"))
     before = caller.emulator.ledger.charged

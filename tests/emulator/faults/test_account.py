@@ -19,7 +19,7 @@ async def codes(caller: Caller, count: int, **parameters: Any) -> list[int]:
     return [(await caller.create(**parameters)).code for _ in range(count)]
 
 
-async def test_a_lower_limit_than_told(caller: Caller) -> None:
+async def test_a_lower_limit_than_configured(caller: Caller) -> None:
     """The account runs fewer tasks than configured, and the limit may change while it runs."""
     caller.emulator.account.limit = 2
     lower = await codes(caller, 3)
@@ -121,7 +121,7 @@ async def test_a_page_of_the_list_is_hit(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize(("skew", "code"), [(-60, 1003), (-4, 0), (0, 0), (4000, 1004)])
-async def test_the_service_has_a_clock_of_its_own(caller: Caller, skew: float, code: int) -> None:
+async def test_the_clock_of_the_service_may_be_skewed(caller: Caller, skew: float, code: int) -> None:
     """A skew affects the check of a token and the `Date` header, from which it can be computed."""
     emulator = caller.emulator
     emulator.account.clock_skew = skew
@@ -134,7 +134,7 @@ async def test_the_service_has_a_clock_of_its_own(caller: Caller, skew: float, c
     assert abs(parsedate_to_datetime(answer.headers["date"]).timestamp() - now() - skew) < 2
 
 
-async def test_a_skew_shows_in_times_on_the_wire(caller: Caller) -> None:
+async def test_a_skew_affects_times_on_the_wire(caller: Caller) -> None:
     """Create, query, list and callback contain the service's times; running tasks and the ledger are unaffected."""
     caller.emulator.account.clock_skew = 3600
     async with Receiver() as receiver:
@@ -162,7 +162,7 @@ async def test_a_skew_shows_in_times_on_the_wire(caller: Caller) -> None:
         {"limits": {"x": -1}},
     ],
 )
-def test_impossible_settings_are_said_at_once(change: dict[str, Any]) -> None:
+def test_impossible_settings_raise_at_once(change: dict[str, Any]) -> None:
     """A setting of a wrong type is an error, both as an attribute and in JSON."""
     account = Account()
     ((name, value),) = change.items()

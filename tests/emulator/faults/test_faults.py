@@ -43,7 +43,7 @@ ONE_OF_EACH = [
 ]
 
 
-def struck(faults: Faults, kinds: list[Any]) -> list[int]:
+def calls_with_a_fault(faults: Faults, kinds: list[Any]) -> list[int]:
     """Returns the numbers of the calls, from 1, to which a fault happens."""
     return [number for number, kind in enumerate(kinds, 1) if faults.fault_for(Call(kind=kind)) is not None]
 
@@ -69,27 +69,27 @@ def test_when_a_fault_happens(conditions: dict[str, Any], numbers: list[int]) ->
     faults = Faults()
     faults.add(RESET, on="query", **conditions)
 
-    assert struck(faults, ["query"] * 8) == numbers
+    assert calls_with_a_fault(faults, ["query"] * 8) == numbers
     assert faults.injected == Counter({("query", "reset"): len(numbers)})
 
 
-def test_kinds_are_counted_apart() -> None:
+def test_kinds_are_counted_separately() -> None:
     """A call of another kind neither has the fault nor counts."""
     faults = Faults()
     faults.add(RESET, on="create", at=2)
     faults.add(RESET, on=("query", "list"), at=3)
 
-    assert struck(faults, ["create", "query", "list", "query", "create", "create"]) == [4, 5]
+    assert calls_with_a_fault(faults, ["create", "query", "list", "query", "create", "create"]) == [4, 5]
     assert faults.calls == {"create": 3, "query": 2, "list": 1}
 
 
 def test_calls_count_from_when_a_rule_is_added() -> None:
     """`at=1` is the next call, after any number of earlier calls."""
     faults = Faults()
-    struck(faults, ["query"] * 5)
+    calls_with_a_fault(faults, ["query"] * 5)
     faults.add(RESET, on="query", at=1)
 
-    assert struck(faults, ["query"] * 3) == [1]
+    assert calls_with_a_fault(faults, ["query"] * 3) == [1]
 
 
 def test_a_probability_is_seeded() -> None:
@@ -98,7 +98,7 @@ def test_a_probability_is_seeded() -> None:
     for seed in (1, 1, 2):
         faults = Faults()
         faults.add(RESET, on="query", probability=0.2, seed=seed)
-        hits.append(struck(faults, ["query"] * 1000))
+        hits.append(calls_with_a_fault(faults, ["query"] * 1000))
 
     assert 150 < len(hits[0]) < 250
     assert hits[0] == hits[1] != hits[2]
@@ -111,7 +111,9 @@ def test_draws_do_not_depend_on_other_rules() -> None:
     for faults in (alone, both):
         faults.add(RESET, on="query", probability=0.2)
 
-    assert set(struck(both, ["query"] * 100)) == set(struck(alone, ["query"] * 100)) | set(range(2, 101, 2))
+    assert set(calls_with_a_fault(both, ["query"] * 100)) == set(calls_with_a_fault(alone, ["query"] * 100)) | set(
+        range(2, 101, 2)
+    )
 
 
 def test_a_call_has_one_fault() -> None:
@@ -126,14 +128,14 @@ def test_a_call_has_one_fault() -> None:
 
 
 def test_a_function_may_decide() -> None:
-    """A function is called for each call, and returns its fault or none."""
+    """A function is evaluated for each call, and returns its fault or none."""
     faults = Faults()
     faults.add(lambda call: Fault.error(5000) if call.kind == "list" and call.number == 2 else None)
 
-    assert struck(faults, ["query", "list", "query", "list", "list"]) == [4]
+    assert calls_with_a_fault(faults, ["query", "list", "query", "list", "list"]) == [4]
 
 
-async def test_what_a_function_is_told(caller: Caller) -> None:
+async def test_a_function_receives_the_call(caller: Caller) -> None:
     """A call has its kind, number, method, path, headers in lower case, and the requested id."""
     calls: list[Call] = []
     caller.emulator.faults.add(calls.append)
@@ -150,8 +152,8 @@ async def test_what_a_function_is_told(caller: Caller) -> None:
     assert calls[0].headers["authorization"] == caller.headers["Authorization"]
 
 
-def test_a_function_cannot_do_what_cannot_be() -> None:
-    """A function must return a fault that can happen to such a call."""
+def test_a_function_must_return_a_possible_fault() -> None:
+    """A function that returns a fault that cannot happen to the call is an error."""
     faults = Faults()
     faults.add(lambda _: Fault.lost(), on="create")
 
@@ -169,7 +171,7 @@ def test_a_function_cannot_do_what_cannot_be() -> None:
         (Fault, "Fault is not called"),
     ],
 )
-def test_what_is_no_fault_is_refused(fault: Any, words: str) -> None:
+def test_a_value_that_is_not_a_fault_is_refused(fault: Any, words: str) -> None:
     """A value that is neither a fault nor a function raises an error at once, with a suggestion."""
     faults = Faults()
     with pytest.raises(TypeError, match=words):
@@ -177,7 +179,7 @@ def test_what_is_no_fault_is_refused(fault: Any, words: str) -> None:
     assert faults.rules == []
 
 
-def test_a_function_gives_faults() -> None:
+def test_a_function_must_return_faults() -> None:
     """A function that returns something else raises an error at the call."""
     faults = Faults()
 
@@ -189,14 +191,14 @@ def test_a_function_gives_faults() -> None:
         faults.fault_for(Call(kind="create"))
 
 
-def test_clear_ends_everything() -> None:
+def test_clear_removes_all_rules() -> None:
     """After `clear` there are no faults, but the earlier ones are still counted."""
     faults = Faults()
     faults.add(RESET)
-    struck(faults, ["query"])
+    calls_with_a_fault(faults, ["query"])
     faults.clear()
 
-    assert struck(faults, ["query"] * 5) == []
+    assert calls_with_a_fault(faults, ["query"] * 5) == []
     assert faults.injected.total() == 1
 
 
@@ -218,7 +220,7 @@ def test_clear_ends_everything() -> None:
         {"probability": "often"},
     ],
 )
-def test_impossible_rules_are_said_at_once(arguments: dict[str, Any]) -> None:
+def test_impossible_rules_raise_at_once(arguments: dict[str, Any]) -> None:
     """A rule that could never do anything is a ValueError."""
     faults = Faults()
     conditions = {name: value for name, value in arguments.items() if name != "fault"}
@@ -246,7 +248,7 @@ def test_impossible_rules_are_said_at_once(arguments: dict[str, Any]) -> None:
         lambda: Fault.truncated(1.5),
     ],
 )
-def test_impossible_faults_are_said_at_once(make: Any) -> None:
+def test_impossible_faults_raise_at_once(make: Any) -> None:
     """A fault with an invalid code, status, share or pointer is an error."""
     with pytest.raises((ValueError, TypeError), match=r"."):
         make()
@@ -259,8 +261,8 @@ def test_a_fault_is_the_same_in_json(fault: Fault) -> None:
     assert isinstance(hash(fault), int)
 
 
-def test_each_kind_is_here() -> None:
-    """The list above has one of each kind, and each kind of call can have a fault."""
+def test_the_list_of_faults_is_complete() -> None:
+    """The list above has a fault of each kind, and each kind of call can have a fault."""
     assert {fault.kind for fault in ONE_OF_EACH} == SUITS.keys()
     assert set().union(*SUITS.values()) == set(CALL_KINDS)
 
@@ -269,8 +271,8 @@ VALUES = st.none() | st.booleans() | st.floats() | st.text()
 
 
 @given(st.recursive(VALUES, lambda each: st.dictionaries(st.text(), each), max_leaves=5))
-def test_no_nonsense_in_json_is_taken(value: object) -> None:
-    """Anything else in JSON is a ValueError, and nothing is added."""
+def test_invalid_json_rules_raise(value: object) -> None:
+    """Invalid JSON is a ValueError, and adds no rule."""
     faults = Faults()
     with pytest.raises(ValueError, match=r"."):
         faults.add_json({"fault": value})

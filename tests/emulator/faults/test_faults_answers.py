@@ -26,7 +26,7 @@ RESELLER = {"id": "task_1", "task_id": "task_1", "object": "video", "status": "q
         ('{"code": 0, "da', 200, "text/plain; charset=utf-8"),
     ],
 )
-async def test_somebody_elses_body(caller: Caller, body: Any, status: int, kind: str, *, after_effect: bool) -> None:
+async def test_a_foreign_body(caller: Caller, body: Any, status: int, kind: str, *, after_effect: bool) -> None:
     """Any JSON or text is sent with any status, in place of the effect or in place of its answer."""
     caller.emulator.faults.add(Fault.foreign(body, status=status, after_effect=after_effect), on="create", at=1)
 
@@ -37,7 +37,7 @@ async def test_somebody_elses_body(caller: Caller, body: Any, status: int, kind:
     assert caller.emulator.ledger.created == (1 if after_effect else 0)
 
 
-async def test_each_call_of_the_api_may_meet_it(caller: Caller) -> None:
+async def test_any_call_may_get_a_foreign_answer(caller: Caller) -> None:
     """Query, list, account and file get a foreign answer as well, with the headers of the fault."""
     url = await result_url(caller)
     headers = {"Content-Type": "application/problem+json", "Server": None, "X-Gateway": "1"}
@@ -64,7 +64,7 @@ async def test_a_login_page(caller: Caller, status: int) -> None:
     assert caller.emulator.ledger.created == 1
 
 
-async def test_a_body_that_may_not_be(caller: Caller) -> None:
+async def test_a_status_that_allows_no_body(caller: Caller) -> None:
     """A status without a body is sent without one."""
     caller.emulator.faults.add(Fault.foreign(status=204), on="list", at=1)
     caller.emulator.faults.add(Fault.gateway(304), on="list", at=2)
@@ -113,7 +113,7 @@ async def test_only_answers_of_a_kind_are_changed(caller: Caller) -> None:
     assert (refused.status, refused.body["code"], listed.body["code"]) == (400, "1201", 0)
 
 
-async def test_an_answer_that_names_somebody_else(caller: Caller) -> None:
+async def test_an_answer_about_another_clients_task(caller: Caller) -> None:
     """A create may be answered with another client's task, while its own exists."""
     stranger = {"/data/task_id": "1", "/data/task_info/external_task_id": "not mine"}
     caller.emulator.faults.add(Fault.reshaped(stranger), on="create", at=1)
@@ -135,7 +135,7 @@ async def test_each_task_of_a_list_is_changed(caller: Caller) -> None:
     assert [item and item["task_status"] for item in data] == ["", "", None]
 
 
-async def test_an_answer_too_many(caller: Caller) -> None:
+async def test_a_surplus_answer(caller: Caller) -> None:
     """An answer sent twice is the answer to the next call on the same connection, of any kind."""
     caller.emulator.faults.add(Fault.surplus(), on="create", at=1)
     async with aiohttp.ClientSession() as session:
@@ -149,7 +149,7 @@ async def test_an_answer_too_many(caller: Caller) -> None:
     assert caller.emulator.ledger.created == 2
 
 
-async def test_a_surplus_answer_to_nobody(caller: Caller) -> None:
+async def test_a_surplus_answer_without_another_request(caller: Caller) -> None:
     """Without another request on the connection, the second copy follows the first one."""
     caller.emulator.faults.add(Fault.surplus(), on="list", at=1)
 
@@ -170,7 +170,7 @@ async def test_answers_without_a_date(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("by", [-86400 * 400, -3600, 0, 7200])
-async def test_answers_of_another_time(caller: Caller, by: int) -> None:
+async def test_answers_with_a_wrong_date(caller: Caller, by: int) -> None:
     """The date is wrong by `by` seconds, in addition to the skew, and tokens are checked by the clock."""
     caller.emulator.account.clock_skew = 30
     caller.emulator.faults.add(Fault.dated(by))

@@ -64,7 +64,7 @@ async def test_pages_of_a_gateway(caller: Caller, *, after_effect: bool) -> None
     assert caller.emulator.ledger.created == (len(statuses) if after_effect else 0)
 
 
-async def test_a_large_upload_hears_of_its_error(caller: Caller) -> None:
+async def test_a_large_upload_receives_its_error(caller: Caller) -> None:
     """A request refused before its effect is still received completely, so that the answer is not lost."""
     caller.emulator.faults.add(Fault.gateway(503), on="create", at=1)
 
@@ -128,7 +128,7 @@ async def test_any_fault_may_come_late(caller: Caller) -> None:
     assert 90 <= now() - began < 91
 
 
-async def test_headers_and_then_nothing(caller: Caller) -> None:
+async def test_a_stall_after_the_headers(caller: Caller) -> None:
     """A stall sends the headers of the answer and no byte of its body, and keeps the connection."""
     caller.emulator.faults.add(Fault.stall(), on="create", at=1)
 
@@ -140,7 +140,7 @@ async def test_headers_and_then_nothing(caller: Caller) -> None:
     assert caller.emulator.ledger.created == 1
 
 
-async def test_half_a_body_and_then_nothing(caller: Caller) -> None:
+async def test_a_stall_in_the_body(caller: Caller) -> None:
     """A stall may occur in the middle of the body, and ends with a reset after its time."""
     caller.emulator.faults.add(Fault.stall(share=0.5, seconds=30), on="create", at=1)
 
@@ -201,7 +201,7 @@ async def test_a_fault_needs_no_credentials(caller: Caller) -> None:
     assert (await caller.create()).code == 1001
 
 
-async def test_closing_ends_what_waits() -> None:
+async def test_closing_ends_stalls_and_delays() -> None:
     """A closed emulator leaves no stall and no delay behind, of connected and of disconnected clients."""
     emulator = Emulator(clock=now)
     await emulator.start()

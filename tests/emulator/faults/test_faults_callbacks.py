@@ -12,7 +12,7 @@ FAR = 20.0
 
 @pytest.fixture
 def speed() -> float:
-    """Be quick: the emulator looks at its clock many times in a second."""
+    """Returns a high speed: the emulator polls its clock many times in a second."""
     return 100.0
 
 
@@ -41,7 +41,7 @@ async def test_a_callback_is_doubled(caller: Caller) -> None:
     assert await statuses(caller) == ["processing", "succeed", "succeed"]
 
 
-async def test_callbacks_change_places(caller: Caller) -> None:
+async def test_callbacks_are_reordered(caller: Caller) -> None:
     """A reordered callback is posted after the next one of its task; the last one is not moved or counted."""
     caller.emulator.faults.add(Fault.reordered(), on="callback")
 

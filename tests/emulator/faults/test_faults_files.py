@@ -59,7 +59,7 @@ async def test_a_file_that_stalls_at_half(caller: Caller) -> None:
     assert caller.emulator.ledger.delivered == 1
 
 
-async def test_a_file_of_which_only_the_headers_come(caller: Caller) -> None:
+async def test_a_stall_after_the_headers_of_a_file(caller: Caller) -> None:
     """A stall, or a reset, right after the headers."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.stall(), on="file", at=1)
@@ -152,7 +152,7 @@ async def test_a_changed_file_whose_server_ignores_if_range(caller: Caller) -> N
     assert resumed.content != old.content[1000:]
 
 
-async def test_a_file_changes_for_itself(caller: Caller) -> None:
+async def test_a_file_changes_independently(caller: Caller) -> None:
     """A changed file remains changed without any rule, and no other file changes with it."""
     first, second = await result_url(caller), await result_url(caller)
     before = [(await caller.request("HEAD", url)).headers["etag"] for url in (first, second)]
@@ -201,7 +201,7 @@ async def test_links_that_are_always_expired(caller: Caller) -> None:
     assert caller.emulator.faults.injected["file", "expired"] == 3
 
 
-async def test_a_part_may_be_cut_as_well(caller: Caller) -> None:
+async def test_a_range_may_be_cut(caller: Caller) -> None:
     """A fault of the body cuts the requested range, whose headers are correct."""
     url = await result_url(caller)
     size = int((await caller.request("HEAD", url)).headers["content-length"])
@@ -213,7 +213,7 @@ async def test_a_part_may_be_cut_as_well(caller: Caller) -> None:
     assert part.headers["content-range"] == f"bytes {size - 4000}-{size - 1}/{size}"
 
 
-async def test_asking_for_headers_only(caller: Caller) -> None:
+async def test_a_head_request(caller: Caller) -> None:
     """HEAD gets the true headers with any fault of the body, and the connection can be used again."""
     url = await result_url(caller)
     caller.emulator.faults.add(Fault.wrong_length(), on="file", at=1)

@@ -35,7 +35,7 @@ async def test_a_fault_is_added(caller: Caller) -> None:
         {"fault": {"kind": "truncated", "headers": {"ETag": None}}, "on": "file"},
     ],
 )
-async def test_rules_are_shown_as_they_were_given(caller: Caller, rule: dict[str, Any]) -> None:
+async def test_rules_are_shown_with_all_arguments(caller: Caller, rule: dict[str, Any]) -> None:
     """The JSON of a rule has all its arguments."""
     await caller.request("POST", FAULTS, json=rule)
 
@@ -48,7 +48,7 @@ async def test_rules_are_shown_as_they_were_given(caller: Caller, rule: dict[str
     }
 
 
-async def test_what_happened_is_shown(caller: Caller) -> None:
+async def test_faults_and_calls_are_counted(caller: Caller) -> None:
     """Injected faults and calls are counted by kind; Python functions are shown as "a function"."""
     caller.emulator.faults.add(Fault.error(1302), on="list", at=2, when=lambda _: True)
     caller.emulator.faults.add(lambda _: None)
@@ -115,7 +115,7 @@ async def test_faults_are_cleared(caller: Caller) -> None:
         (ACCOUNT, '{"occupied": [{"slots": 1, "unknown": 1}]}'),
     ],
 )
-async def test_nonsense_is_refused(caller: Caller, path: str, body: str | bytes) -> None:
+async def test_invalid_input_is_refused(caller: Caller, path: str, body: str | bytes) -> None:
     """Invalid input is 400 with a reason, and changes nothing."""
     before = (await caller.request("GET", path)).body
 
@@ -150,7 +150,7 @@ async def test_the_account_is_changed(caller: Caller) -> None:
     "kind",
     ["", "text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", "multipart/form-data", "x"],
 )
-async def test_a_switch_is_told_that_it_gets_json(caller: Caller, path: str, kind: str) -> None:
+async def test_content_types_other_than_json_are_refused(caller: Caller, path: str, kind: str) -> None:
     """Other content types than JSON are refused with 415: a page of another site can only send those."""
     before = (await caller.request("GET", path)).body
 
@@ -161,7 +161,7 @@ async def test_a_switch_is_told_that_it_gets_json(caller: Caller, path: str, kin
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON", "application/json;charset=no"])
-async def test_json_may_say_more_of_itself(caller: Caller, kind: str) -> None:
+async def test_the_character_set_of_json_is_ignored(caller: Caller, kind: str) -> None:
     """A character set is ignored: the encoding of JSON is detected from its bytes."""
     answer = await caller.request("POST", ACCOUNT, data=b'{"limit": 1}', headers={"Content-Type": kind})
 
