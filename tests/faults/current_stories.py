@@ -61,7 +61,7 @@ async def task_hides(directory: Path, gap: dict[str, float]) -> End:
 
 
 async def id_dropped(directory: Path, raw: Answer, *, known: bool) -> End:
-    """The answer to a create is lost on a path that drops the external id; an earlier answer has shown that, or none has."""
+    """Loses the answer to a create on a path that drops the external id, which an earlier answer has shown or not."""
     async with other(directory, kind=CurrentService, drops_ids=True, listed_after=60) as play:
         client = play.client()
         if known:

@@ -156,7 +156,7 @@ async def two_clients(directory: Path, seed: int) -> Outcome:
 
 
 async def limit_of_one_model(directory: Path) -> tuple[Outcome, list[str]]:
-    """Six tasks of a model that runs one at a time, and six of another; also returns the models in order of completion."""
+    """Runs six tasks of a model that allows one at a time, and six of another; also returns the models as they end."""
     async with stage(directory) as play:
         play.emulator.account.limits = {MODEL: 1}
         client = play.client(concurrency=6)

@@ -36,7 +36,7 @@ async def test_a_create_that_takes_effect_after_the_timeout(tmp_path: Path) -> N
 @pytest.mark.parametrize("name", stories.LOST)
 @pytest.mark.parametrize("visible_after", [pytest.param(0, marks=pytest.mark.slow), 250, 800])
 async def test_ten_answers_that_are_lost(tmp_path: Path, name: str, visible_after: float) -> None:
-    """If ten answers in a row are lost, one task is paid; the file is saved, or `CreateInDoubt` has a valid reference."""
+    """After ten lost answers one task is paid; the file is saved, or `CreateInDoubt` has a valid reference."""
     end = await stories.answer_lost_ten_times(tmp_path, stories.LOST[name], visible_after=visible_after)
     slow = name in {"504", "client timeout"}
     assert end.faults == end.creates

@@ -1,4 +1,4 @@
-"""Compares the client's checks of the current generation with a strict emulator's, on bodies: both accept the same ones.
+"""Compares the client's checks of the current generation with a strict emulator's: both accept the same bodies.
 
 So no request that the client sends has a member or a value that the emulator has not from the documentation.
 """
