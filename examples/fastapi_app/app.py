@@ -29,6 +29,9 @@ from kling_async.web.starlette import TaskResponse
 logger = logging.getLogger(__name__)
 api = APIRouter()
 
+DISCARD_SECONDS = 5.0
+"""Seconds for which the rest of a body that is not needed is read."""
+
 
 def clips_of(request: Request) -> Clips:
     """Returns the clips of the application."""
@@ -70,37 +73,62 @@ async def price(request: Request, clips: TheClips) -> dict[str, str | None]:
 
 @api.post("/api/clips", status_code=HTTPStatus.CREATED)
 async def post(request: Request, person: User, clips: TheClips) -> dict[str, Any]:
-    """Accepts a picture and a form; does not read the body before the post is allowed."""
-    requests.refuse_other_sites(request.headers, request.app.state.settings.host)
-    requests.refuse_strangers(person)
-    key = request.headers.get("idempotency-key")
-    if (repeated := await clips.repeated(person.name, key)) is not None:
-        return repeated.as_json()
-    async with clips.place(person.name, key) as place:
-        requests.refuse_large(request.headers.get("content-length"))
-        requests.refuse_other_types(request.headers.get("content-type", ""))
-        body = Request(request.scope, capped(request.receive))
-        async with body.form(max_files=1, max_fields=20, max_part_size=requests.TEXT_BYTES) as form:
-            files = {name for name, value in form.items() if isinstance(value, UploadFile)}
-            if not form or len(form) != len(form.multi_items()) or files != {"picture"} & set(form):
-                raise requests.no_form()
-            picture = form.get("picture")
-            file = picture.file if isinstance(picture, UploadFile) and picture.size else None
-            return (await clips.add(place, form, file)).as_json()
+    """Accepts a picture and a form; uses nothing of the body before the post is allowed."""
+    upload = Upload(request)
+    try:
+        requests.refuse_other_sites(request.headers, request.app.state.settings.host)
+        requests.refuse_strangers(person)
+        key = request.headers.get("idempotency-key")
+        if (repeated := await clips.repeated(person.name, key)) is not None:
+            await upload.discard()
+            return repeated.as_json()
+        async with clips.place(person.name, key) as place:
+            requests.refuse_large(request.headers.get("content-length"))
+            requests.refuse_other_types(request.headers.get("content-type", ""))
+            body = Request(request.scope, upload.receive)
+            async with body.form(max_files=1, max_fields=20, max_part_size=requests.TEXT_BYTES) as form:
+                files = {name for name, value in form.items() if isinstance(value, UploadFile)}
+                if not form or len(form) != len(form.multi_items()) or files != {"picture"} & set(form):
+                    raise requests.no_form()
+                picture = form.get("picture")
+                file = picture.file if isinstance(picture, UploadFile) and picture.size else None
+                return (await clips.add(place, form, file)).as_json()
+    except (Refusal, HTTPException):
+        await upload.discard()
+        raise
 
 
-def capped(receive: Receive) -> Receive:
-    """Wraps `receive` to refuse a body that is too large, whatever its headers claim."""
-    received = 0
+class Upload:
+    """The body of a request, which is refused if it is too large, whatever its headers claim."""
 
-    async def receive_more() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        requests.refuse_large(received)
+    def __init__(self, request: Request) -> None:
+        self._receive = request.receive
+        self._received = 0
+        self._ended = "expect" in request.headers
+        """Whether nothing more comes; a client that expects `100 Continue` sends nothing before it is received."""
+
+    async def receive(self) -> Message:
+        """Receives the next part.
+
+        Raises:
+            Refusal: the body is too large.
+        """
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        self._ended = not message.get("more_body", False)
+        requests.refuse_large(self._received)
         return message
 
-    return receive_more
+    async def discard(self) -> None:
+        """Reads the rest of a body that is not needed, for some seconds.
+
+        The server closes a connection with unread bytes by a reset, after which a browser that is still sending loses
+        the response.
+        """
+        with contextlib.suppress(TimeoutError, Refusal):
+            async with asyncio.timeout(DISCARD_SECONDS):
+                while not self._ended:
+                    await self.receive()
 
 
 @api.get("/api/clips")

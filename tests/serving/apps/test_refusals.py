@@ -136,6 +136,26 @@ async def test_without_a_session(ann: Visitor, emulator: Emulator) -> None:
     assert emulator.ledger.created == 0
 
 
+@pytest.mark.parametrize("status", [403, 429])
+async def test_a_refusal_during_an_upload(ann: Visitor, status: int) -> None:
+    """A client that is still sending, a proxy for example, gets the response: the connection is not reset."""
+    if status == 429:
+        assert [(await ann.post())[0] for _ in range(3)] == [201, 201, 201]
+    host, port = host_of(ann).split(":")
+    cookie = ann.http.cookie_jar.filter_cookies(URL(ann.url))[COOKIE].value
+    origin = ann.url if status == 429 else "http://elsewhere.example"
+    own = f"Host: {host_of(ann)}\r\nCookie: {COOKIE}={cookie}\r\nOrigin: {origin}\r\n"
+    form = f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {64 * 2**16}\r\n"
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"POST /api/clips HTTP/1.1\r\n{own}{form}Connection: close\r\n\r\n".encode())
+    for _ in range(64):
+        writer.write(bytes(2**16))
+        await writer.drain()
+        await asyncio.sleep(0.002)
+    assert f" {status} ".encode() in await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+
 async def test_the_session_cookie(ann: Visitor) -> None:
     """A session's cookie is for this site only and hidden from scripts, and is not replaced."""
     ann.http.cookie_jar.clear()
