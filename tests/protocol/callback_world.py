@@ -174,14 +174,14 @@ class World:
 
         def arrive() -> None:
             newest = range(len(self._begun) - 1, -1, -1)[(page.number - 1) * page.size :][: page.size]
-            told = [self._task(number) for number in newest]
+            listed = [self._task(number) for number in newest]
 
             def answer() -> None:
-                news: dict[int, tuple[str, Task | None]] = {}
-                for place, each in enumerate(told):
+                changes: dict[int, tuple[str, Task | None]] = {}
+                for place, each in enumerate(listed):
                     if (known := page.known(each.task_id)) is not None:
-                        news[place] = (each.task_id, None if each.status is known else each)
-                self._plan.page_answered(page, Listed(len(told), news), self._now, EPOCH + self._now)
+                        changes[place] = (each.task_id, None if each.status is known else each)
+                self._plan.page_answered(page, Listed(len(listed), changes), self._now, EPOCH + self._now)
 
             self._later(ON_THE_WAY, answer)
 
