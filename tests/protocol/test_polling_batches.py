@@ -170,15 +170,15 @@ def test_a_bad_id_does_not_affect_the_others(count: int, place: int) -> None:
     story = Story()
     tasks = story.attach(*names(count))
     bad = names(count)[place]
-    questions = 0
+    query_count = 0
     for _ in range(6):
         for query in story.queries():
-            questions += 1
+            query_count += 1
             answers = {name: task(name) for name in query.names}
             story.answer(query, REFUSED if bad in query.names else answers)
     assert {each.reference.id for each in tasks if each.status is None} == {bad}
     assert isinstance(tasks[int(bad)].end, TaskNotFound)
-    assert questions <= 11
+    assert query_count <= 11
     assert {each.max_batch for each in tasks if each.status} == {20}
 
 
@@ -243,10 +243,10 @@ def test_trials_of_mixed_queries() -> None:
     assert (never.is_on, never.may_try(9999)) == (False, False)
 
 
-@pytest.mark.parametrize(("count", "questions", "lag"), [(100, 0.3, 0.05), (250, 0.25, 0.025)])
-def test_many_of_the_current_generation_cost_little(count: int, questions: float, lag: float) -> None:
+@pytest.mark.parametrize(("count", "most_queries", "lag"), [(100, 0.3, 0.05), (250, 0.25, 0.025)])
+def test_many_of_the_current_generation_cost_little(count: int, most_queries: float, lag: float) -> None:
     """A hundred tasks take at most 0.3 queries each; with more, all are seen sooner, as legacy ones are."""
     account = PolledAccount(1)
     account.in_flight(count, (CURRENT,), ends=3 * count)
-    assert account.query_count <= questions * 3 * count
+    assert account.query_count <= most_queries * 3 * count
     assert account.lag(CURRENT) < lag
