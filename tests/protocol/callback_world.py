@@ -145,9 +145,9 @@ class World:
     def _step(self) -> None:
         step = self._plan.step(self._now)
         for query in step.queries:
-            self._ask(query)
+            self._poll(query)
         for page in step.pages:
-            self._ask_page(page)
+            self._poll_page(page)
         for followed, _, end in step.updates:
             if end is not None:
                 number = int(followed.reference.id)
@@ -160,7 +160,7 @@ class World:
             self._wakes_at = max(self._now, step.wake_at)
             self._later(self._wakes_at - self._now, lambda: None)
 
-    def _ask(self, query: Query[FollowedTask]) -> None:
+    def _poll(self, query: Query[FollowedTask]) -> None:
         self.polls += 1
 
         def arrive() -> None:
@@ -169,7 +169,7 @@ class World:
 
         self._later(ON_THE_WAY, arrive)
 
-    def _ask_page(self, page: PageQuery[FollowedTask]) -> None:
+    def _poll_page(self, page: PageQuery[FollowedTask]) -> None:
         self.polls += 1
 
         def arrive() -> None:

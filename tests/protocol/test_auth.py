@@ -81,14 +81,14 @@ def issued_at(token: Token) -> float:
 
 
 @pytest.mark.parametrize(("later", "same"), [(0, True), (1499, True), (1500, False), (9999, False)])
-def test_a_token_serves_until_its_renewal(later: float, *, same: bool) -> None:
+def test_calls_share_a_token_until_its_renewal(later: float, *, same: bool) -> None:
     """Calls share a token until five minutes before its expiry; the next call creates a new one."""
     tokens = TokenCache(PAIR)
     first = tokens.token(NOW)
     assert (tokens.token(NOW + later) is first) is same
 
 
-def test_a_refused_token_is_made_anew_by_the_services_clock() -> None:
+def test_a_refused_token_is_renewed_by_the_services_clock() -> None:
     """Tokens use the machine's clock until one is refused, then the time of the service's response."""
     tokens = TokenCache(PAIR)
     tokens.clock_offset.observe(NOW + 3600, NOW)
@@ -130,7 +130,7 @@ def test_calls_share_the_token_after_a_refusal() -> None:
         ([0.0, 3600.0, 0.0], [True, True, False]),
     ],
 )
-def test_a_call_is_repeated_while_the_answers_show_other_times(offsets: list[float], repeated: list[bool]) -> None:
+def test_a_call_is_repeated_at_most_twice(offsets: list[float], repeated: list[bool]) -> None:
     """A refused call gets a new token once, and a second one only if the next answer shows another time."""
     tokens = TokenCache(PAIR)
     outcomes = []

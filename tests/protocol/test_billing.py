@@ -67,7 +67,7 @@ def test_refused_parameters_of_both_lists(record: Any, parameters: dict[str, Any
     ("filters", "refused"),
     [
         ({"product_type": ["video", "image", "try-on"]}, []),
-        ({"product_type": "try_on"}, ["filters[0].values[0]"]),  # as another list has it: nothing would come
+        ({"product_type": "try_on"}, ["filters[0].values[0]"]),  # a filter of another list, which would return nothing
         ({"package_name": "Trial"}, []),
         ({"package_id": "p"}, []),
         ({"package_id": "p", "package_name": "Trial"}, ["filters"]),

@@ -83,7 +83,7 @@ def test_what_counts(task: Task | Speech, units: str, usd: str, *, failed_is_fre
         assert each.terms.counted(Decimal(9), task, endpoint) == Decimal(counted)
 
 
-def test_what_counts_in_dollars_where_the_price_of_a_unit_is_not_known() -> None:
+def test_units_of_unknown_price_in_a_dollar_budget() -> None:
     """Units without a known price cannot be converted to dollars: the reserved amount counts."""
     for endpoint in (None, endpoint_named("raw:/v1/new")):
         assert Budget(usd=10).terms.counted(Decimal(9), deducted("1.5", "0"), endpoint) == 9
@@ -206,7 +206,7 @@ def test_memory_of_windows_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(days=-1), timedelta(days=36_500)])
-def test_memory_outlasts_a_clock_that_is_set_twice(jump: timedelta) -> None:
+def test_memory_survives_a_clock_that_is_set_twice(jump: timedelta) -> None:
     """Spending in a window still counts after the clock was in another one for a while."""
     memory = Memory(Budget(units=3, per="day").terms)
     memory.settle(memory.reserve(Decimal(3), MIDNIGHT), Decimal(3))

@@ -58,7 +58,7 @@ def test_half_are_lost(concurrency: int, seed: int) -> None:
     options: dict[str, Any] = {"seed": seed, "concurrency": concurrency, "polling": Polling(), "lists": False}
     half = World(lambda world: world.draws.randrange(2) == 0, **options).run(200).seen_ends
     usual = {each.number: each.lag for each in World(lambda _: True, **options).run(200).seen_ends}
-    wait = 2 * ON_THE_WAY + 0.001  # of one among many, for its turn
+    wait = 2 * ON_THE_WAY + 0.001  # including the wait for a free query
     assert [each for each in half if each.lag > usual[each.number] + wait] == []
     assert 60 < sum(lag <= ON_THE_WAY + 0.001 for lag in lags(half)) < 140
 

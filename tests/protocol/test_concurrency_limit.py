@@ -36,7 +36,7 @@ def send_all(one: Limit, now: float) -> int:
     return count
 
 
-def test_it_opens_by_doubling() -> None:
+def test_it_grows_by_doubling() -> None:
     """Each round sends as many requests as are running, up to the ceiling."""
     one = limit(20)
     rounds = []
@@ -48,7 +48,7 @@ def test_it_opens_by_doubling() -> None:
     assert one.running == 20
 
 
-def test_nothing_opens_before_the_round_is_answered() -> None:
+def test_no_growth_before_the_round_is_answered() -> None:
     """One accepted of two requests in progress does not raise the limit yet."""
     one = limit()
     send_all(one, 0)
@@ -57,7 +57,7 @@ def test_nothing_opens_before_the_round_is_answered() -> None:
     assert send_all(one, 0) == 0
 
 
-def test_one_slow_answer_does_not_hold_up_the_opening() -> None:
+def test_one_slow_answer_does_not_delay_growth() -> None:
     """Three quarters of the answers of a round are enough for the next one."""
     one = limit()
     for now, accepted in enumerate((1, 1, 2, 3)):
@@ -97,7 +97,7 @@ def full(account: int, ceiling: int = 20, draw: float = 0.5) -> Limit:
             return one
 
 
-def test_a_refusal_brings_it_down_to_what_runs() -> None:
+def test_a_refusal_lowers_the_limit_to_the_running_tasks() -> None:
     """An account of 5 gets at most twice as many requests, and then 5."""
     one = full(5)
     assert one.running == 5
@@ -152,7 +152,7 @@ def test_few_slots_probe_often() -> None:
         one.refused(now)
 
 
-def test_a_refused_level_is_tried_again_later_and_less_and_less_often() -> None:
+def test_a_refused_level_is_tried_again_less_and_less_often() -> None:
     """One more is tried after PROBE_FIRST beats, then after growing gaps, up to PROBE_MAXIMUM."""
     one = full(7)
     now, gaps = 0.0, []
@@ -289,7 +289,7 @@ def ramp(slots: int, latency: float) -> float:
 
 @pytest.mark.parametrize("latency", LATENCIES)
 @pytest.mark.parametrize("length", LENGTHS)
-def test_the_account_is_filled_whatever_tasks_and_creates_take(latency: float, length: float) -> None:
+def test_the_account_is_filled_for_any_durations(latency: float, length: float) -> None:
     """200 tasks take at most 1.35 times the ideal, plus the growth of the limit."""
     for slots in SLOTS:
         world = AccountModel(slots, lambda: latency, lambda: length)
@@ -299,7 +299,7 @@ def test_the_account_is_filled_whatever_tasks_and_creates_take(latency: float, l
         assert one.finished_at <= 1.35 * ideal(200, slots, latency, length) + ramp(slots, latency), slots
 
 
-def test_answers_and_ends_that_come_all_the_time_do_not_hold_up_the_opening() -> None:
+def test_continuous_answers_and_ends_do_not_delay_growth() -> None:
     """80 tasks of a second on 20 slots, with creates of a second, take eight seconds plus the growth."""
     draws = same_draws(1)
     one = client(80, 20, draws.random)

@@ -56,7 +56,7 @@ def refused_at(held: int, count: int, ceiling: int = 40) -> Limit:
         (1, 11, False),
     ],
 )
-def test_a_request_starts_if_all_its_slots_are_free_or_if_it_exceeds_the_limit_alone(
+def test_a_request_starts_if_its_slots_are_free_or_nothing_runs(
     held: int,
     count: int,
     *,
@@ -145,7 +145,7 @@ def test_a_client_is_full_when_no_such_request_fits() -> None:
     assert one.opens_at(100) is not None
 
 
-def test_what_ends_fails_or_is_in_doubt_counts_all_its_slots() -> None:
+def test_each_report_counts_all_slots_of_its_request() -> None:
     """Each report about a request changes the held slots by its count."""
     one = grown(40)
     for _ in range(4):

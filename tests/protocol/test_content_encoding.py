@@ -88,7 +88,7 @@ def test_a_decompression_bomb_is_refused() -> None:
     bomb = gzip.compress(bytes(2**24))
     largest, total = 0, 0
     pieces = decoder("gzip", bomb).take(bomb)
-    with pytest.raises(DownloadError, match="20 times"):  # noqa: PT012  (what came before is measured)
+    with pytest.raises(DownloadError, match="20 times"):  # noqa: PT012  (the pieces before are measured)
         for piece in pieces:
             largest, total = max(largest, len(piece)), total + len(piece)
     assert largest <= PIECE

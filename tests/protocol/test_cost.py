@@ -54,8 +54,8 @@ def cost(units: str | None = None, amount: str | None = None, currency: str | No
         ([unit("1"), cash("0.42")], cost("1", "0.42", "USD")),
         ([cash("0.42"), cash("3", "CNY")], None),  # two currencies have no sum
         ([cash("0.42"), cash("3", None)], None),
-        ([{"amount": "0"}], cost("0")),  # failed before it was made
-        ([{"amount": "8"}], None),  # units or dollars?
+        ([{"amount": "0"}], cost("0")),  # failed before generation
+        ([{"amount": "8"}], None),  # either units or dollars
         ([{"amount": "8", "charge_type": "coupon"}, unit("1")], cost("1")),
         ([unit("?"), unit(None), unit(""), unit("NaN"), "?", None, 5, []], None),
         ([{"charge_type": ["unit"], "amount": "1"}, cash("1", ["USD"])], cost(None, "1")),

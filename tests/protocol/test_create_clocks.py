@@ -66,14 +66,14 @@ def test_a_create_sent_in_the_future_is_not_sent_again(ahead: float) -> None:
         assert machine.end.sent_at == moment(0)
 
 
-def test_a_clock_that_begins_with_1970_searches_from_no_time_before() -> None:
+def test_a_search_never_begins_before_1970() -> None:
     """A search never begins before 1970, which other systems do not support."""
     machine = create(searches=True)
     machine.sent_before(0, 60.0, WALL)
     assert machine.search_since.timestamp() == 0
 
 
-def test_where_ids_are_kept_no_clock_matters() -> None:
+def test_clocks_do_not_matter_where_ids_are_kept() -> None:
     """Where the service keeps ids, a create without a task is sent again, whenever it was sent."""
     for how in ({"keeps_id": True}, {"searches": False}):
         machine = taken_up(HOUR, **how)
@@ -82,7 +82,7 @@ def test_where_ids_are_kept_no_clock_matters() -> None:
         assert machine.next(32) is Action.SEND
 
 
-def test_a_clock_that_is_behind_now_makes_no_send_one_in_the_future() -> None:
+def test_a_clock_that_is_behind_explains_a_send_in_the_future() -> None:
     """A send time in the future is plausible if the service's responses show that the clock is behind."""
     assert searched(taken_up(HOUR, offset=2 * HOUR)).next(32) is Action.SEND
 
@@ -128,9 +128,7 @@ def test_a_clock_that_is_set_back_makes_no_task_older() -> None:
 
 
 @pytest.mark.parametrize(("set_by", "since"), [(-HOUR, -HOUR - 10), (HOUR, -10), (0, -10)])
-def test_all_tasks_are_looked_at_from_the_first_send_on_whatever_the_clock_is_set_to(
-    set_by: float, since: float
-) -> None:
+def test_a_search_begins_at_the_first_send_by_either_clock(set_by: float, since: float) -> None:
     """A search begins with the earliest possible time of the first send, by the old and the new clock."""
     machine = sent(set_by, MISSING, searches=True)
     assert machine.search_since == moment(since)
@@ -155,7 +153,7 @@ def claimed(made_at: float, *, error: float, from_key: bool = True, offset: floa
 
 @pytest.mark.parametrize("error", [DATE_ERROR, MADE_ERROR])
 @pytest.mark.parametrize("offset", [0, -300, 300])
-def test_a_task_that_a_copy_of_the_journal_made_is_not_ours(error: float, offset: float) -> None:
+def test_a_task_created_by_a_copy_of_the_journal_is_not_ours(error: float, offset: float) -> None:
     """Claimed -> refused: a task with our key's id from before our first send is another's, and is named."""
     machine = claimed(offset - 3, error=error, offset=offset)
     assert isinstance(machine.end, ExternalTaskIdConflict)
@@ -171,7 +169,7 @@ def test_a_refusal_by_age_needs_a_clock_that_is_known() -> None:
     assert isinstance(claimed(-9 * HOUR, error=DATE_ERROR, from_key=False).end, Task)
 
 
-def test_what_was_sent_before_is_ours_with_the_id_of_its_key() -> None:
+def test_a_task_with_the_id_of_our_key_after_a_send_is_ours() -> None:
     """Expected -> accepted: a second send is refused because of the first one's task, whatever its creation time."""
     machine = create(from_key=True)
     machine.sending(WALL)

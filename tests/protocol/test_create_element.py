@@ -63,7 +63,7 @@ def test_what_is_sent() -> None:
         assert "element_image_list" not in sent
 
 
-def test_its_pictures_are_looked_at() -> None:
+def test_its_pictures_are_checked() -> None:
     """Each picture is checked under its own field, with the limits of all pictures; files and bytes are valid."""
     request = element(element_image_list={"frontal_image": b"\x89PNG", "refer_images": [Path("a.png"), SIDE]})
     places = [

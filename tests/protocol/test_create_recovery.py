@@ -174,7 +174,7 @@ def test_an_answer_of_a_gateway_does_not_prove_absence(look: str) -> None:
     assert "the last look-up ended with: " in str(story.end)
 
 
-def test_an_address_that_is_not_the_services_ends_in_doubt_at_once() -> None:
+def test_a_wrong_address_ends_in_doubt_at_once() -> None:
     """Doubtful -> refused: once the address is known to be wrong, the create does not wait for the budget."""
     machine = create()
     machine.sending(0)
@@ -193,7 +193,7 @@ def test_a_create_is_sent_three_times_at_most() -> None:
 
 
 @pytest.mark.parametrize("passing", ["1302", "1303", "unreached"])
-def test_sends_that_surely_made_nothing_do_not_count(passing: str) -> None:
+def test_sends_that_surely_created_nothing_do_not_count(passing: str) -> None:
     """Doubtful: sends refused as full or too fast, or that never left, do not count towards the three."""
     story = drive(create(), Service([passing, "reset", passing, "reset", passing, *["reset"] * FOREVER]))
     in_doubt(story)
@@ -427,7 +427,7 @@ OWNERS = st.sampled_from(["own id", "user's id", "older task"])
 @given(SERVICES, RETRIES, OWNERS)
 @example(Service(["made-reset"] * 8, hidden=1e9, takes=60), Retry(settle=0), "own id")
 @example(Service(["made-timeout", "1102", "unreadable"], hidden=200, takes=0.5), Retry(), "user's id")
-def test_paid_at_most_once_whatever_happens(service: Service, retry: Retry, owner: str) -> None:
+def test_paid_at_most_once_with_any_faults(service: Service, retry: Retry, owner: str) -> None:
     """With any faults, at most one task is paid, and it is returned or named, in bounded time."""
     if owner == "older task":
         service.has("mine", -100)

@@ -214,9 +214,7 @@ SEARCHES: list[tuple[CreateState, str, float, CreateState]] = [
 
 
 @pytest.mark.parametrize(("state", "event", "now", "then"), SEARCHES)
-def test_what_an_event_means_where_all_tasks_are_looked_at(
-    state: CreateState, event: str, now: float, then: CreateState
-) -> None:
+def test_what_an_event_means_with_searches(state: CreateState, event: str, now: float, then: CreateState) -> None:
     """A task not found by its id is searched in the list before another send, and before a doubt."""
     machine = create(searches=True)
     for earlier, at in TO[state]:
@@ -225,7 +223,7 @@ def test_what_an_event_means_where_all_tasks_are_looked_at(
     assert machine.state is then
 
 
-def test_the_table_has_all_that_happens_and_nothing_else() -> None:
+def test_the_table_is_complete_and_minimal() -> None:
     """`TRANSITIONS`, which the docs draw, has exactly the transitions of the tables above and those listed below."""
     shown = {(state, then) for state, _, _, then in [*TABLE, *SEARCHES] if state is not then}
     shown |= {(S.SEARCHING, S.DOUBTFUL)}  # after three sends
@@ -277,7 +275,7 @@ def test_all_tasks_are_searched_one_delay_after_the_last_look_up() -> None:
     assert machine.next(15 + pause.seconds) is Action.SEARCH
 
 
-def test_what_has_probably_been_made_is_never_sent_again() -> None:
+def test_a_probably_created_task_is_never_sent_again() -> None:
     """Expected -> searching -> refused: a search that finds nothing allows no other send."""
     machine = machine_in(S.EXPECTED, create(searches=True))
     happens(machine, "look not-found", 15)
@@ -285,7 +283,7 @@ def test_what_has_probably_been_made_is_never_sent_again() -> None:
     assert type(machine.end) is CreateInDoubt
 
 
-def test_after_three_sends_look_ups_and_looks_at_all_tasks_go_on() -> None:
+def test_after_three_sends_look_ups_and_searches_go_on() -> None:
     """Searching -> doubtful: look-ups and searches go on until the budget, with a last one at its end."""
     story = drive(create(searches=True), Service(["reset"] * 9))
     assert type(story.end) is CreateInDoubt
@@ -334,7 +332,7 @@ def searched(tasks: list[Task], others: Others = NO_OTHERS, **how: Any) -> Task 
     return machine.end
 
 
-def test_what_cannot_be_ours_is_no_candidate() -> None:
+def test_tasks_of_others_are_no_candidates() -> None:
     """Tasks that are older, already followed, in the journal, or of another kind are no candidates."""
     others = [
         attrs.evolve(MADE, created_at=moment(-10.1)),
@@ -356,7 +354,7 @@ def test_what_cannot_be_ours_is_no_candidate() -> None:
     ("made_at", "is_ours"),
     [(-10, False), (-1.1, False), (-1, True), (0, True), (6, True), (6.1, False), (60, False), (None, False)],
 )
-def test_only_what_was_made_while_we_were_sending_is_taken(
+def test_only_a_task_created_during_the_send_is_accepted(
     made_at: float | None,
     *,
     is_ours: bool,
@@ -367,7 +365,7 @@ def test_only_what_was_made_while_we_were_sending_is_taken(
     assert getattr(end, "candidates", ("image2video:802",)) == ("image2video:802",)
 
 
-def test_what_another_client_may_have_made_is_not_taken() -> None:
+def test_a_task_that_another_client_may_have_created_is_not_accepted() -> None:
     """If another client's create is in doubt at the same time, a doubt names the task."""
     end = searched([MADE], Others(may_have_made=True))
     assert isinstance(end, CreateInDoubt)
@@ -375,7 +373,7 @@ def test_what_another_client_may_have_made_is_not_taken() -> None:
 
 
 @pytest.mark.parametrize(("error", "names"), [(1.0, 0), (3600.0, 1)])
-def test_how_well_the_services_clock_is_known_decides_what_may_be_ours(error: float, names: int) -> None:
+def test_candidates_depend_on_the_error_of_the_clock(error: float, names: int) -> None:
     """A task five minutes older may be ours where no answer has shown the service's clock."""
     end = searched([attrs.evolve(MADE, created_at=moment(-300))], clock_error=lambda: error)
     assert isinstance(end, CreateInDoubt)
@@ -456,7 +454,7 @@ def test_a_create_that_may_be_billed_is_undecided(state: CreateState) -> None:
 def test_an_interrupted_create_says_whether_it_may_be_billed(state: CreateState, *, can_look_up: bool) -> None:
     """A create cut off by close ends with `CreateInDoubt` if it may be billed, else with `ClientClosed`."""
     if not can_look_up and state not in {S.UNSENT, S.FULL, S.SENDING, S.STOPPING}:
-        return  # what cannot be looked up comes to no other state
+        return  # without look-ups there is no other state
     machine = machine_in(state, create(can_look_up=can_look_up, searches=state is S.SEARCHING))
     error = machine.interrupted()
     assert machine.state is state
@@ -489,7 +487,7 @@ def test_a_stopped_create_was_not_created() -> None:
 
 
 @pytest.mark.parametrize("fault", DOUBTFUL)
-def test_what_cannot_be_looked_up_is_never_sent_twice(fault: str) -> None:
+def test_a_create_without_look_ups_is_never_sent_twice(fault: str) -> None:
     """Sending -> refused: without look-ups any doubt ends at once, without a reference."""
     service = Service([f"made-{fault}"])
     story = drive(create(can_look_up=False), service)

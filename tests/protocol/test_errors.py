@@ -130,7 +130,7 @@ CLASSES = sorted(
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_every_error_can_be_made_shown_copied_and_pickled(kind: type[KlingError]) -> None:
+def test_every_error_can_be_printed_copied_and_pickled(kind: type[KlingError]) -> None:
     """Every class takes the same arguments, shows its ids, and is pickled with all its attributes."""
     task = Task(endpoint="image2video", task_id="8", status=TaskStatus.FAILED)
     error = kind("text", code=1, http_status=2, request_id="r", reference="image2video:8", task=task)

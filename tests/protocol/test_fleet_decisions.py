@@ -53,7 +53,7 @@ def test_states(has: dict[str, Any], state: JobState) -> None:
     assert all(state_of(outcome.value, **known) is outcome for outcome in JobState)
 
 
-def test_states_under_way_are_not_final() -> None:
+def test_states_in_progress_are_not_final() -> None:
     """A state from which a job continues without intervention is not final."""
     assert {state for state in JobState if not state.is_final} == {
         JobState.QUEUED,

@@ -121,7 +121,7 @@ def test_bodies(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NEVER_SENT)
-def test_what_is_no_json(name: str) -> None:
+def test_values_that_are_not_json(name: str) -> None:
     """Values that JSON does not have are refused anywhere, also for unknown models."""
     for where in ("duration", "else"):
         problems = current.problems("/image-to-video/kling-9", {"settings": {where: HOSTILE[name]}})

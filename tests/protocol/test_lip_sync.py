@@ -122,12 +122,12 @@ def test_the_face_is_seen_while_it_speaks(begins: int, lasts: int, seen: int | N
 
 
 @pytest.mark.parametrize("face", [Face(face_id="0"), Face(face_id="0", start_time=0), Face(face_id="0", end_time=1)])
-def test_a_face_without_times_is_anywhere(face: Face) -> None:
+def test_a_face_without_times_is_valid(face: Face) -> None:
     """A face without times causes no problem."""
     assert ENDPOINT.problems(one(face_id=None, face=face), {}) == []
 
 
-def test_local_sounds_are_looked_at() -> None:
+def test_local_sounds_are_checked() -> None:
     """A local sound is checked under its own field path."""
     facts = {"face_choose[0].sound_file": SoundFacts(size=2**30, suffix=".ogg")}
     problems = ENDPOINT.problems(one(audio_id=None, sound_file="a.ogg"), facts)

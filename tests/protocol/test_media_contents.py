@@ -68,7 +68,7 @@ def test_text_is_recognized_by_its_bytes(head: bytes, kind: str) -> None:
         b"<html>\0\x01\x02",
     ],
 )
-def test_what_is_no_text_passes(head: bytes) -> None:
+def test_other_formats_are_not_text(head: bytes) -> None:
     """Videos, pictures, sounds and unknown formats are not text."""
     assert text_in(head) is None
 

@@ -73,7 +73,7 @@ def test_all_suffixes_are_found() -> None:
 
 
 @pytest.mark.parametrize("head", [b"\0\0\0\1", b"\xff\x00", riff(b"NEW "), bytes(EDGE_BYTES)])
-def test_what_is_not_known_has_no_suffix(head: bytes) -> None:
+def test_an_unknown_format_has_no_suffix(head: bytes) -> None:
     """An unknown format has no suffix."""
     assert suffix_of(head) == ""
 

@@ -178,7 +178,7 @@ def test_a_jpeg_without_a_size_is_refused(data: bytes, expected_text: str) -> No
     assert "JPEG" in str(caught.value)
 
 
-def test_what_was_not_seen_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partly_checked_file_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is too large for a complete check is not reported as cut off."""
     monkeypatch.setattr(image_header, "SEEN_BYTES", 1000)
     with pytest.raises(ValueError, match=r"does not tell its width and height in its first 1000 bytes$"):
@@ -226,7 +226,7 @@ def test_a_png_without_a_size_is_refused(data: bytes, expected_text: str) -> Non
     assert "PNG" in str(caught.value)
 
 
-def test_exif_behind_the_data_of_a_png_is_not_looked_for() -> None:
+def test_exif_after_the_data_of_a_png_is_ignored() -> None:
     """EXIF after the data is ignored, as it would be out of reach in large files."""
     assert sides(png(451, 300, before=chunk(b"IDAT", b"x") + chunk(b"eXIf", tiff(6)))) == (451, 300)
 

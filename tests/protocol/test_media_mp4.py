@@ -106,7 +106,7 @@ def boxes_of(data: bytes, piece: int) -> Boxes:
 
 
 @given(st.sampled_from([*WHOLE, FTYP + MOOV + TO_THE_END]), st.integers(1, 40), st.data())
-def test_bytes_that_are_not_kept_are_judged_alike(data: bytes, piece: int, draw: st.DataObject) -> None:
+def test_followed_bytes_are_judged_alike(data: bytes, piece: int, draw: st.DataObject) -> None:
     """A file received in pieces of any size has the same shape as the stored file."""
     part = data[: draw.draw(st.integers(0, len(data)))]
     assert boxes_of(data, piece).shape() is Shape.WHOLE
@@ -116,7 +116,7 @@ def test_bytes_that_are_not_kept_are_judged_alike(data: bytes, piece: int, draw:
 @given(st.binary(max_size=80), st.sampled_from([b"", FTYP, FTYP + MOOV, FTYP + MOOV + MDAT]), st.integers(1, 40))
 @example(b"\0\0\0\x07free", FTYP + MOOV + MDAT, 3)
 @example(b"\0\0\0\x01free" + (7).to_bytes(8), FTYP + MOOV + MDAT, 3)
-def test_any_bytes_that_are_not_kept_are_judged(tail: bytes, head: bytes, piece: int) -> None:
+def test_any_followed_bytes_are_judged(tail: bytes, head: bytes, piece: int) -> None:
     """Any bytes received in pieces have the same shape as the stored file."""
     data = head + tail
     assert boxes_of(data, piece).shape() is shape_of(len(data), reader(data))

@@ -147,7 +147,7 @@ def test_ids_are_polled_with_as_few_queries_as_possible() -> None:
     assert sorted(len(query.names) for query in story.queries()) == [5, 5, 20, 20]
 
 
-def test_a_partial_answer_counts_for_those_that_it_has() -> None:
+def test_a_partial_answer() -> None:
     """Missing tasks are polled again, unrequested ones are ignored, and the order does not matter."""
     story = Story()
     tasks = story.attach(*names(4))

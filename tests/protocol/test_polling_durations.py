@@ -41,7 +41,7 @@ def looks(schedule: LookSchedule, delay: float, end: float) -> tuple[int, float]
     ("mode", "duration", "least", "most"),
     [("std", 5, 60, 90), ("std", 10, 90, 125), ("pro", 5, 100, 250), ("pro", 15, 180, 300), (None, 5, 60, 90)],
 )
-def test_what_is_published_comes_first(mode: str | None, duration: float, least: float, most: float) -> None:
+def test_a_published_duration_comes_first(mode: str | None, duration: float, least: float, most: float) -> None:
     """Without observations, the expected duration is the one that users report."""
     assert least <= typical_seconds(mode, duration) <= most
     median = DurationEstimate(typical_seconds(mode, duration)).look_schedule().median
@@ -65,7 +65,7 @@ def test_a_task_passes_once_through_each_bin() -> None:
     assert longest.passed == pytest.approx([1.0] * BINS)
 
 
-def test_fifty_tasks_outweigh_what_is_published() -> None:
+def test_fifty_tasks_outweigh_a_published_duration() -> None:
     """After 50 tasks of 8 to 16 s, half are expected to end within 12 s."""
     estimate = DurationEstimate(150.0)
     for number in range(50):
@@ -219,7 +219,7 @@ def test_tasks_of_one_kind(fields: dict[str, Any], kind: str) -> None:
     assert endpoint.kind_of(request) == kind
 
 
-def test_what_was_learned_can_be_handed_on() -> None:
+def test_estimates_can_be_passed_to_another_client() -> None:
     """JSON passes the estimates of all kinds to another client."""
     durations = Durations()
     for seconds in (100, 110, 120):
@@ -260,7 +260,7 @@ def changed(**changes: Any) -> str:
         "[" * 100_000,
     ],
 )
-def test_text_that_is_no_durations_is_refused(text: str) -> None:
+def test_damaged_text_is_refused(text: str) -> None:
     """Damaged text, or that of a version with other bins, raises ValueError."""
     with pytest.raises(ValueError, match="no durations of this version"):
         Durations.from_json(text)

@@ -121,7 +121,7 @@ def test_the_last_look(answer: Task | KlingError, now: float, due: float | None)
     assert isinstance(outcome.end, TaskTimeout) == (due is None)
 
 
-def test_an_end_within_the_last_look_counts() -> None:
+def test_a_late_end_counts() -> None:
     """A task that has ended is reported as such, however late."""
     each = followed()
     each.gives_up_at = 170
@@ -139,7 +139,7 @@ def test_a_task_that_is_not_found(now: float, *, created_here: bool, ends: bool)
     assert outcome.end is None or outcome.end.reference == "image2video:1"
 
 
-def test_an_attached_task_is_as_old_as_the_service_says() -> None:
+def test_an_attached_task_has_the_age_that_the_service_reports() -> None:
     """The first answer sets an attached task's id and beginning; later ones do not change them."""
     each = followed(created_here=False, status=None)
     each.reference = Reference("image2video", "e1")

@@ -29,7 +29,7 @@ def learned(seconds: float, spread: float = 0.1, tasks: int = 200) -> DurationEs
 
 @pytest.mark.parametrize("estimate", [DurationEstimate(1.0), DurationEstimate(100.0), learned(30), learned(900, 0.5)])
 def test_the_share_grows_with_age_from_nothing_and_stays_below_one(estimate: DurationEstimate) -> None:
-    """The share stays below one at every age, also beyond all observed durations."""
+    """The share starts at 0, grows with age and stays below one, also beyond all observed durations."""
     shares = [estimate.expectation().share(age) for age in AGES]
     assert shares == sorted(shares)
     assert shares[0] == 0
@@ -47,7 +47,7 @@ def test_the_share_of_long_tasks() -> None:
     assert learned(7500).expectation().share(EDGES[-1]) < 0.98
 
 
-def test_what_is_published_counts_until_tasks_were_seen() -> None:
+def test_a_published_duration_counts_until_tasks_are_observed() -> None:
     """The remaining time begins with the median used for polling; the share grows with the age."""
     estimate = DurationEstimate(100.0)
     expected = estimate.expectation()
@@ -57,7 +57,7 @@ def test_what_is_published_counts_until_tasks_were_seen() -> None:
     assert 0.6 < expected.share(100) < 0.9
 
 
-def test_what_was_learned_counts_for_more_than_what_is_published() -> None:
+def test_observed_durations_outweigh_a_published_one() -> None:
     """Observed durations of 30 seconds outweigh a published one of 100."""
     expected = learned(30).expectation()
     assert expected.seconds_left(0) == pytest.approx(30, rel=0.15)
@@ -65,7 +65,7 @@ def test_what_was_learned_counts_for_more_than_what_is_published() -> None:
     assert expected.share(30) > 0.8
 
 
-def test_the_time_left_is_the_median_of_those_that_are_left() -> None:
+def test_the_time_left_is_the_median_of_the_remaining_tasks() -> None:
     """Half of 20,000 simulated tasks that reach an age end within the remaining time."""
     estimate = learned(60, 0.4)
     expected = estimate.expectation()
@@ -85,7 +85,7 @@ def _drawn(expected: Expectation, draws: random.Random) -> float:
     return EDGES[place] + (risk - expected._risks[place]) / expected._hazards[place]
 
 
-def test_what_is_learned_later_counts_for_a_task_that_runs() -> None:
+def test_later_observations_count_for_a_running_task() -> None:
     """Later observations change the remaining time of a running task."""
     estimate = DurationEstimate(100.0)
     before = estimate.expectation().seconds_left(0)

@@ -49,7 +49,7 @@ def test_loopback_needs_no_proxy(host: str) -> None:
 @pytest.mark.parametrize(
     "host", ["127.evil.com", "localhost.evil.com", "notlocalhost", "10.0.0.1", "[2001:db8::1]", "128.0.0.1", ""]
 )
-def test_others_are_not_this_machine(host: str) -> None:
+def test_other_hosts_are_not_loopback(host: str) -> None:
     """A host name that looks like a loopback address is none."""
     assert not is_loopback(host)
 
@@ -108,7 +108,7 @@ def test_a_proxy_that_cannot_be_read(text: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_a_proxy_of_another_kind_is_not_used() -> None:
+def test_a_socks_proxy_is_not_used() -> None:
     """A SOCKS proxy is not supported: its variable is reported once, and no proxy is used."""
     proxies = Proxies.of({"ALL_PROXY": "socks5://u:secret@127.0.0.1:1080"})
     assert proxies.unusable == ("ALL_PROXY",)
