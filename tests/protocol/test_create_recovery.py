@@ -333,7 +333,7 @@ def test_a_send_that_outlasts_the_budget_is_looked_up() -> None:
     assert service.paid == 1
 
 
-# --------------------------------------------------------------------------------------- whose task is it?
+# --------------------------------------------------------------------------------------- the owner of a task
 
 
 def claimed(created_at: float | None, offset: float = 0.0, **how: Any) -> Story:

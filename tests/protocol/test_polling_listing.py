@@ -256,7 +256,7 @@ def total_cost(account: Account, count: int, alive: int) -> tuple[float, int]:
         while scan is not None:
             spent += cost(scan.size)
             page = account.page(scan.number, scan.size)
-            places = [place for place, whose in enumerate(page) if whose in waiting]
+            places = [place for place, owner in enumerate(page) if owner in waiting]
             waiting -= set(page)
             if not scan.answered(len(page), places, gained=len(places), left=len(waiting)):
                 pages.ended(scan)
