@@ -1,4 +1,4 @@
-"""An account that runs so many tasks at once, and clients that keep to their `Limit`, in time that is only counted."""
+"""A simulated account with limited slots, and clients that obey their `Limit`, in simulated time."""
 
 import heapq
 import itertools
@@ -14,15 +14,15 @@ Seconds = Callable[[], float]
 
 @attrs.define
 class Client:
-    """One client with tasks in line.
+    """One client with queued tasks.
 
     Attributes:
-        limit: how many may run.
-        waiting: tasks that are not accepted yet and not under way.
+        limit: its concurrency limit.
+        waiting: tasks that are neither accepted nor being created.
         count: slots that each of them takes.
-        done: tasks whose end was seen.
-        finished_at: when the last of them was.
-        refused: creates that the account refused.
+        done: number of tasks whose end was seen.
+        finished_at: time at which the last end was seen.
+        refused: number of creates that the account refused.
     """
 
     limit: Limit
@@ -36,11 +36,11 @@ class Client:
 
 @attrs.define
 class AccountModel:
-    """The account, and the clock.
+    """The account and its clock.
 
     Attributes:
-        capacity: slots that it has; a task for which too few are free is refused.
-        latency: draws how long a create takes until its answer comes.
+        capacity: number of slots; a task for which too few are free is refused.
+        latency: draws the seconds from a create to its answer.
         length: draws how long a task takes from its acceptance to the moment in which its client sees the end.
     """
 
@@ -53,7 +53,7 @@ class AccountModel:
     _numbers: "itertools.count[int]" = attrs.field(factory=itertools.count)
 
     def run(self, *clients: Client, until: Callable[[], bool] = lambda: False) -> None:
-        """Lets all work until nothing is left to do, or until a condition holds."""
+        """Runs the simulation until no event is left, or until a condition holds."""
         for client in clients:
             self._grant(client)
         while self._events and not until():
@@ -93,10 +93,10 @@ class AccountModel:
 
 
 def client(tasks: int, concurrency: int, uniform: Uniform, count: int = 1) -> Client:
-    """A client with so many tasks in line, of `count` slots each."""
+    """A client with this many queued tasks of `count` slots each."""
     return Client(Limit(concurrency, BEAT, uniform), tasks, count)
 
 
 def ideal(tasks: int, slots: int, latency: float, length: float) -> float:
-    """Seconds for tasks that all take the same, each begun in the moment in which a slot is free."""
+    """Seconds for tasks of equal length, each started as soon as a slot is free."""
     return -(-tasks // slots) * (latency + length)

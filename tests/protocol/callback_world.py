@@ -145,9 +145,9 @@ class World:
     def _step(self) -> None:
         step = self._plan.step(self._now)
         for query in step.queries:
-            self._ask(query)
+            self._poll(query)
         for page in step.pages:
-            self._ask_page(page)
+            self._poll_page(page)
         for followed, _, end in step.updates:
             if end is not None:
                 number = int(followed.reference.id)
@@ -160,7 +160,7 @@ class World:
             self._wakes_at = max(self._now, step.wake_at)
             self._later(self._wakes_at - self._now, lambda: None)
 
-    def _ask(self, query: Query[FollowedTask]) -> None:
+    def _poll(self, query: Query[FollowedTask]) -> None:
         self.polls += 1
 
         def arrive() -> None:
@@ -169,19 +169,19 @@ class World:
 
         self._later(ON_THE_WAY, arrive)
 
-    def _ask_page(self, page: PageQuery[FollowedTask]) -> None:
+    def _poll_page(self, page: PageQuery[FollowedTask]) -> None:
         self.polls += 1
 
         def arrive() -> None:
             newest = range(len(self._begun) - 1, -1, -1)[(page.number - 1) * page.size :][: page.size]
-            told = [self._task(number) for number in newest]
+            listed = [self._task(number) for number in newest]
 
             def answer() -> None:
-                news: dict[int, tuple[str, Task | None]] = {}
-                for place, each in enumerate(told):
+                changes: dict[int, tuple[str, Task | None]] = {}
+                for place, each in enumerate(listed):
                     if (known := page.known(each.task_id)) is not None:
-                        news[place] = (each.task_id, None if each.status is known else each)
-                self._plan.page_answered(page, Listed(len(told), news), self._now, EPOCH + self._now)
+                        changes[place] = (each.task_id, None if each.status is known else each)
+                self._plan.page_answered(page, Listed(len(listed), changes), self._now, EPOCH + self._now)
 
             self._later(ON_THE_WAY, answer)
 

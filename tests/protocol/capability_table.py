@@ -1,4 +1,4 @@
-"""The capability map as the project's notes on the service have it, transcribed for the tests only.
+"""The capability map of the project's notes on the service, transcribed for the tests only.
 
 Columns: model, mode, seconds, image only, image with image_tail, image_tail alone, masks, camera, sound, voice_list,
 cfg_scale, elements and multi_shot, size, frame rate. `y` and `-` are sure, `?` is not.
@@ -44,7 +44,7 @@ COLUMNS = ("image_only", "tail", "tail_only", "brush", "camera", "sound", "voice
 
 
 def lines() -> Iterator[tuple[str, str | None, int, dict[str, str], str, int | None]]:
-    """One line per model, mode and second: with its cells by column, its size and frame rate."""
+    """One line per model, mode and duration, with its cells by column, its size and its frame rate."""
     for line in TABLE.strip().splitlines():
         model, mode, seconds, *cells, size, fps = (part.strip() for part in line.split("|"))
         first, _, last = seconds.partition("-")

@@ -1,4 +1,4 @@
-"""A small model of the service's create and query, and a driver of the create machine in time that is only counted.
+"""A small model of the service's create and query, and a driver of the create machine in simulated time.
 
 Faults are named by what happens: `made-` before a fault means that the task was created all the same.
 """
@@ -95,19 +95,19 @@ REFUSALS = [*CLEAR, *CLAIMS]
 
 @attrs.define
 class Service:
-    """An account with tasks by their external ids; what was created stays hidden from look-ups for a while.
+    """An account with tasks by external id; a new task stays hidden from look-ups for a while.
 
     Attributes:
-        sends: what happens to each send, in turn; afterwards all goes well.
-        looks: what happens to each look-up, in turn; later ones are answered correctly.
-        lists: what happens to each search of all tasks, in turn; later ones are answered correctly.
+        sends: fault of each send, in turn; later sends succeed.
+        looks: fault of each look-up, in turn; later ones are answered correctly.
+        lists: fault of each search of all tasks, in turn; later ones are answered correctly.
         hidden: seconds before a look-up sees a new task.
         takes: seconds that each request takes.
-        offset: what the service's clock shows more than the machine's.
+        offset: seconds by which the service's clock is ahead of the machine's.
         refuses_twins: whether a second task with the same external id is refused.
-        drops_ids: whether what is created forgets its external id.
-        hidden_from_list: seconds before a look at all tasks shows a new one.
-        unnamed: tasks that others make without an external id, each with its time.
+        drops_ids: whether tasks lose their external id.
+        hidden_from_list: seconds before a search of all tasks finds a new one.
+        unnamed: tasks of others without an external id, each with its creation time.
     """
 
     sends: list[str] = attrs.field(factory=list)
@@ -127,12 +127,12 @@ class Service:
     sent: list[str] = attrs.field(factory=list)
 
     def has(self, external_id: str, created_at: float | None) -> None:
-        """Adds a task that another program has made, so many seconds after the machine's time 0."""
+        """Adds a task of another program, created this many seconds after the machine's time 0."""
         moment = None if created_at is None else round((WALL + self.offset + created_at) * 1000)
         self.tasks[external_id] = [(-1e9, self._task(external_id, moment))]
 
     def create(self, external_id: str) -> HttpResponse | KlingError:
-        """What comes back from a create."""
+        """The service's response to a create."""
         fault = self.sends.pop(0) if self.sends else "made"
         self.sent.append(fault)
         self.now += self.takes
@@ -143,7 +143,7 @@ class Service:
         return FAULTS[fault]()
 
     def query(self, external_id: str) -> HttpResponse | KlingError:
-        """What comes back from a look-up."""
+        """The service's response to a look-up."""
         fault = self.looks.pop(0) if self.looks else ""
         self.now += self.takes
         if fault:
@@ -153,7 +153,7 @@ class Service:
         return enveloped(seen[0]) if seen else FAULTS["not-found"]()
 
     def listed(self) -> list[Task] | KlingError:
-        """What a look at all tasks finds."""
+        """The service's response to a search of all tasks."""
         fault = self.lists.pop(0) if self.lists else ""
         self.now += self.takes
         if fault:
@@ -177,14 +177,14 @@ class Service:
 
 
 def unnamed(task_id: str, created_at: float) -> tuple[float, dict[str, Any]]:
-    """A task that another program makes without an external id, so many seconds after the machine's time 0."""
+    """A task of another program without an external id, created this many seconds after the machine's time 0."""
     moment = round((WALL + created_at) * 1000)
     return created_at, {"task_id": task_id, "task_status": "submitted", "created_at": moment, "task_info": {}}
 
 
 @attrs.define
 class Story:
-    """What the machine did.
+    """The steps of the create machine, and its end.
 
     Attributes:
         steps: `send`, `look`, `list`, `slot`, each with its time.
@@ -195,7 +195,7 @@ class Story:
     end: Task | KlingError
 
     def times(self, step: str) -> list[float]:
-        """When that step was taken."""
+        """The times of this step."""
         return [time for name, time in self.steps if name == step]
 
 
@@ -232,7 +232,7 @@ def create(
 
 
 def reached(state: CreateState) -> set[CreateState]:
-    """Where one step of a story can lead to: sending, and the answer to it, are two events."""
+    """The transitions within one step of a story: sending, and the answer to it, are two events."""
     then = {*TRANSITIONS[state]}
     return then.union(*(TRANSITIONS[each] for each in then & SENDING))
 
@@ -282,12 +282,12 @@ def _read(came: HttpResponse | KlingError, read: Callable[[HttpResponse, str, st
 
 
 def failure(fault: str, *, look_up: bool = False) -> KlingError:
-    """The error that a fault leads to, of a send or of a look-up."""
+    """The error that a fault causes in a send or a look-up."""
     error = _read(FAULTS[fault](), responses.task if look_up else responses.created)
     assert isinstance(error, KlingError)
     return error
 
 
 def moment(seconds: float) -> datetime:
-    """A time of the machine's own clock, so many seconds after 0."""
+    """A time of the machine's own clock, in seconds after 0."""
     return datetime.fromtimestamp(WALL + seconds, UTC)

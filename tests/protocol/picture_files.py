@@ -32,7 +32,7 @@ def jpeg(
 
 
 def chunk(name: bytes, payload: bytes = b"") -> bytes:
-    """One PNG chunk; its checksum is right for IEND only, which is all that is looked at."""
+    """One PNG chunk; only the checksum of IEND is right, the only one that is checked."""
     return struct.pack(">I", len(payload)) + name + payload + (b"\xaeB\x60\x82" if name == b"IEND" else bytes(4))
 
 

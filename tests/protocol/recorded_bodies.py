@@ -1,4 +1,4 @@
-"""Bodies of the service as they were recorded, and answers made of them."""
+"""Recorded bodies of the service, and responses built from them."""
 
 import json
 from pathlib import Path
@@ -16,21 +16,21 @@ OTHERS: dict[str, dict[str, Any]] = {
 
 
 def recorded(name: str) -> HttpResponse:
-    """The recorded body as the answer it came in; callbacks have no HTTP status of their own."""
+    """The recorded body as a response; callbacks have no HTTP status."""
     found = {**RECORDED, **OTHERS}[name]
     return answer(found["body"], found["_meta"]["http_status"] or 200)
 
 
 def answer(body: Any, status: int = 200, **headers: str) -> HttpResponse:
-    """An answer with this JSON."""
+    """A response with this JSON."""
     return HttpResponse(status, headers, json.dumps(body).encode())
 
 
 def enveloped(data: Any, **more: Any) -> HttpResponse:
-    """A good answer with this data."""
+    """A successful response with this data."""
     return answer({"code": 0, "message": "SUCCEED", "request_id": "r", "data": data, **more})
 
 
 def refused(code: int, status: int, message: str = "no") -> HttpResponse:
-    """A refusal."""
+    """A refusal by the service."""
     return answer({"code": code, "message": message, "request_id": "r"}, status)

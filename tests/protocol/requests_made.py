@@ -21,7 +21,7 @@ def problems_of(**parameters: Any) -> list[Problem]:
 
 
 def wrong_with(endpoint: Endpoint, request: Request) -> list[Problem]:
-    """The problems of a request, without the one that its model is no more: old models show the most of a map."""
+    """The problems of a request except the retirement of its model: old models use most of a map."""
     return [problem for problem in endpoint.problems(request, {}) if problem.warning is not RetiredModelWarning]
 
 
@@ -41,6 +41,6 @@ def camera(kind: Any = "simple", **config: Any) -> dict[str, Any]:
 
 
 def customize(seconds: Any, multi_prompt: Any, **more: Any) -> dict[str, Any]:
-    """A multi-shot request."""
+    """A request with `shot_type="customize"`."""
     own = {"multi_shot": True, "shot_type": "customize", "duration": seconds, "multi_prompt": multi_prompt}
     return {**V3, **own, **more}

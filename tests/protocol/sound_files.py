@@ -1,4 +1,4 @@
-"""Beginnings of sound files, and a WAV that is whole."""
+"""Beginnings of sound files, and a complete WAV."""
 
 import struct
 
@@ -11,7 +11,7 @@ OGG = b"OggS" + bytes(200)
 
 
 def wav(seconds: float = 0.1) -> bytes:
-    """Silence: 8000 samples of 8 bits a second."""
+    """Silence: 8000 samples of 8 bits per second."""
     samples = b"\x80" * int(seconds * 8000)
     form = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 8000, 1, 8) + b"data" + struct.pack("<I", len(samples))
     return b"RIFF" + struct.pack("<I", len(form) + len(samples)) + form + samples

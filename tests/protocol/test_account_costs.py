@@ -1,4 +1,4 @@
-"""The account's resource packs: what is refused, what is sent, what is read."""
+"""The account's resource packs: refused parameters, requests, and parsed responses."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
 
 
 def endpoint() -> CallEndpoint:
-    """That of the packs."""
+    """The endpoint of the resource packs."""
     found = call_endpoint_of(AccountCosts(1, end_time=2))
     assert found is not None
     return found
@@ -36,13 +36,13 @@ def endpoint() -> CallEndpoint:
     ],
 )
 def test_what_is_refused(parameters: dict[str, Any], refused: list[str]) -> None:
-    """Two moments in their order, and a name."""
+    """The times must be in order, and the name must be a name."""
     made: Any = AccountCosts
     assert [problem.field for problem in endpoint().problems(made(**parameters), {})] == refused
 
 
 def test_what_is_sent() -> None:
-    """A GET, whose query has milliseconds, also of a `datetime`."""
+    """The request is a GET with its times in milliseconds, also those given as `datetime`."""
     sent = requests.of_call(endpoint(), AccountCosts(BEGIN, end_time=1789938513975, resource_pack_name="a b"))
     assert (sent.method, sent.path, sent.body) == ("GET", "/account/costs", ())
     assert sent.params == (
@@ -52,14 +52,14 @@ def test_what_is_sent() -> None:
     )
 
 
-def test_a_name_that_is_empty() -> None:
-    """It means none, as in official examples."""
+def test_an_empty_name_is_omitted() -> None:
+    """An empty name counts as omitted, as in official examples."""
     sent = requests.of_call(endpoint(), AccountCosts(1, end_time=2, resource_pack_name=""))
     assert [name for name, _ in sent.params] == ["start_time", "end_time"]
 
 
 def test_the_recorded_packs() -> None:
-    """Each pack with its amounts and times; an account without packs has none."""
+    """Each pack is read with its amounts and times; an account without packs has none."""
     assert responses.value(recorded("account_costs_ok"), endpoint().read) == (
         ResourcePack(
             resource_pack_name="Trial-Video-100Units-5Con-1Months",
@@ -89,20 +89,20 @@ def test_the_recorded_packs() -> None:
     ],
 )
 def test_both_codes_count(data: Any, error: type[Exception]) -> None:
-    """The answer has a second code, which may refuse although the first one is good."""
+    """The response has a second code, which may be a refusal although the first one is a success."""
     with pytest.raises(error):
         responses.value(enveloped(data), endpoint().read)
 
 
 @pytest.mark.parametrize("code", [{}, {"code": None}, {"code": "0"}])
 def test_a_good_code(code: dict[str, Any]) -> None:
-    """Digits in text are a code here too, and an omitted code is ignored."""
+    """A code may be a string of digits, and an omitted code is ignored."""
     assert responses.value(enveloped({**code, "msg": ""}), endpoint().read) == ()
 
 
 @pytest.mark.parametrize("packs", [None, {}, ["?"], [{"remaining_quantity": "?"}]])
 def test_odd_packs(packs: Any) -> None:
-    """A member that cannot be read hides nothing else."""
+    """A member that cannot be read does not hide the others."""
     read: Any = responses.value(enveloped({"code": 0, "resource_pack_subscribe_infos": packs}), endpoint().read)
     assert [pack.remaining_quantity for pack in read] == [None] * (packs == [{"remaining_quantity": "?"}])
     assert responses.value(enveloped({}), endpoint().read) == ()

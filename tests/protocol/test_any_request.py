@@ -1,4 +1,4 @@
-"""Whatever is given for whatever parameter of whatever endpoint: problems that name it, and nothing that is secret."""
+"""Every endpoint reports any invalid value of any parameter by its field, and shows no secret."""
 
 import math
 from pathlib import PurePath
@@ -20,7 +20,7 @@ ENDPOINTS: dict[str, Described] = {each.path: each for each in (*all_endpoints()
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
-def test_whatever_is_given(name: str) -> None:
+def test_any_value_is_checked(name: str) -> None:
     """Any value of any parameter gives problems with fields of the record, never an exception, and shows no secret."""
     record = ENDPOINTS[name].record
     fields = attrs.fields_dict(record)
@@ -38,8 +38,8 @@ def test_whatever_is_given(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
-def test_what_stands_in(name: str) -> None:
-    """What is given in place of another member and is no result of an earlier request is refused by its field."""
+def test_an_invalid_alternative_is_refused(name: str) -> None:
+    """An alternative to another member that is no result of an earlier request is refused by its field."""
     record = ENDPOINTS[name].record
     fields = attrs.fields_dict(record)
     needed: dict[str, Any] = {each: None for each, field in fields.items() if field.default is attrs.NOTHING}

@@ -1,4 +1,4 @@
-"""Calls about voices, elements and faces: what is refused, what is sent, what is read."""
+"""Calls about voices, elements and faces: refused parameters, requests, and parsed responses."""
 
 import json
 from collections.abc import Callable
@@ -35,20 +35,20 @@ VIDEO = Video(id="867283741759110900", url="https://files.example/made.mp4", dur
 
 
 def endpoint_of(request: object) -> CallEndpoint:
-    """The endpoint that is called."""
+    """The endpoint of a call."""
     endpoint = call_endpoint_of(request)
     assert endpoint is not None
     return endpoint
 
 
 def sent(request: object) -> tuple[str, str, Any]:
-    """Method, path and members of a call."""
+    """The method, path and members of a call."""
     made = requests.of_call(endpoint_of(request), request)
     return made.method, made.path, json.loads(b"".join(part for part in made.body if isinstance(part, bytes)))
 
 
 def read(request: object, response: Any) -> Any:
-    """What an answer is read as."""
+    """The value parsed from a response."""
     return responses.value(response, endpoint_of(request).read)
 
 
@@ -70,7 +70,7 @@ def read(request: object, response: Any) -> Any:
     ids=repr,
 )
 def test_what_is_sent(request_: object, path: str, members: dict[str, str]) -> None:
-    """Ids are text, whatever they were given as, and an earlier result is sent as its id."""
+    """Ids are sent as text, whatever their type, and an earlier result as its id."""
     assert sent(request_) == ("POST", f"/v1/{path}", members)
     assert endpoint_of(request_).problems(request_, {}) == []
 
@@ -102,17 +102,17 @@ def test_what_is_sent(request_: object, path: str, members: dict[str, str]) -> N
     ids=repr,
 )
 def test_what_is_refused(request_: object, problems: dict[str, str]) -> None:
-    """Each broken rule is reported with its field and what would be right."""
+    """Each broken rule is reported with its field and the valid values."""
     found = {problem.field: problem.message for problem in endpoint_of(request_).problems(request_, {})}
     assert found.keys() == problems.keys()
-    assert all(says in found[field] for field, says in problems.items())
+    assert all(expected_text in found[field] for field, expected_text in problems.items())
 
 
 # ------------------------------------------------------------------------------------------------- what is read
 
 
 def test_the_recorded_faces_are_read() -> None:
-    """The session, each face with its times in milliseconds, and what it cost; signatures stay out of the repr."""
+    """The session, cost and times of each face in milliseconds are read; the repr hides signatures."""
     faces = read(IdentifyFaces(), recorded("identify_face_ok"))
     host = "https://v1-kling.example.invalid/face"
     assert faces == Faces(
@@ -142,13 +142,13 @@ def test_the_recorded_faces_are_read() -> None:
     ],
 )
 def test_faces_are_read_leniently(data: Any, faces: Faces) -> None:
-    """What cannot be read of a face spoils nothing beside it; the session is what was paid for."""
+    """An unreadable member of a face does not affect the others; the session is what was paid for."""
     assert read(IdentifyFaces(), enveloped(data)) == faces
 
 
 @pytest.mark.parametrize("data", [None, [], {}, "5", {"session_id": ""}, {"face_data": [{"face_id": "0"}]}])
-def test_faces_without_a_session_are_no_answer(data: Any) -> None:
-    """Nothing can be done with them, and what came is in the error."""
+def test_faces_without_a_session_are_an_error(data: Any) -> None:
+    """Faces without a session are useless: the error contains the response."""
     with pytest.raises(UnexpectedAnswer, match="no session") as caught:
         read(IdentifyFaces(), enveloped(data))
     assert caught.value.data == data
@@ -163,8 +163,8 @@ def test_recorded_deletes_are_read(request_: object, name: str) -> None:
 
 
 @pytest.mark.parametrize("data", [None, {}, [], {"task_id": "1", "task_status": "submitted"}])
-def test_what_else_a_delete_may_be_answered_with(data: Any) -> None:
-    """The code means that it was done, or will be; only a failure is an error."""
+def test_other_successes_of_a_delete(data: Any) -> None:
+    """Any successful code of a delete means done, or pending; only a failure is an error."""
     assert read(DeleteVoice("5"), enveloped(data)) is None
     failed = enveloped({"task_status": "failed", "task_status_msg": "in use"})
     with pytest.raises(RequestRefused, match="in use"):
@@ -172,7 +172,7 @@ def test_what_else_a_delete_may_be_answered_with(data: Any) -> None:
 
 
 def test_recorded_presets_are_read() -> None:
-    """Each entry of a page has the form of a task, and holds a voice or an element."""
+    """Each entry of a page has the form of a task, and contains a voice or an element."""
     [[voice]] = read(PresetVoices(), recorded("presets_voices_list"))
     assert voice == Voice(
         voice_id="829824295735410756",
@@ -192,15 +192,15 @@ def test_recorded_presets_are_read() -> None:
         ([{"task_result": {"voices": [{"voice_id": "1"}, {}, {"voice_id": "2"}]}}, 5, {}], [["1", "2"], [], []]),
     ],
 )
-def test_entries_of_a_page_are_counted_even_where_they_hold_nothing(data: Any, ids: list[list[str]]) -> None:
-    """The number of entries on a page shows whether there is another one."""
+def test_empty_entries_of_a_page_are_counted(data: Any, ids: list[list[str]]) -> None:
+    """All entries of a page are counted, as the number shows whether there is another page."""
     pages = read(PresetVoices(), enveloped(data))
     assert [[voice.voice_id for voice in entry] for entry in pages] == ids
 
 
 @pytest.mark.parametrize("data", [5, "x", {}, {"voices": []}])
-def test_what_is_no_page(data: Any) -> None:
-    """A list is an array."""
+def test_a_page_must_be_an_array(data: Any) -> None:
+    """A page that is not an array is an error."""
     with pytest.raises(UnexpectedAnswer, match="expected a list"):
         read(PresetVoices(), enveloped(data))
 
@@ -209,7 +209,7 @@ def test_what_is_no_page(data: Any) -> None:
 
 
 def test_only_faces_are_charged() -> None:
-    """They cost 0.05 units a call, and are never sent twice in doubt; deletes and lists are free."""
+    """A face call costs 0.05 units and is never sent twice in doubt; deletes and lists are free."""
     price = estimate(IdentifyFaces(video_id="5"))
     assert (price.units, price.usd) == (Decimal("0.05"), Decimal("0.0070"))
     records: list[Callable[[], Any]] = [IdentifyFaces, lambda: DeleteVoice("5"), lambda: DeleteElement(5), PresetVoices]

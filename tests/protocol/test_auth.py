@@ -22,7 +22,7 @@ def decoded(part: str) -> Any:
 
 
 def test_the_token_is_that_of_the_official_sample() -> None:
-    """The header and the three claims are those of "Authentication", in whole seconds, and nothing else."""
+    """The header and the three claims are those of "Authentication", in whole seconds, without any other."""
     header, claims, _ = mint(PAIR, NOW).text.split(".")
     assert decoded(header) == {"alg": "HS256", "typ": "JWT"}
     assert decoded(claims) == {"iss": PAIR.access_key, "exp": 1_774_806_876, "nbf": 1_774_805_071}
@@ -43,7 +43,7 @@ def test_a_token_is_renewed_before_its_end() -> None:
 
 @given(st.floats(min_value=1e9, max_value=4e9))
 def test_a_token_is_valid_while_it_is_used(now: float) -> None:
-    """From now to its renewal, a token is within its own times."""
+    """A token is valid from its creation to its renewal."""
     token = mint(PAIR, now)
     claims = jwt.decode(token.text, PAIR.secret_key, ["HS256"], options={"verify_exp": False, "verify_nbf": False})
     assert claims["nbf"] <= now < token.renew_at < claims["exp"]
@@ -60,12 +60,12 @@ def test_an_api_key_is_its_own_token() -> None:
     "secret", [ApiKey("SECRET"), KeyPair("SECRET", "SECRET"), Token("SECRET"), SecretStr("SECRET")]
 )
 def test_no_repr_shows_a_secret(secret: object) -> None:
-    """Keys and tokens are not in the repr of what holds them, nor in that of a container."""
+    """The reprs of credentials, and of containers of them, hide keys and tokens."""
     assert "SECRET" not in repr([secret])
 
 
 def test_the_header_is_hidden_from_reprs_alone() -> None:
-    """A debugger prints stars for the header; what is sent is the header."""
+    """The repr of the header shows stars; the header that is sent is complete."""
     header = Token("SECRET").header
     assert repr(header) == "'***'"
     assert f"{header}" == "Bearer SECRET" == pickled(header)
@@ -75,21 +75,21 @@ def test_the_header_is_hidden_from_reprs_alone() -> None:
 
 
 def issued_at(token: Token) -> float:
-    """The service's time that a token was made for: it is valid from five seconds before."""
+    """The service's time that a token was made for; the token is valid from five seconds before."""
     claims = jwt.decode(token.text, options={"verify_signature": False})
     return float(claims["nbf"] + 5)
 
 
 @pytest.mark.parametrize(("later", "same"), [(0, True), (1499, True), (1500, False), (9999, False)])
-def test_a_token_serves_until_its_renewal(later: float, *, same: bool) -> None:
-    """Calls share one token until five minutes before its end; then the next call makes a new one."""
+def test_calls_share_a_token_until_its_renewal(later: float, *, same: bool) -> None:
+    """Calls share a token until five minutes before its expiry; the next call creates a new one."""
     tokens = TokenCache(PAIR)
     first = tokens.token(NOW)
     assert (tokens.token(NOW + later) is first) is same
 
 
-def test_a_refused_token_is_made_anew_by_the_services_clock() -> None:
-    """Once a token was refused, the next is made for the time that the answer showed; until then for the machine's."""
+def test_a_refused_token_is_renewed_by_the_services_clock() -> None:
+    """Tokens use the machine's clock until one is refused, then the time of the service's response."""
     tokens = TokenCache(PAIR)
     tokens.clock_offset.observe(NOW + 3600, NOW)
     first = tokens.token(NOW)
@@ -100,7 +100,7 @@ def test_a_refused_token_is_made_anew_by_the_services_clock() -> None:
 
 @pytest.mark.parametrize(("later", "same"), [(1499, True), (1500, False)])
 def test_a_corrected_token_is_renewed_by_the_services_clock_too(later: float, *, same: bool) -> None:
-    """The half hour of a token counts by the clock that it was made for."""
+    """A token's half hour counts by the clock that it was made for."""
     tokens = TokenCache(PAIR)
     tokens.clock_offset.observe(NOW - 7200, NOW)
     tokens.refused(tokens.token(NOW), 0)
@@ -108,8 +108,8 @@ def test_a_corrected_token_is_renewed_by_the_services_clock_too(later: float, *,
     assert (tokens.token(NOW + later) is second) is same
 
 
-def test_one_refusal_is_taken_once() -> None:
-    """Calls that meet the refusal of the same token are all repeated, and share one new token."""
+def test_calls_share_the_token_after_a_refusal() -> None:
+    """All calls with the same refused token are repeated, and share one new token."""
     tokens = TokenCache(PAIR)
     first = tokens.token(NOW)
     assert tokens.refused(first, 0)
@@ -130,8 +130,8 @@ def test_one_refusal_is_taken_once() -> None:
         ([0.0, 3600.0, 0.0], [True, True, False]),
     ],
 )
-def test_a_call_is_repeated_while_the_answers_show_other_times(offsets: list[float], repeated: list[bool]) -> None:
-    """A call gets a new token once, and once more if the next answer shows another time; two times at most."""
+def test_a_call_is_repeated_at_most_twice(offsets: list[float], repeated: list[bool]) -> None:
+    """A refused call gets a new token once, and a second one only if the next answer shows another time."""
     tokens = TokenCache(PAIR)
     outcomes = []
     for renewals, offset in enumerate(offsets):
@@ -143,7 +143,7 @@ def test_a_call_is_repeated_while_the_answers_show_other_times(offsets: list[flo
 
 
 def test_a_plain_key_is_not_renewed() -> None:
-    """A plain key that is refused would be refused again."""
+    """A refused plain key is not tried again."""
     tokens = TokenCache(ApiKey("key"))
     tokens.clock_offset.observe(NOW + 3600, NOW)
     token = tokens.token(NOW)

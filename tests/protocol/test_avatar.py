@@ -32,7 +32,7 @@ AUDIO = Audio(id="867283741759110501", url=SOUND)
     ids=str,
 )
 def test_what_is_sent(parameters: dict[str, Any], sent: dict[str, Any]) -> None:
-    """The documented members, without what was left out; an earlier sound goes as its id."""
+    """Only the given members are sent; an earlier sound is sent as its id."""
     request = Avatar(URL, **parameters)
     assert ENDPOINT.problems(request, {}) == []
     members = to_wire(request)
@@ -41,7 +41,7 @@ def test_what_is_sent(parameters: dict[str, Any], sent: dict[str, Any]) -> None:
 
 
 def test_sounds_are_sent_as_they_are() -> None:
-    """A sound at an address stays there; bytes are the file itself."""
+    """A sound at an address is sent as the address, bytes as the file's content."""
     assert to_wire(Avatar(URL, sound_file=SOUND))["sound_file"].url == SOUND
     assert to_wire(Avatar(URL, sound_file=b"RIFF"))["sound_file"].data == b"RIFF"
 
@@ -69,26 +69,26 @@ def test_sounds_are_sent_as_they_are() -> None:
     ],
 )
 def test_what_is_refused(parameters: dict[str, Any], field: str, text: str) -> None:
-    """Each broken rule is reported with its field and what would be right."""
+    """Each broken rule is reported with its field and the valid values."""
     problems = ENDPOINT.problems(Avatar(**{"image": URL, "audio_id": "7", **parameters}), {})
     assert [problem.field for problem in problems] == [field]
     assert text in problems[0].message
 
 
 def test_another_mode_can_be_sent() -> None:
-    """The documentation has only two modes today: `strict=False` lets others pass."""
+    """An undocumented mode is refused by the map only, so that `strict=False` permits it."""
     assert [each.by_map for each in ENDPOINT.problems(Avatar(URL, audio_id="7", mode="4k"), {})] == [True]  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_all_problems_at_once() -> None:
-    """A picture that is not there and a sound that is too large are one refusal."""
+    """A missing picture, a sound that is too large and a long prompt are reported together."""
     facts = {"image": ImageFacts(complaint="there is no file"), "sound_file": FileFacts(size=2**30)}
     found = ENDPOINT.problems(Avatar("a.png", sound_file="a.mp3", prompt="x" * 2501), facts)
     assert [each.field for each in found] == ["image", "sound_file", "prompt"]
 
 
-def test_what_it_is() -> None:
-    """Tasks of videos that are found by the external id, in the line of their own; the price is not known before."""
+def test_the_endpoint() -> None:
+    """Tasks make videos, support external ids and have a separate line; their price is not known in advance."""
     request = Avatar(URL, audio_id="7", mode="pro")
     assert endpoint_of(request) is ENDPOINT is endpoint_named("avatar/image2video")
     assert (ENDPOINT.result, ENDPOINT.pool, ENDPOINT.finds_by_external_id) == (ResultKind.VIDEO, Pool.VIDEO, True)

@@ -1,4 +1,4 @@
-"""The lists of what was taken from the account: what is refused, what is sent, what is read."""
+"""The lists of deductions from the account: refused parameters, requests, and parsed responses."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,14 +18,14 @@ RECORDS: tuple[Any, ...] = (BillingBalance, BillingPackage)
 
 
 def endpoint(record: Any) -> CursorListEndpoint:
-    """That of a list."""
+    """The endpoint of a list."""
     found = call_endpoint_of(record(1, end_time=2))
     assert isinstance(found, CursorListEndpoint)
     return found
 
 
 def problems(record: Any, **parameters: Any) -> list[str]:
-    """The fields that are refused."""
+    """The fields with problems."""
     request = record(**{"start_time": 1, "end_time": 2, **parameters})
     return [problem.field for problem in endpoint(record).problems(request, {})]
 
@@ -58,8 +58,8 @@ def problems(record: Any, **parameters: Any) -> list[str]:
         ({"filters": [{"key": "api_key_name", "values": ["ci"]}] * 2}, ["filters"]),
     ],
 )
-def test_what_is_refused_of_both(record: Any, parameters: dict[str, Any], refused: list[str]) -> None:
-    """Two moments in their order, a limit, and filters that the list has, each once and with values."""
+def test_refused_parameters_of_both_lists(record: Any, parameters: dict[str, Any], refused: list[str]) -> None:
+    """The times must be in order, the limit valid, and each filter known, given once and not empty."""
     assert problems(record, **parameters) == refused
 
 
@@ -67,14 +67,14 @@ def test_what_is_refused_of_both(record: Any, parameters: dict[str, Any], refuse
     ("filters", "refused"),
     [
         ({"product_type": ["video", "image", "try-on"]}, []),
-        ({"product_type": "try_on"}, ["filters[0].values[0]"]),  # as another list has it: nothing would come
+        ({"product_type": "try_on"}, ["filters[0].values[0]"]),  # a filter of another list, which would return nothing
         ({"package_name": "Trial"}, []),
         ({"package_id": "p"}, []),
         ({"package_id": "p", "package_name": "Trial"}, ["filters"]),
     ],
 )
-def test_what_is_refused_of_packs(filters: dict[str, Any], refused: list[str]) -> None:
-    """Packs are filtered by product and by name or id; a balance has neither."""
+def test_refused_filters_of_packs(filters: dict[str, Any], refused: list[str]) -> None:
+    """Packs are filtered by product and by name or id; balances have neither filter."""
     assert problems(BillingPackage, filters=filters) == refused
     assert problems(BillingBalance, filters=filters)[0] == "filters[0].key"
 
@@ -93,7 +93,7 @@ def test_what_is_sent(record: Any) -> None:
 
 
 def test_the_recorded_lists() -> None:
-    """Each deduction with its amounts; the cursor is next to the result, and without one the list ends."""
+    """Each deduction has its amounts; the cursor is beside the result, and without one the list ends."""
     shared: dict[str, Any] = {
         "task_id": "930831534075680000",
         "api_key_name": "ci",
@@ -132,8 +132,8 @@ def test_the_recorded_lists() -> None:
 
 @pytest.mark.parametrize("record", RECORDS)
 @pytest.mark.parametrize("data", [None, [], "?", 5])
-def test_what_is_no_page(record: Any, data: Any) -> None:
-    """An answer of another form is an error, and no empty list: what was spent would seem to be nothing."""
+def test_a_malformed_page_is_an_error(record: Any, data: Any) -> None:
+    """A malformed page is an error, not an empty list, which would look as if nothing was spent."""
     with pytest.raises(UnexpectedAnswer):
         responses.value(enveloped(data), endpoint(record).read)
 
@@ -154,13 +154,13 @@ def test_what_is_no_page(record: Any, data: Any) -> None:
     ],
 )
 def test_where_a_list_ends(record: Any, data: dict[str, Any], cursor: str | None) -> None:
-    """It continues while there is a cursor, unless `has_more` is false."""
+    """A list continues while there is a cursor, unless `has_more` is false."""
     assert responses.value(enveloped(data), endpoint(record).read) == CursorPage((), cursor)
 
 
 @pytest.mark.parametrize("record", RECORDS)
 def test_odd_members(record: Any) -> None:
-    """A member that cannot be read hides no other, an id may be a number, and what is not known is kept."""
+    """An unreadable member hides no other, an id may be a number, and unknown values are kept."""
     row = {
         "task_id": 930831534075680000, "deduction_time": "soon", "deduction_amount": "1.5", "duration": {},
         "refer_video_input": "no", "new": [1],

@@ -1,4 +1,4 @@
-"""What a budget decides, by table."""
+"""The decisions of a budget, as tables."""
 
 import pickle
 from datetime import UTC, datetime, timedelta, timezone
@@ -28,7 +28,7 @@ MIDNIGHT = datetime(2026, 11, 30, tzinfo=UTC)
 
 
 def deducted(units: str | None, quota: str | None, status: TaskStatus = SUCCEED) -> Task:
-    """A task that took this."""
+    """A task with these deductions."""
     money = None if quota is None else BalanceDeduction(quota=Decimal(quota))
     paid = None if units is None else Decimal(units)
     return Task(
@@ -39,7 +39,7 @@ def deducted(units: str | None, quota: str | None, status: TaskStatus = SUCCEED)
 def billed(
     units: str | None = None, amount: str | None = None, currency: str | None = None, status: TaskStatus = SUCCEED
 ) -> Task:
-    """A task of the current generation that took this."""
+    """A task of the current generation with this bill."""
     taken, money = (None if text is None else Decimal(text) for text in (units, amount))
     cost = Cost(units=taken, amount=money, currency=currency)
     return Task(task_id="1", status=status, endpoint="tasks", cost=cost)
@@ -74,7 +74,7 @@ def billed(
     ],
 )
 def test_what_counts(task: Task | Speech, units: str, usd: str, *, failed_is_free: bool) -> None:
-    """The reported cost counts; otherwise the reserved amount, here 9, unless a failed task is free."""
+    """The reported cost counts; without one the reserved amount (here 9), unless a failed task is free."""
     endpoint = endpoint_named("text2video")
     for each, counted in (
         (Budget(units=10, failed_is_free=failed_is_free), units),
@@ -83,8 +83,8 @@ def test_what_counts(task: Task | Speech, units: str, usd: str, *, failed_is_fre
         assert each.terms.counted(Decimal(9), task, endpoint) == Decimal(counted)
 
 
-def test_what_counts_in_dollars_where_the_price_of_a_unit_is_not_known() -> None:
-    """Units whose price is not known cannot be converted to dollars: the reserved amount counts."""
+def test_units_of_unknown_price_in_a_dollar_budget() -> None:
+    """Units without a known price cannot be converted to dollars: the reserved amount counts."""
     for endpoint in (None, endpoint_named("raw:/v1/new")):
         assert Budget(usd=10).terms.counted(Decimal(9), deducted("1.5", "0"), endpoint) == 9
     assert Budget(usd=10).terms.counted(Decimal(9), billed(amount="0.19", currency="USD"), None) == Decimal("0.19")
@@ -102,7 +102,7 @@ def test_what_counts_in_dollars_where_the_price_of_a_unit_is_not_known() -> None
     ],
 )
 def test_windows(per: Any, seconds: float, *, same: bool) -> None:
-    """Days begin at midnight in UTC, wherever the moment was taken; other windows are counted from 1970."""
+    """Days begin at midnight in UTC, whatever the time zone; other windows are counted from 1970."""
     terms = Budget(units=1, per=per).terms
     later = (MIDNIGHT + timedelta(seconds=seconds)).astimezone(timezone(timedelta(hours=9)))
     assert (terms.window(MIDNIGHT) == terms.window(later)) is same
@@ -130,15 +130,15 @@ def test_windows(per: Any, seconds: float, *, same: bool) -> None:
         ({"units": 1, "assume": -1}, "assume"),
     ],
 )
-def test_what_is_no_budget(given: dict[str, Any], message: str) -> None:
-    """A value that makes no sense is refused by name."""
+def test_invalid_budgets(given: dict[str, Any], message: str) -> None:
+    """An invalid value is refused by name."""
     with pytest.raises(ConfigurationError, match=message):
         Budget(**given)
 
 
 @pytest.mark.parametrize("limit", [Decimal("0.3"), 0.3, "0.3"])
 def test_amounts_are_exact(limit: Decimal | float | str) -> None:
-    """However the limit was written, three times a tenth of it is all of it."""
+    """A limit of 0.3 of any type is used up exactly by three reservations of 0.1."""
     memory = Memory(Budget(usd=limit).terms)
     for _ in range(3):
         memory.reserve(Decimal("0.1"), MIDNIGHT)
@@ -147,8 +147,8 @@ def test_amounts_are_exact(limit: Decimal | float | str) -> None:
         memory.reserve(Decimal("0.000001"), MIDNIGHT)
 
 
-def test_what_does_not_fit() -> None:
-    """The error has the amounts left, reserved and asked, also in another process."""
+def test_a_request_over_budget() -> None:
+    """The error has the amounts left, reserved and requested, also after pickling."""
     memory = Memory(Budget(units=4, name="cats").terms)
     memory.settle(memory.reserve(Decimal("1.5"), MIDNIGHT), Decimal("1.5"))
     memory.reserve(Decimal("1.5"), MIDNIGHT)
@@ -161,7 +161,7 @@ def test_what_does_not_fit() -> None:
 
 
 def test_a_price() -> None:
-    """It is in what the budget counts; one that is not known is what the budget assumes, or is refused."""
+    """A price is in the budget's unit; an unknown one is the budget's `assume`, or is refused."""
     known, unknown = Estimate(units=Decimal("1.5"), usd=Decimal("0.21")), Estimate(units=None, usd=None)
     assert Budget(units=1).price_of(known) == Decimal("1.5")
     assert Budget(usd=1, assume=7).price_of(known) == Decimal("0.21")
@@ -181,7 +181,7 @@ def test_a_price() -> None:
     ],
 )
 def test_other_terms(other: dict[str, Any], message: str) -> None:
-    """Other terms under a known name are refused, unless they are to change; what is counted never changes."""
+    """Other terms under an existing name are refused without `change=True`; the unit never changes."""
     known = Budget(units=60).terms
     Budget(units="60.0").terms.check(known, change=False)
     with pytest.raises(ConfigurationError, match=message):
@@ -194,7 +194,7 @@ def test_other_terms(other: dict[str, Any], message: str) -> None:
 
 
 def test_memory_of_windows_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest windows are forgotten once there are many and all is settled that began in them, and not before."""
+    """The oldest of too many windows are forgotten, but only once all their reservations are settled."""
     monkeypatch.setattr(budget, "WINDOWS", 10)
     memory = Memory(Budget(units=1, per=timedelta(seconds=1)).terms)
     first = memory.reserve(Decimal(1), MIDNIGHT)
@@ -206,8 +206,8 @@ def test_memory_of_windows_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(days=-1), timedelta(days=36_500)])
-def test_memory_outlasts_a_clock_that_is_set_twice(jump: timedelta) -> None:
-    """What was spent in a window still counts after the clock was in another one for a while."""
+def test_memory_survives_a_clock_that_is_set_twice(jump: timedelta) -> None:
+    """Spending in a window still counts after the clock was in another one for a while."""
     memory = Memory(Budget(units=3, per="day").terms)
     memory.settle(memory.reserve(Decimal(3), MIDNIGHT), Decimal(3))
     memory.settle(memory.reserve(Decimal(1), MIDNIGHT + jump), Decimal(1))
@@ -216,7 +216,7 @@ def test_memory_outlasts_a_clock_that_is_set_twice(jump: timedelta) -> None:
 
 
 def test_memory_keeps_the_present_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many windows there are, none is forgotten that is counted in right now, nor one with a free request."""
+    """The current window, and one with an open request, are never forgotten, however many windows there are."""
     monkeypatch.setattr(budget, "WINDOWS", 1)
     memory = Memory(Budget(units=3, per="day").terms)
     free = memory.reserve(Decimal(0), MIDNIGHT)

@@ -17,7 +17,7 @@ ALL_COME = 200
 
 @pytest.fixture(params=[5, 20, 60], ids=lambda count: f"{count} at once")
 def concurrency(request: pytest.FixtureRequest) -> int:
-    """Few tasks at once, as many as an account has, and more."""
+    """Concurrent tasks: few, as many as an account has, and more."""
     count: int = request.param
     return count
 
@@ -29,7 +29,7 @@ def lags(seen_ends: Iterable[SeenEnd]) -> list[float]:
 
 @pytest.mark.parametrize("signed", [True, False])
 def test_two_hundred_tasks(concurrency: int, *, signed: bool) -> None:
-    """At most 0.3 polls a task, plus those caused by unsigned callbacks; each end is seen with its callback."""
+    """At most 0.3 polls per task, plus those caused by unsigned callbacks; each end is seen with its callback."""
     world = World(lambda _: False, seed=1, concurrency=concurrency, signed=signed).run(ALL_COME)
     called_for = 0 if signed else 2 * ALL_COME  # that it is processing, and its end
     assert world.polls <= 0.3 * ALL_COME + called_for
@@ -37,7 +37,7 @@ def test_two_hundred_tasks(concurrency: int, *, signed: bool) -> None:
 
 
 def test_all_are_lost_after_a_hundred(concurrency: int) -> None:
-    """Within the next ten ends the client polls as often as without callbacks, and sees ends as soon."""
+    """Within the next ten ends the client polls as often, and sees ends as soon, as without callbacks."""
     late: list[float] = []
     usually_late: list[float] = []
     for seed in range(6):
@@ -54,11 +54,11 @@ def test_all_are_lost_after_a_hundred(concurrency: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_half_are_lost(concurrency: int, seed: int) -> None:
-    """No end is seen later than without callbacks: with the next scheduled poll at the latest."""
+    """Each end is seen by the next scheduled poll at the latest, as without callbacks."""
     options: dict[str, Any] = {"seed": seed, "concurrency": concurrency, "polling": Polling(), "lists": False}
     half = World(lambda world: world.draws.randrange(2) == 0, **options).run(200).seen_ends
     usual = {each.number: each.lag for each in World(lambda _: True, **options).run(200).seen_ends}
-    wait = 2 * ON_THE_WAY + 0.001  # of one among many, for its turn
+    wait = 2 * ON_THE_WAY + 0.001  # including the wait for a free query
     assert [each for each in half if each.lag > usual[each.number] + wait] == []
     assert 60 < sum(lag <= ON_THE_WAY + 0.001 for lag in lags(half)) < 140
 
@@ -70,7 +70,7 @@ def test_they_come_back() -> None:
 
 
 def test_one_is_lost_now_and_then(concurrency: int) -> None:
-    """The few lost ones are noticed when nearly all such tasks have ended; the others are seen at once."""
+    """A rare lost callback is noticed when nearly all such tasks have ended; other ends are seen at once."""
     world = World(lambda world: world.draws.random() < 0.02, seed=3, concurrency=concurrency).run(200)
     late = [lag for lag in lags(world.seen_ends) if lag > ON_THE_WAY + 0.001]
     assert 1 <= len(late) <= 12

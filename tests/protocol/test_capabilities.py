@@ -33,16 +33,16 @@ def test_the_map_is_the_table() -> None:
     assert rows == len(CAPABILITIES.rows)
 
 
-def test_what_is_retired_is_marked_and_names_what_is_not() -> None:
-    """All models before kling-v2-5-turbo are no more since 2026-09-15, and what is to be taken instead is alive."""
+def test_retired_models_name_a_replacement() -> None:
+    """All models before kling-v2-5-turbo are retired since 2026-09-15, and each names an active replacement."""
     gone = {row.model_name for row in CAPABILITIES.rows if row.retired}
     assert gone == {*CAPABILITIES.models} - {"kling-v2-5-turbo", "kling-v2-6", "kling-v3"}
     assert {row.retired.since for row in CAPABILITIES.rows if row.retired} == {date(2026, 9, 15)}
     assert {end.instead for end in CAPABILITIES.retired.values()} <= {*CAPABILITIES.models} - gone
 
 
-def test_a_retirement_of_which_no_day_is_known() -> None:
-    """`?` is not a day, and the message about the model contains none."""
+def test_a_retirement_without_a_known_date() -> None:
+    """The message about a model whose retirement date is `?` contains no date."""
     known: CapabilityMap[Any] = CapabilityMap(
         (), "kling-v8 any 5 720p ?\nkling-v9 any 5 720p ?", "", retired="kling-v8 ? kling-v9"
     )
@@ -53,7 +53,7 @@ def test_a_retirement_of_which_no_day_is_known() -> None:
 
 @pytest.mark.parametrize("row", [row for row in CAPABILITIES.rows if row.model_name != "kling-v1"])
 def test_only_kling_v1_may_have_camera_presets(row: object) -> None:
-    """kling-v1-5 takes camera type simple only; of kling-v1 nothing sure is known, of kling-v3 pro neither."""
+    """kling-v1-5 takes camera type simple only; support in kling-v1 and in kling-v3 pro is uncertain."""
     assert isinstance(row, Capability)
     expected = Cell.UNKNOWN if (row.model_name, row.mode) == ("kling-v3", "pro") else Cell.NO
     assert expected is row.camera_presets
@@ -66,7 +66,7 @@ def test_image_tail_with_sound() -> None:
 
 
 def test_known_models() -> None:
-    """All models of the table, old to new; none is left out for being withdrawn."""
+    """All models of the table are listed from old to new, including retired ones."""
     assert CAPABILITIES.models == tuple(dict.fromkeys(line[0] for line in lines()))
     assert len(CAPABILITIES.models) == 9
 
@@ -84,8 +84,8 @@ def test_known_models() -> None:
         ("", None, 5),
     ],
 )
-def test_what_is_not_in_the_map_has_no_row(model: str, mode: str | None, duration: int) -> None:
-    """Unknown models, and modes and durations that a model does not have, give None."""
+def test_unknown_combinations_have_no_row(model: str, mode: str | None, duration: int) -> None:
+    """Unknown models, and modes and durations that a model does not have, have no row."""
     assert CAPABILITIES.row(model, mode, duration) is None
 
 
@@ -104,13 +104,13 @@ def test_what_is_not_in_the_map_has_no_row(model: str, mode: str | None, duratio
         ("kling-v9", "pro", "pro"),
     ],
 )
-def test_a_mode_left_out(model: str, mode: str | None, expected: str | None) -> None:
-    """Omitted means std if the model has it, else its only mode; for a model without modes, std means none."""
+def test_an_omitted_mode(model: str, mode: str | None, expected: str | None) -> None:
+    """An omitted mode means std if the model has it, else its only mode; std means none for a model without modes."""
     assert expected == CAPABILITIES.mode_in_effect(model, mode)
 
 
 def test_modes_and_durations_of_a_model() -> None:
-    """They are listed in the map's order, and empty for an unknown model."""
+    """Modes and durations are listed in the map's order, and empty for an unknown model."""
     assert CAPABILITIES.modes_of("kling-v3") == ("std", "pro", "4k")
     assert CAPABILITIES.modes_of("kling-v2-master") == (None,)
     assert CAPABILITIES.modes_of("kling-v9") == ()
@@ -166,7 +166,7 @@ def test_units(model: str, mode: str | None, duration: int, with_: str, expected
 
 
 def test_the_unit_in_dollars() -> None:
-    """A video unit is 14 cents: a silent 5 s clip of kling-v2-6 std costs 21."""
+    """A video unit costs 14 cents: a silent 5 s clip of kling-v2-6 std is 21 cents."""
     assert Decimal("0.14") == USD
     assert Decimal("0.210") == (CAPABILITIES.units("kling-v2-6", "std", 5) or 0) * USD
 
@@ -202,7 +202,7 @@ def test_the_unit_in_dollars() -> None:
 def test_nearest(
     have: tuple[str, str | None, int], wanted: str, others: str, expected: tuple[str, str | None, int, str]
 ) -> None:
-    """The model is kept if it can be; then the fewest of mode, duration and other features change."""
+    """The model is kept if possible; then the number of changes of mode, duration and features is minimal."""
     used = {FEATURES[name] for name in [wanted, *others.split()]}
     found = nearest(CAPABILITIES, have, FEATURES[wanted], used)
     row = found.row
@@ -210,15 +210,15 @@ def test_nearest(
     assert found.sure
 
 
-def test_nearest_says_when_nothing_is_sure() -> None:
-    """Camera presets work for sure nowhere; a row with a question mark is offered as such."""
+def test_nearest_reports_uncertainty() -> None:
+    """No model surely supports camera presets; a row with a question mark is offered as uncertain."""
     found = nearest(CAPABILITIES, ("kling-v1-5", "pro", 5), FEATURES["camera_presets"], {FEATURES["camera_presets"]})
     assert found.row.model_name == "kling-v3"
     assert not found.sure
 
 
 def test_nearest_is_never_refused_itself() -> None:
-    """From anywhere, for any two features: in the row found, what remains is not known to fail."""
+    """For any row and any two features, the row that is found is not known to fail."""
     for row in CAPABILITIES.rows:
         for wanted, other in combinations(set(FEATURES.values()) - {FEATURES["tail_with_sound"]}, 2):
             used = {wanted, other}
@@ -233,7 +233,7 @@ def test_nearest_is_never_refused_itself() -> None:
 
 
 def test_editors_offer_what_the_map_has() -> None:
-    """The words that complete in an editor are the models and modes of the map."""
+    """The literal types for completion in an editor are the models and modes of the map."""
     assert get_args(KnownModel) == CAPABILITIES.models
     assert set(get_args(Mode)) == {row.mode for row in CAPABILITIES.rows if row.mode is not None}
 
@@ -254,7 +254,7 @@ def test_editors_offer_what_the_map_has() -> None:
     ],
 )
 def test_estimates(parameters: dict[str, Any], price: str | None) -> None:
-    """A request has the price of its model, mode, seconds and sound; what the service would refuse has none."""
+    """A request has the price of its model, mode, seconds and sound; an invalid one has none."""
     amount = None if price is None else Decimal(price)
     usd = None if amount is None else amount * USD
     assert estimate(ImageToVideo(**parameters)) == Estimate(units=amount, usd=usd)
@@ -270,8 +270,8 @@ def test_unknown_models_are_named_beside_the_known() -> None:
     assert CAPABILITIES.unknown_model("kling-v3") is None
 
 
-def test_a_duration_that_is_left_out() -> None:
-    """It is the service's 5 seconds, for the row as for the price; a map of no durations has its own row for it."""
+def test_an_omitted_duration() -> None:
+    """An omitted duration means 5 s, for row and price; a map without durations has its own row for it."""
     assert CAPABILITIES.row("kling-v2-6", "pro", None) == CAPABILITIES.row("kling-v2-6", "pro", 5)
     assert CAPABILITIES.units("kling-v2-6", "pro", None) == Decimal("2.5")
     plain: CapabilityMap[Any] = CapabilityMap((), "m std any 720p ?", "m std 0.5")

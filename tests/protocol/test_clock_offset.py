@@ -6,7 +6,7 @@ NOW = 1_774_805_000.0
 
 
 def offset(*seen: float | None) -> ClockOffset:
-    """A clock that saw these differences, one answer after the other; None for an answer without a Date."""
+    """A clock with these observed differences, one per answer; None for an answer without a Date."""
     clock = ClockOffset()
     for difference in seen:
         clock.observe(None if difference is None else NOW + difference, NOW)
@@ -31,15 +31,15 @@ def offset(*seen: float | None) -> ClockOffset:
     ],
 )
 def test_the_last_believable_difference_is_used(seen: list[float | None], used: float) -> None:
-    """After a refusal tokens are made for the difference seen last: not less than 5 seconds, not more than a day."""
+    """After a refusal tokens use the last difference of more than 5 seconds and at most a day."""
     clock = offset(*seen)
     assert clock.used == 0.0
     assert clock.correct() is (used != 0.0)
     assert clock.used == used
 
 
-def test_what_one_answer_taught_is_unlearned() -> None:
-    """A wrong Date, or a clock that is set right later, spoils tokens until the next refusal only."""
+def test_a_later_answer_replaces_the_difference() -> None:
+    """A wrong Date, or a clock that is corrected later, affects tokens until the next refusal only."""
     clock = offset(3600.0)
     assert clock.correct()
     clock.observe(NOW, NOW)
@@ -47,8 +47,8 @@ def test_what_one_answer_taught_is_unlearned() -> None:
     assert clock.used == 0.0
 
 
-def test_a_correction_that_changes_nothing_says_so() -> None:
-    """A second refusal with the same difference is not the clock's fault; a second's difference is none."""
+def test_an_unchanged_correction_is_reported() -> None:
+    """A second refusal with the same difference is not due to the clock; a second more does not count."""
     clock = offset(3600.0)
     assert clock.correct()
     clock.observe(NOW + 3601, NOW)
@@ -64,8 +64,8 @@ def test_a_correction_that_changes_nothing_says_so() -> None:
         (None, "carries no Date, so the clocks cannot be compared"),
     ],
 )
-def test_the_difference_is_said_in_words(seen: float | None, words: str) -> None:
-    """The description names the difference, that it is absurd, or that there is none to see."""
+def test_the_description_of_the_difference(seen: float | None, words: str) -> None:
+    """The description names the difference, that it is absurd, or that it is unknown."""
     assert words in offset(0.0, seen).describe()
 
 
@@ -83,10 +83,10 @@ def test_the_difference_is_said_in_words(seen: float | None, words: str) -> None
         ([0.0], (-90_000.0, -89_996.0), 0.0, 10.0),
     ],
 )
-def test_the_time_of_a_new_task_bounds_what_a_date_shows(
+def test_the_time_of_a_new_task_bounds_the_offset(
     seen: list[float | None], made: tuple[float, float] | None, of_tasks: float, error: float
 ) -> None:
-    """Tasks get their times from a clock that need not be the one of `Date`; what is absurd is not believed."""
+    """Creation times of tasks may use another clock than `Date`; absurd values are ignored."""
     clock = offset(*seen)
     if made is not None:
         clock.made(NOW, NOW - made[1], NOW - made[0])

@@ -1,4 +1,4 @@
-"""The account's limit, found out and kept to: every number by hand."""
+"""The learned concurrency limit of an account, with every number computed by hand."""
 
 import itertools
 import math
@@ -28,7 +28,7 @@ def limit(ceiling: int = 20, draw: float = 0.5) -> Limit:
 
 
 def send_all(one: Limit, now: float) -> int:
-    """Sends as many as may be sent now."""
+    """Sends as many requests as the limit allows now."""
     count = 0
     while one.may_start(now):
         one.started()
@@ -36,8 +36,8 @@ def send_all(one: Limit, now: float) -> int:
     return count
 
 
-def test_it_opens_by_doubling() -> None:
-    """Each round sends as many as run already, up to the ceiling."""
+def test_it_grows_by_doubling() -> None:
+    """Each round sends as many requests as are running, up to the ceiling."""
     one = limit(20)
     rounds = []
     for now in range(7):
@@ -48,8 +48,8 @@ def test_it_opens_by_doubling() -> None:
     assert one.running == 20
 
 
-def test_nothing_opens_before_the_round_is_answered() -> None:
-    """One accepted of two under way opens nothing yet."""
+def test_no_growth_before_the_round_is_answered() -> None:
+    """One accepted of two requests in progress does not raise the limit yet."""
     one = limit()
     send_all(one, 0)
     one.accepted(0)
@@ -57,8 +57,8 @@ def test_nothing_opens_before_the_round_is_answered() -> None:
     assert send_all(one, 0) == 0
 
 
-def test_one_slow_answer_does_not_hold_up_the_opening() -> None:
-    """Three quarters of what the last doubling let in are enough for the next one."""
+def test_one_slow_answer_does_not_delay_growth() -> None:
+    """Three quarters of the answers of a round are enough for the next one."""
     one = limit()
     for now, accepted in enumerate((1, 1, 2, 3)):
         send_all(one, now)
@@ -72,8 +72,8 @@ def test_one_slow_answer_does_not_hold_up_the_opening() -> None:
     assert send_all(one, 4) == 4
 
 
-def test_tasks_one_by_one_open_nothing() -> None:
-    """A limit that is not made use of proves nothing: a hundred tasks in a row are no reason to send many at once."""
+def test_tasks_one_by_one_do_not_raise_the_limit() -> None:
+    """A limit that is not used up does not grow: a hundred tasks in a row do not allow many at once."""
     one = limit()
     for now in range(100):
         assert one.may_start(now)
@@ -84,7 +84,7 @@ def test_tasks_one_by_one_open_nothing() -> None:
 
 
 def full(account: int, ceiling: int = 20, draw: float = 0.5) -> Limit:
-    """A limit that has met an account that runs so many."""
+    """A limit after it was refused by an account of this capacity."""
     one = limit(ceiling, draw)
     while True:
         sent = send_all(one, 0)
@@ -97,15 +97,15 @@ def full(account: int, ceiling: int = 20, draw: float = 0.5) -> Limit:
             return one
 
 
-def test_a_refusal_brings_it_down_to_what_runs() -> None:
-    """An account that runs 5 is met with at most twice as many, and then kept to."""
+def test_a_refusal_lowers_the_limit_to_the_running_tasks() -> None:
+    """An account of 5 gets at most twice as many requests, and then 5."""
     one = full(5)
     assert one.running == 5
     assert not one.may_start(1)
 
 
 def test_a_freed_slot_is_left_open_for_a_moment_after_a_refusal() -> None:
-    """After a refusal a freed slot is not taken at once: another process may have it."""
+    """After a refusal a freed slot is left to other processes for a moment."""
     one = full(5)
     one.ended(100.0)
     assert not one.may_start(100.0)
@@ -114,7 +114,7 @@ def test_a_freed_slot_is_left_open_for_a_moment_after_a_refusal() -> None:
 
 
 def test_another_end_does_not_prolong_that_moment() -> None:
-    """Tasks that end while a slot is open already leave theirs open as long, no longer and no shorter."""
+    """Another task that ends while a slot is left open neither extends nor shortens the pause."""
     one = full(5)
     one.ended(100.0)
     one.ended(101.0)
@@ -123,14 +123,14 @@ def test_another_end_does_not_prolong_that_moment() -> None:
 
 
 def test_that_moment_is_short_for_short_tasks() -> None:
-    """At most YIELD_COST_REFUSED of the time passes so."""
+    """Pauses use at most YIELD_COST_REFUSED of the time."""
     one = full(5)
     one.ended(2.0)
     assert one.opens_at(2.0) == pytest.approx(2.0 + 0.5 * YIELD_COST_REFUSED * 2.0)
 
 
 def test_more_slots_yield_longer() -> None:
-    """The moment is as many beats as run, up to YIELD_MAXIMUM."""
+    """The pause is as many beats as tasks are running, up to YIELD_MAXIMUM."""
     moments = []
     for running in (1, 2, 6):
         one = full(running)
@@ -140,7 +140,7 @@ def test_more_slots_yield_longer() -> None:
 
 
 def test_few_slots_probe_often() -> None:
-    """With one task running, one more is tried every PROBE_FIRST beats, however often it was refused."""
+    """With one task running, another is tried every PROBE_FIRST beats, however many were refused."""
     one = full(1)
     now = 0.0
     for _ in range(5):
@@ -152,8 +152,8 @@ def test_few_slots_probe_often() -> None:
         one.refused(now)
 
 
-def test_a_refused_level_is_tried_again_later_and_less_and_less_often() -> None:
-    """One more is tried after PROBE_FIRST beats, then after ever longer, up to PROBE_MAXIMUM."""
+def test_a_refused_level_is_tried_again_less_and_less_often() -> None:
+    """One more is tried after PROBE_FIRST beats, then after growing gaps, up to PROBE_MAXIMUM."""
     one = full(7)
     now, gaps = 0.0, []
     for _ in range(9):
@@ -168,8 +168,8 @@ def test_a_refused_level_is_tried_again_later_and_less_and_less_often() -> None:
     assert gaps[-1] == pytest.approx(PROBE_MAXIMUM)
 
 
-def test_room_that_is_found_is_kept() -> None:
-    """When the account runs more than before, the level rises one by one up to the ceiling, and no further."""
+def test_additional_capacity_is_used() -> None:
+    """When the account has more slots than before, the level rises one by one up to the ceiling."""
     one = full(5, ceiling=8)
     now = 0.0
     for _ in range(3):
@@ -184,7 +184,7 @@ def test_room_that_is_found_is_kept() -> None:
 
 
 def test_a_client_without_a_slot_tries_often() -> None:
-    """While others hold the whole account, one is tried again after a beat, two, four, up to EMPTY_MAXIMUM."""
+    """While others use the whole account, a request is tried after 1, 2, 4 beats, up to EMPTY_MAXIMUM."""
     one = limit()
     now, pauses = 0.0, []
     for _ in range(6):
@@ -199,7 +199,7 @@ def test_a_client_without_a_slot_tries_often() -> None:
 
 @pytest.mark.parametrize(("draw", "open_at_once"), [(0.0, True), (0.12, False), (0.13, True), (0.9, True)])
 def test_a_full_client_leaves_a_slot_open_now_and_then(draw: float, *, open_at_once: bool) -> None:
-    """Without any refusal, one of eight freed slots is left open for a moment; a moment of no length is none."""
+    """Without any refusal, one of eight freed slots is left open for a moment, unless the moment has no length."""
     one = limit(1, draw)
     one.started()
     one.accepted(0)
@@ -208,7 +208,7 @@ def test_a_full_client_leaves_a_slot_open_now_and_then(draw: float, *, open_at_o
 
 
 def test_with_nothing_accepted_one_is_tried_alone() -> None:
-    """A level is not tried again before the answer to the only create there is: that would be refused, too."""
+    """No second create is sent before the only one is answered: it would be refused, too."""
     one = limit()
     send_all(one, 0)
     one.refused(0)
@@ -217,8 +217,8 @@ def test_with_nothing_accepted_one_is_tried_alone() -> None:
     assert send_all(one, 1000) == 1
 
 
-def test_idle_time_is_no_time_to_pay_with() -> None:
-    """How long a full client may leave a slot open is counted from when it began to work, not from its last work."""
+def test_idle_time_does_not_allow_longer_pauses() -> None:
+    """The allowed pause is counted from the start of the current work; idle time does not add to it."""
     one = limit(1, draw=0.1)
     for now in (0, 1000):
         one.started()
@@ -239,8 +239,8 @@ def test_a_create_in_doubt_does_not_stop_growth() -> None:
     assert one.may_start(0)
 
 
-def test_what_came_to_nothing_frees_its_place() -> None:
-    """A create that was refused for itself takes no slot and teaches nothing."""
+def test_an_invalid_create_frees_its_slot() -> None:
+    """A create that was refused for its parameters takes no slot and does not change the limit."""
     one = limit(1)
     for _ in range(3):
         assert send_all(one, 0) == 1
@@ -249,14 +249,14 @@ def test_what_came_to_nothing_frees_its_place() -> None:
 
 
 def test_attached_tasks_count() -> None:
-    """Tasks of unknown model take room under the ceiling, and do not hold up the opening."""
+    """Attached tasks of unknown model count against the ceiling, and do not delay growth."""
     one = limit(2)
     assert one.may_start(0, others=1)
     assert not one.may_start(0, others=2)
 
 
-def test_doubt_opens_further_too() -> None:
-    """A round whose last answer is lost opens the next one all the same, and its late acceptance does no harm."""
+def test_doubt_does_not_stop_the_doubling() -> None:
+    """A round whose last answer is lost is followed by the next, and a late acceptance does no harm."""
     one = limit()
     assert send_all(one, 0) == 1
     one.unclear()
@@ -268,7 +268,7 @@ def test_doubt_opens_further_too() -> None:
 
 
 def test_a_refusal_after_a_doubt_is_counted_once() -> None:
-    """A create that was in doubt, was sent again and is refused now leaves no trace but the refusal."""
+    """A create in doubt that is sent again and refused counts as that refusal only."""
     one = limit()
     send_all(one, 0)
     one.unclear()
@@ -283,14 +283,14 @@ SLOTS: Final = (1, 2, 3, 5, 8, 10, 20, 50, 100)
 
 
 def ramp(slots: int, latency: float) -> float:
-    """Seconds until so many slots are open: one answer for each doubling."""
+    """Seconds until this many slots are open: one answer for each doubling."""
     return latency * math.ceil(math.log2(slots))
 
 
 @pytest.mark.parametrize("latency", LATENCIES)
 @pytest.mark.parametrize("length", LENGTHS)
-def test_the_account_is_filled_whatever_tasks_and_creates_take(latency: float, length: float) -> None:
-    """200 tasks take at most 1.35 times the ideal, and the time of the opening."""
+def test_the_account_is_filled_for_any_durations(latency: float, length: float) -> None:
+    """200 tasks take at most 1.35 times the ideal, plus the growth of the limit."""
     for slots in SLOTS:
         world = AccountModel(slots, lambda: latency, lambda: length)
         one = client(200, slots, same_draws(slots).random)
@@ -299,8 +299,8 @@ def test_the_account_is_filled_whatever_tasks_and_creates_take(latency: float, l
         assert one.finished_at <= 1.35 * ideal(200, slots, latency, length) + ramp(slots, latency), slots
 
 
-def test_answers_and_ends_that_come_all_the_time_do_not_hold_up_the_opening() -> None:
-    """80 tasks of a second on 20 slots, with creates of a second: eight seconds and the opening."""
+def test_continuous_answers_and_ends_do_not_delay_growth() -> None:
+    """80 tasks of a second on 20 slots, with creates of a second, take eight seconds plus the growth."""
     draws = same_draws(1)
     one = client(80, 20, draws.random)
     AccountModel(20, lambda: 0.5 + draws.random(), lambda: 0.5 + draws.random()).run(one)
@@ -313,7 +313,7 @@ def test_answers_and_ends_that_come_all_the_time_do_not_hold_up_the_opening() ->
 def test_yielding_costs_a_twentieth_at_most(
     monkeypatch: pytest.MonkeyPatch, length: float, slots: int, spread: float
 ) -> None:
-    """A full client that was never refused and leaves each slot open that it may, for as long, loses no more."""
+    """A client that leaves each slot open for as long as allowed, without refusals, loses at most a twentieth."""
 
     def took() -> float:
         draws = same_draws(3)
@@ -329,7 +329,7 @@ def test_yielding_costs_a_twentieth_at_most(
 
 @pytest.mark.parametrize("length", [1, 30, 85])
 def test_clients_of_one_account_share_it(length: float) -> None:
-    """When the first of two with 20 tasks each on an account that runs 6 is done, the other has its quarter."""
+    """When one of two clients with 20 tasks each on an account of 6 is done, the other has done 5."""
 
     def share_of_the_slower(seed: int) -> float:
         draws = same_draws(seed)
@@ -343,7 +343,7 @@ def test_clients_of_one_account_share_it(length: float) -> None:
 
 @pytest.mark.parametrize("length", [1, 30, 85])
 def test_an_account_that_is_smaller_than_the_ceiling_is_filled(length: float) -> None:
-    """200 tasks with `concurrency=20` on an account that runs 5 are near the ideal, with few refusals."""
+    """200 tasks with `concurrency=20` on an account of 5 are near the ideal, with few refusals."""
     draws = same_draws(1)
     one = client(200, 20, draws.random)
     AccountModel(5, lambda: 0.6 * draws.random(), lambda: length * (0.7 + 0.6 * draws.random())).run(one)
@@ -356,7 +356,7 @@ EVENTS = st.lists(st.sampled_from(["send", "accept", "refuse", "drop", "end", "w
 
 @given(events=EVENTS, ceiling=st.integers(1, 8), draw=st.floats(0, 0.999))
 def test_it_never_exceeds_the_ceiling_and_never_sticks(events: list[str], ceiling: int, draw: float) -> None:
-    """Whatever happens, at most `ceiling` run, and with nothing running one may be sent after a while."""
+    """At most `ceiling` requests run, and with none running one may be sent after a while."""
     one, now, sending, accepted = limit(ceiling, draw), 0.0, 0, 0
     for event in events:
         now += 0.1

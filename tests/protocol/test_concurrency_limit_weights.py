@@ -16,7 +16,7 @@ def limit(ceiling: int = 40, draw: float = 0.5) -> Limit:
 
 
 def send(one: Limit, now: float, *counts: int) -> None:
-    """Sends requests that the limit must allow, and has them accepted."""
+    """Sends requests that the limit must allow, and reports them as accepted."""
     for count in counts:
         assert one.may_start(now, count)
         one.started(count)
@@ -35,7 +35,7 @@ def grown(ceiling: int) -> Limit:
 
 
 def refused_at(held: int, count: int, ceiling: int = 40) -> Limit:
-    """A limit of which `held` slots are held, after the refusal of a request of `count`."""
+    """A limit with `held` slots in use, after the refusal of a request of `count`."""
     one = grown(ceiling)
     send(one, 0, *[1] * held)
     one.started(count)
@@ -56,13 +56,13 @@ def refused_at(held: int, count: int, ceiling: int = 40) -> Limit:
         (1, 11, False),
     ],
 )
-def test_a_request_starts_if_all_its_slots_are_free_or_if_it_exceeds_the_limit_alone(
+def test_a_request_starts_if_its_slots_are_free_or_nothing_runs(
     held: int,
     count: int,
     *,
     starts: bool,
 ) -> None:
-    """With a limit of 10: what is held and what is wanted together must fit, but for a request that never would."""
+    """With a limit of 10, held and requested slots must fit together; a larger request runs alone."""
     one = grown(10)
     send(one, 0, *[1] * held)
     assert one.may_start(0, count) is starts
@@ -72,7 +72,7 @@ def test_a_request_starts_if_all_its_slots_are_free_or_if_it_exceeds_the_limit_a
     ("count", "rounds"), [(1, [1, 1, 2, 4, 8, 16, 8]), (3, [3, 3, 6, 12, 15]), (4, [4, 4, 8, 16, 8]), (50, [50])]
 )
 def test_growth_doubles_slots(count: int, rounds: list[int]) -> None:
-    """Each round sends as many slots as are held already, as far as whole requests fit, up to the ceiling of 40."""
+    """Each round sends as many slots as are held, in whole requests, up to the ceiling of 40."""
     one = limit(40)
     sent = []
     while one.may_start(0, count):
@@ -87,7 +87,7 @@ def test_growth_doubles_slots(count: int, rounds: list[int]) -> None:
 
 @pytest.mark.parametrize(("held", "count", "fit"), [(5, 1, 0), (8, 4, 3), (8, 2, 1), (1, 9, 8)])
 def test_a_refusal_lowers_the_limit_below_what_was_refused(held: int, count: int, fit: int) -> None:
-    """After a refusal at `held + count` slots, single slots are sent up to one less, and no more."""
+    """After a refusal at `held + count` slots, single slots are sent up to one less."""
     one = refused_at(held, count)
     assert one.running == held
     send(one, 0, *[1] * fit)
@@ -105,8 +105,8 @@ def test_a_refused_request_of_many_slots_does_not_raise_a_lower_limit() -> None:
     assert not one.may_start(PROBE_FIRST + 4)
 
 
-def test_a_probe_is_one_request_whatever_it_takes() -> None:
-    """A request of 4 may exceed a refused level once it is time, none after it until its answer; room is kept."""
+def test_a_probe_is_one_request_of_any_size() -> None:
+    """A due probe of a refused level is one request of any size; accepted slots are kept."""
     one = refused_at(8, 4)
     assert not one.may_start(PROBE_FIRST - 0.1, 4)
     assert one.may_start(PROBE_FIRST, 4)
@@ -119,14 +119,14 @@ def test_a_probe_is_one_request_whatever_it_takes() -> None:
 
 
 def test_a_probe_does_not_exceed_the_ceiling() -> None:
-    """The ceiling holds for a probe too."""
+    """A probe does not exceed the ceiling."""
     one = refused_at(8, 2, ceiling=10)
     assert not one.may_start(PROBE_FIRST, 3)
     assert one.may_start(PROBE_FIRST, 2)
 
 
 def test_a_refused_request_of_many_slots_is_tried_again_alone() -> None:
-    """A request of 4 that was refused although nothing else ran exceeds the level of 3, and is sent after a pause."""
+    """A request of 4 that was refused with nothing running exceeds the level of 3, and is sent after a pause."""
     one = limit()
     one.started(4)
     one.refused(0, 4)
@@ -136,7 +136,7 @@ def test_a_refused_request_of_many_slots_is_tried_again_alone() -> None:
 
 
 def test_a_client_is_full_when_no_such_request_fits() -> None:
-    """Of 20 slots, 18 held by requests of 3 are all: now and then one that is freed is left to others."""
+    """With requests of 3, 18 of 20 slots are full: now and then a freed one is left to other clients."""
     one = limit(20, draw=YIELD_SHARE / 2)
     send(one, 0, *[3] * 6)
     one.ended(100, 3)
@@ -145,8 +145,8 @@ def test_a_client_is_full_when_no_such_request_fits() -> None:
     assert one.opens_at(100) is not None
 
 
-def test_what_ends_fails_or_is_in_doubt_counts_all_its_slots() -> None:
-    """Each report about a request changes what is held by its slots."""
+def test_each_report_counts_all_slots_of_its_request() -> None:
+    """Each report about a request changes the held slots by its count."""
     one = grown(40)
     for _ in range(4):
         one.started(4)
@@ -163,7 +163,7 @@ def test_what_ends_fails_or_is_in_doubt_counts_all_its_slots() -> None:
 
 
 def test_doubt_grows_by_its_slots() -> None:
-    """A request of 4 in doubt lets four more be sent."""
+    """A request of 4 in doubt allows four more slots."""
     one = limit()
     one.started(4)
     one.unclear(4)
@@ -172,7 +172,7 @@ def test_doubt_grows_by_its_slots() -> None:
 
 
 def test_a_request_that_exceeds_the_limit_waits_for_attached_tasks() -> None:
-    """Attached tasks hold a slot each: what exceeds the ceiling is alone only when they have ended."""
+    """A request over the ceiling waits until all attached tasks, which hold a slot each, have ended."""
     one = limit(4)
     assert one.may_start(0, 3, others=1)
     assert not one.may_start(0, 4, others=1)
@@ -183,7 +183,7 @@ def test_a_request_that_exceeds_the_limit_waits_for_attached_tasks() -> None:
 @pytest.mark.parametrize("length", [1, 30, 100])
 @pytest.mark.parametrize("count", [2, 3, 9])
 def test_the_account_is_filled(count: int, length: float) -> None:
-    """200 requests of several slots on an account of 20 take at most 1.35 times the ideal, and the growth."""
+    """200 requests of several slots on an account of 20 take at most 1.35 times the ideal, plus the growth."""
     one = client(200, 20, same_draws(1).random, count)
     AccountModel(20, lambda: 0.2, lambda: length).run(one)
     assert (one.done, one.refused) == (200, 0)
@@ -193,7 +193,7 @@ def test_the_account_is_filled(count: int, length: float) -> None:
 @pytest.mark.parametrize("length", [1, 30, 100])
 @pytest.mark.parametrize("count", [2, 3, 9])
 def test_an_account_smaller_than_concurrency_is_filled(count: int, length: float) -> None:
-    """200 requests with `concurrency=40` on an account of 11 are near the ideal; little but late probes is refused."""
+    """200 requests with `concurrency=40` on an account of 11 are near the ideal; few but late probes are refused."""
     one = client(200, 40, same_draws(1).random, count)
     AccountModel(11, lambda: 0.2, lambda: length).run(one)
     assert one.done == 200
@@ -211,7 +211,7 @@ EVENTS = st.lists(
 def test_it_exceeds_the_ceiling_only_alone_and_never_sticks(
     events: list[tuple[str, int]], ceiling: int, draw: float
 ) -> None:
-    """Whatever happens, more than `ceiling` is held by one request alone, and when all have ended any may be sent."""
+    """Only a single request exceeds `ceiling`, and when all have ended any request may be sent."""
     one, now = limit(ceiling, draw), 0.0
     sending: list[int] = []
     accepted: list[int] = []

@@ -13,27 +13,27 @@ from tests.protocol.recorded_bodies import OTHERS, RECORDED
 
 
 def billed(*billing: Any) -> Task:
-    """A task of the current generation with these rows."""
+    """A task of the current generation with these billing rows."""
     return task_from_wire({"id": "1", "status": "succeeded", "billing": [*billing]}, "tasks")
 
 
 def unit(amount: Any) -> dict[str, Any]:
-    """Units of a pack of videos."""
+    """Units of a video pack."""
     return {"charge_type": "unit", "amount": amount, "package_type": "video"}
 
 
 def cash(amount: Any, currency: Any = "USD") -> dict[str, Any]:
-    """Money of a balance."""
+    """Money from a balance."""
     return {"charge_type": "cash", "amount": amount, "currency": currency, "cash_type": "balance", "list_price": "9"}
 
 
 def number(text: str | None) -> Decimal | None:
-    """A number, or none."""
+    """A number, or None."""
     return None if text is None else Decimal(text)
 
 
 def cost(units: str | None = None, amount: str | None = None, currency: str | None = None) -> Cost:
-    """A cost in words."""
+    """A cost as text."""
     return Cost(units=number(units), amount=number(amount), currency=currency)
 
 
@@ -52,23 +52,23 @@ def cost(units: str | None = None, amount: str | None = None, currency: str | No
         ([cash("0.40"), cash("0", None)], cost(None, "0.40", "USD")),
         ([cash("0", "CNY")], cost(None, "0", "CNY")),
         ([unit("1"), cash("0.42")], cost("1", "0.42", "USD")),
-        ([cash("0.42"), cash("3", "CNY")], None),  # no sum says that
+        ([cash("0.42"), cash("3", "CNY")], None),  # two currencies have no sum
         ([cash("0.42"), cash("3", None)], None),
-        ([{"amount": "0"}], cost("0")),  # failed before it was made
-        ([{"amount": "8"}], None),  # units or dollars?
+        ([{"amount": "0"}], cost("0")),  # failed before generation
+        ([{"amount": "8"}], None),  # either units or dollars
         ([{"amount": "8", "charge_type": "coupon"}, unit("1")], cost("1")),
         ([unit("?"), unit(None), unit(""), unit("NaN"), "?", None, 5, []], None),
         ([{"charge_type": ["unit"], "amount": "1"}, cash("1", ["USD"])], cost(None, "1")),
     ],
 )
 def test_the_rows_of_the_current_generation(rows: list[Any], expected: Cost | None) -> None:
-    """Each row counts by its `charge_type`, and what cannot be read of one hides no other."""
+    """Each row counts by its `charge_type`, and an unreadable row hides no other."""
     assert billed(*rows).cost == expected
 
 
 @pytest.mark.parametrize("billing", [None, {}, "2.4", 2.4])
 def test_no_rows_at_all(billing: Any) -> None:
-    """Anything but a list is ignored."""
+    """Anything but a list of rows is ignored."""
     assert task_from_wire({"id": "1", "status": "succeeded", "billing": billing}, "tasks").cost is None
 
 
@@ -85,7 +85,7 @@ def test_no_rows_at_all(billing: Any) -> None:
     ],
 )
 def test_recorded_bodies(body: str, expected: Cost | None) -> None:
-    """What the service was seen to answer."""
+    """The cost of each recorded response."""
     data = {**RECORDED, **OTHERS}[body]["body"]["data"]
     [task] = data["result"] if isinstance(data, dict) else data
     assert task_from_wire(task, "tasks").cost == expected
@@ -105,7 +105,7 @@ def test_recorded_bodies(body: str, expected: Cost | None) -> None:
     ],
 )
 def test_the_members_of_the_legacy_generation(units: str | None, quota: str | None, expected: Cost | None) -> None:
-    """For accounts with packs money is 0, and the other way round; no currency is named. Calls are like tasks."""
+    """Accounts with packs have money 0, others units 0; no currency is given. Calls are like tasks."""
     money = None if quota is None else BalanceDeduction(quota=Decimal(quota))
     given: dict[str, Any] = {"final_unit_deduction": number(units), "final_balance_deduction": money}
     made = (
@@ -129,7 +129,7 @@ def test_the_members_of_the_legacy_generation(units: str | None, quota: str | No
     ],
 )
 def test_dollars(given: Cost, usd: str | None) -> None:
-    """Units count at list price, money as it was paid where it is dollars; what is no dollars is not made some."""
+    """Units count at list price, money only if it is in dollars; other currencies are not converted."""
     endpoint = endpoint_named("text2video")
     assert endpoint is not None
     assert endpoint.usd_of(given) == (None if usd is None else Decimal(usd))
@@ -137,7 +137,7 @@ def test_dollars(given: Cost, usd: str | None) -> None:
 
 @pytest.mark.parametrize(("pack", "usd"), [("video", "1.12"), ("image", "0.028"), ("audio", None), (None, "1.12")])
 def test_dollars_of_other_packs(pack: str | None, usd: str | None) -> None:
-    """The list of all tasks has pictures too, whose units are cheap: a price is that of the pack, where it is known."""
+    """Units of image packs in the list of all tasks have their pack's price, where it is known."""
     endpoint = endpoint_named("tasks")
     assert endpoint is not None
     found = billed({**unit("8"), "package_type": pack}).cost
@@ -146,7 +146,7 @@ def test_dollars_of_other_packs(pack: str | None, usd: str | None) -> None:
 
 
 def test_a_sum() -> None:
-    """Costs of several tasks are added up, each of its kind; of nothing there is no sum."""
+    """Costs of several tasks are added separately by kind; no tasks have no sum."""
     assert total([]) is None
     assert total([Cost(), Cost()]) is None
     assert total([cost("1"), cost("2", "3", "CNY"), cost(None, "1", "CNY")]) == cost("3", "4", "CNY")

@@ -1,4 +1,4 @@
-"""What a create makes of ages where clocks may be wrong: its own, that of an earlier process, the service's."""
+"""Ages in a create where clocks may be wrong: its own, an earlier process's, or the service's."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ MISSING = failure("not-found", look_up=True)
 
 
 def task(made_at: float, external_task_id: str | None = "mine") -> Task:
-    """A task of a time, by the service's clock."""
+    """A task with a creation time by the service's clock."""
     return Task(
         endpoint="image2video",
         task_id="802",
@@ -29,7 +29,7 @@ def task(made_at: float, external_task_id: str | None = "mine") -> Task:
 
 
 def taken_up(sent_at: float, *, offset: float = 0.0, **how: Any) -> Create:
-    """A create that an earlier process sent at a time by its clock; it is 0 now, and its id is not found."""
+    """A create sent by an earlier process at a time by its clock; the time is 0 now, and no task has its id."""
     machine = create(**{"searches": True, **how})
     machine.sent_before(0, WALL + sent_at, WALL)
     machine.looked_up(15, MISSING, offset)
@@ -37,7 +37,7 @@ def taken_up(sent_at: float, *, offset: float = 0.0, **how: Any) -> Create:
 
 
 def searched(machine: Create, *tasks: Task) -> Create:
-    """All tasks are looked at."""
+    """The create after a search of all tasks."""
     assert machine.state is CreateState.SEARCHING
     machine.searched(31, tasks)
     return machine
@@ -45,7 +45,7 @@ def searched(machine: Create, *tasks: Task) -> Create:
 
 @pytest.mark.parametrize(("made_at", "may_be"), [(-ABSURD - 61, False), (-ABSURD - 60, True), (-60, True)])
 def test_the_clock_of_an_earlier_process_may_have_been_ahead(made_at: float, *, may_be: bool) -> None:
-    """Searching -> refused: a task of the day before may be what it made; only without one it is sent again."""
+    """Searching -> refused: a task of the previous day may be ours; only without one the create is sent again."""
     machine = searched(taken_up(-60), task(made_at, None))
     if may_be:
         assert isinstance(machine.end, CreateInDoubt)
@@ -55,8 +55,8 @@ def test_the_clock_of_an_earlier_process_may_have_been_ahead(made_at: float, *, 
 
 
 @pytest.mark.parametrize("ahead", [11.0, HOUR, 365 * ABSURD])
-def test_what_was_sent_in_the_future_is_not_sent_again(ahead: float) -> None:
-    """The clock was wrong by an unknown amount: no search by time is sufficient; possible tasks are named."""
+def test_a_create_sent_in_the_future_is_not_sent_again(ahead: float) -> None:
+    """A send time in the future makes a search by time unreliable: the doubt names possible tasks."""
     for tasks in ((), (task(-ABSURD, None),)):
         machine = searched(taken_up(ahead), *tasks)
         assert isinstance(machine.end, CreateInDoubt)
@@ -66,15 +66,15 @@ def test_what_was_sent_in_the_future_is_not_sent_again(ahead: float) -> None:
         assert machine.end.sent_at == moment(0)
 
 
-def test_a_clock_that_begins_with_1970_searches_from_no_time_before() -> None:
-    """A machine without a battery may have been there: other systems know no such times."""
+def test_a_search_never_begins_before_1970() -> None:
+    """A search never begins before 1970, which other systems do not support."""
     machine = create(searches=True)
     machine.sent_before(0, 60.0, WALL)
     assert machine.search_since.timestamp() == 0
 
 
-def test_where_ids_are_kept_no_clock_matters() -> None:
-    """What the service does not find by an id that it keeps is sent again, whenever it was sent."""
+def test_clocks_do_not_matter_where_ids_are_kept() -> None:
+    """Where the service keeps ids, a create without a task is sent again, whenever it was sent."""
     for how in ({"keeps_id": True}, {"searches": False}):
         machine = taken_up(HOUR, **how)
         if machine.state is CreateState.SEARCHING:
@@ -82,8 +82,8 @@ def test_where_ids_are_kept_no_clock_matters() -> None:
         assert machine.next(32) is Action.SEND
 
 
-def test_a_clock_that_is_behind_now_makes_no_send_one_in_the_future() -> None:
-    """As soon as the service's answers show that it is this clock that is wrong."""
+def test_a_clock_that_is_behind_explains_a_send_in_the_future() -> None:
+    """A send time in the future is plausible if the service's responses show that the clock is behind."""
     assert searched(taken_up(HOUR, offset=2 * HOUR)).next(32) is Action.SEND
 
 
@@ -92,7 +92,7 @@ def test_a_clock_that_is_behind_now_makes_no_send_one_in_the_future() -> None:
 def test_no_age_by_the_clock_of_an_earlier_process_is_a_conflict(
     ahead: float, *, searches: bool, is_taken: bool
 ) -> None:
-    """A task with the user's id may be ours, and paid: it is taken, or, if it seems much older, a doubt names it."""
+    """A task with the user's id is accepted, as it may be ours; if it seems much older, a doubt names it."""
     machine = create(own_id=False, searches=searches)
     machine.sent_before(0, WALL + ahead, WALL + max(ahead, 0))
     machine.looked_up(15, task(0), 0)
@@ -103,7 +103,7 @@ def test_no_age_by_the_clock_of_an_earlier_process_is_a_conflict(
 
 
 def test_an_own_id_that_an_earlier_process_sent_has_no_age() -> None:
-    """However old its task seems."""
+    """A generated id that an earlier process sent is ours, however old its task seems."""
     machine = create()
     machine.sent_before(0, WALL + 9 * HOUR, WALL)
     machine.looked_up(15, task(-1), 0)
@@ -111,7 +111,7 @@ def test_an_own_id_that_an_earlier_process_sent_has_no_age() -> None:
 
 
 def sent(set_by: float, outcome: Task | KlingError, **how: Any) -> Create:
-    """A create whose answer was lost; then this machine's clock is set, which the one that only counts shows."""
+    """A create whose answer was lost; then the machine's clock is set, which the monotonic clock reveals."""
     machine = create(**how)
     assert machine.next(0) is Action.SEND
     machine.sending(WALL, counts_from=WALL)
@@ -121,31 +121,29 @@ def sent(set_by: float, outcome: Task | KlingError, **how: Any) -> Create:
 
 
 def test_a_clock_that_is_set_back_makes_no_task_older() -> None:
-    """Settling -> accepted: it was ahead when ours was sent; what is surely older stays a conflict."""
+    """Settling -> accepted: the clock was ahead at the send; a task that is surely older is a conflict."""
     assert isinstance(sent(-HOUR, task(-HOUR), own_id=False).end, Task)
     assert isinstance(sent(-HOUR, task(-HOUR - 11), own_id=False).end, ExternalTaskIdConflict)
     assert isinstance(sent(HOUR, task(0), own_id=False).end, Task)  # or the machine slept
 
 
 @pytest.mark.parametrize(("set_by", "since"), [(-HOUR, -HOUR - 10), (HOUR, -10), (0, -10)])
-def test_all_tasks_are_looked_at_from_the_first_send_on_whatever_the_clock_is_set_to(
-    set_by: float, since: float
-) -> None:
-    """Neither what the clock showed then nor what it shows now is surely right."""
+def test_a_search_begins_at_the_first_send_by_either_clock(set_by: float, since: float) -> None:
+    """A search begins with the earliest possible time of the first send, by the old and the new clock."""
     machine = sent(set_by, MISSING, searches=True)
     assert machine.search_since == moment(since)
     assert isinstance(searched(machine, task(since, None)).end, CreateInDoubt)
 
 
 @pytest.mark.parametrize(("set_by", "kind"), [(-2, CreateInDoubt), (2, CreateInDoubt), (0.5, Task)])
-def test_nothing_is_taken_without_its_id_once_the_clock_was_set(set_by: float, kind: type) -> None:
-    """Whether it was made while ours was sent is no longer known."""
+def test_no_task_without_its_id_is_accepted_once_the_clock_was_set(set_by: float, kind: type) -> None:
+    """Once the clock was set by seconds, no task without our id is accepted: its time proves nothing."""
     machine = sent(set_by, MISSING, searches=True, keeps_id=False)
     assert isinstance(searched(machine, task(0, None)).end, kind)
 
 
 def claimed(made_at: float, *, error: float, from_key: bool = True, offset: float = 0.0, adopt: bool = False) -> Create:
-    """A create whose first send was refused for its own id, of which there is a task."""
+    """A create whose first send was refused because a task has its id."""
     machine = create(from_key=from_key, adopt=adopt, clock_error=lambda: error)
     machine.sending(WALL)
     machine.answered(1, failure("1201"))
@@ -155,8 +153,8 @@ def claimed(made_at: float, *, error: float, from_key: bool = True, offset: floa
 
 @pytest.mark.parametrize("error", [DATE_ERROR, MADE_ERROR])
 @pytest.mark.parametrize("offset", [0, -300, 300])
-def test_a_task_that_a_copy_of_the_journal_made_is_not_ours(error: float, offset: float) -> None:
-    """Claimed -> refused: what has the id of our key since before our first send is another's, and is named."""
+def test_a_task_created_by_a_copy_of_the_journal_is_not_ours(error: float, offset: float) -> None:
+    """Claimed -> refused: a task with our key's id from before our first send is another's, and is named."""
     machine = claimed(offset - 3, error=error, offset=offset)
     assert isinstance(machine.end, ExternalTaskIdConflict)
     assert machine.end.reference == "image2video:802"
@@ -166,13 +164,13 @@ def test_a_task_that_a_copy_of_the_journal_made_is_not_ours(error: float, offset
 
 
 def test_a_refusal_by_age_needs_a_clock_that_is_known() -> None:
-    """A proxy may have sent ours twice, with a clock that is minutes off; other ids are not made by copies."""
+    """An old task is no conflict where no `Date` was seen, or where the id is not made from a key."""
     assert isinstance(claimed(-300, error=UNSEEN_ERROR).end, Task)
     assert isinstance(claimed(-9 * HOUR, error=DATE_ERROR, from_key=False).end, Task)
 
 
-def test_what_was_sent_before_is_ours_with_the_id_of_its_key() -> None:
-    """Expected -> accepted: a further send is refused because of the first one's task, whatever its creation time."""
+def test_a_task_with_the_id_of_our_key_after_a_send_is_ours() -> None:
+    """Expected -> accepted: a second send is refused because of the first one's task, whatever its creation time."""
     machine = create(from_key=True)
     machine.sending(WALL)
     machine.answered(1, ConnectionFailed("reset"))
@@ -183,8 +181,8 @@ def test_what_was_sent_before_is_ours_with_the_id_of_its_key() -> None:
     assert isinstance(machine.end, Task)
 
 
-def test_no_task_is_older_by_a_clock_that_nothing_has_shown() -> None:
-    """Where no answer has a `Date` this machine's clock may be an hour ahead; what is older than that is a conflict."""
+def test_a_clock_that_was_never_compared_may_be_an_hour_ahead() -> None:
+    """Without any `Date`, the clock may be an hour ahead; only a task older than that is a conflict."""
     for made_at, kind in ((-HOUR, Task), (-HOUR - 1, ExternalTaskIdConflict)):
         machine = create(own_id=False, clock_error=lambda: UNSEEN_ERROR)
         machine.sending(WALL)

@@ -1,4 +1,4 @@
-"""Elements of the library: what is sent, what passes and what is refused."""
+"""Elements of the library: requests, valid and refused parameters."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -29,13 +29,13 @@ OF_A_VIDEO: dict[str, Any] = {
 
 
 def element(**parameters: Any) -> CreateElement:
-    """An element of two pictures, but for these parameters."""
+    """An element of two pictures with these parameters."""
     least = {"element_description": "small blue robot", "reference_type": "image_refer", "element_image_list": PICTURES}
     return CreateElement(**{"element_name": "robot", **least, **parameters})
 
 
 def images(**members: Any) -> dict[str, Any]:
-    """Parameters with these members among the pictures."""
+    """Parameters with these members in `element_image_list`."""
     return {IMAGES: {**PICTURES, **members}}
 
 
@@ -45,7 +45,7 @@ def videos(*addresses: Any) -> dict[str, Any]:
 
 
 def test_what_is_sent() -> None:
-    """Pictures, videos and tags go into the documented objects, also where they were given by themselves."""
+    """Pictures, videos and tags are sent as the documented objects, also if given as plain values."""
     voice = Voice(voice_id="867283741759110600", voice_name="narrator")
     assert to_wire(element(element_voice_id=voice, tag_list=["o_102", {"tag_id": "o_108"}])) == {
         "element_name": "robot",
@@ -63,8 +63,8 @@ def test_what_is_sent() -> None:
         assert "element_image_list" not in sent
 
 
-def test_its_pictures_are_looked_at() -> None:
-    """Each has its place, and the limits of all pictures; files and bytes pass as addresses do."""
+def test_its_pictures_are_checked() -> None:
+    """Each picture is checked under its own field, with the limits of all pictures; files and bytes are valid."""
     request = element(element_image_list={"frontal_image": b"\x89PNG", "refer_images": [Path("a.png"), SIDE]})
     places = [
         "element_image_list.frontal_image",
@@ -78,7 +78,7 @@ def test_its_pictures_are_looked_at() -> None:
 
 
 def test_a_video_of_an_earlier_task() -> None:
-    """It is sent as its address, which no repr shows completely; old ones warn, one without an address is refused."""
+    """An earlier video is sent as its address, hidden in reprs; old ones warn, one without an address is refused."""
     made = datetime(2026, 9, 1, tzinfo=UTC)
     video = Video(id="1", url=f"{CLIP}?SIGNATURE", created_at=made)
     for given in (video, {"video_url": video}):
@@ -106,12 +106,12 @@ def test_a_video_of_an_earlier_task() -> None:
     ids=str,
 )
 def test_what_passes(parameters: dict[str, Any]) -> None:
-    """What is documented passes; empty values are none."""
+    """Documented values are valid; empty values count as omitted."""
     assert ENDPOINT.problems(element(**parameters), {}) == []
 
 
 @pytest.mark.parametrize(
-    ("parameters", "field", "says"),
+    ("parameters", "field", "expected_text"),
     [
         ({"element_name": ""}, "element_name", "is required"),
         ({"element_name": "x" * 21}, "element_name", "21 characters; at most 20"),
@@ -148,15 +148,15 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
     ],
     ids=str,
 )
-def test_what_is_refused(parameters: dict[str, Any], field: str, says: str) -> None:
-    """Each broken rule is reported once, with its field and what would be right."""
+def test_what_is_refused(parameters: dict[str, Any], field: str, expected_text: str) -> None:
+    """Each broken rule is reported once, with its field and the valid values."""
     [problem] = ENDPOINT.problems(element(**parameters), {})
     assert (problem.field, problem.only_warns) == (field, False)
-    assert says in problem.message
+    assert expected_text in problem.message
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    """Who gives nothing right is not sent from one problem to the next."""
+    """All problems of a request are reported together."""
     request = CreateElement("", element_description="", reference_type="")  # type: ignore[arg-type]  # not documented
     assert [problem.field for problem in ENDPOINT.problems(request, {})] == [
         "element_name",
@@ -180,8 +180,8 @@ def test_signatures_stay_out_of_the_repr() -> None:
     assert "refer_videos=Malformed" in repr(element(**{VIDEO: {"refer_videos": CLIP}}))
 
 
-def test_where_it_is_found() -> None:
-    """The endpoint is found by its record and its references; its tasks make elements, for nothing, in seconds."""
+def test_the_endpoint() -> None:
+    """The endpoint is found by its record and its references; its tasks make elements, free of charge, in seconds."""
     assert endpoint_of(element()) is ENDPOINT
     assert endpoint_named("general/advanced-custom-elements") is ENDPOINT
     assert (ENDPOINT.result, ENDPOINT.finds_by_external_id, ENDPOINT.page_maximum) == (ResultKind.ELEMENT, True, 500)

@@ -58,7 +58,7 @@ def test_a_good_answer_accepts() -> None:
 
 @pytest.mark.parametrize("refusal", CLEAR)
 def test_a_refusal_ends_an_unsent_create(refusal: str) -> None:
-    """Unsent -> refused: codes up to 1304 created nothing; the error says so, and has the reference."""
+    """Unsent -> refused: codes up to 1304 created nothing; the error states this, and has the reference."""
     story = drive(create(), Service([refusal]))
     assert isinstance(story.end, KlingError)
     assert story.steps == [("send", 0)]
@@ -77,23 +77,23 @@ def test_a_refusal_that_a_duplicate_could_cause_is_checked_once(refusal: str) ->
 
 
 @pytest.mark.parametrize("refusal", CLAIMS)
-def test_what_a_repeating_proxy_made_is_ours(refusal: str) -> None:
-    """Unsent -> claimed -> accepted: the task of a send whose repetition was refused is found, in any wording."""
+def test_a_task_of_a_send_repeated_by_a_proxy_is_ours(refusal: str) -> None:
+    """Unsent -> claimed -> accepted: the task of a send that a proxy repeated is found, whatever the refusal's text."""
     story = drive(create(own_id=False), Service([f"made-{refusal}"]))
     assert isinstance(story.end, Task)
     assert story.steps == [("send", 0), ("look", 0)]
 
 
 def test_an_unreadable_file_refuses() -> None:
-    """Unsent -> refused: a picture that is gone when it is to be sent never reached the service."""
+    """Unsent -> refused: a picture file that is gone before the send never reached the service."""
     story = drive(create(), Service(["unreadable"]))
     assert type(story.end) is InvalidRequest
     assert story.steps == [("send", 0)]
 
 
 @pytest.mark.parametrize("passing", ["1302", "unreached"])
-def test_what_created_nothing_is_sent_again(passing: str) -> None:
-    """Unsent -> unsent: too many requests, and a connection never made, are repeated with growing delays."""
+def test_a_send_that_created_nothing_is_repeated(passing: str) -> None:
+    """Unsent -> unsent: too many requests, and a failed connection, are retried with growing delays."""
     service = Service([passing] * 4)
     story = drive(create(), service)
     assert isinstance(story.end, Task)
@@ -102,14 +102,14 @@ def test_what_created_nothing_is_sent_again(passing: str) -> None:
 
 @pytest.mark.parametrize(("passing", "kind"), [("1302", RateLimited), ("unreached", ConnectionFailed)])
 def test_sending_again_ends_with_the_budget(passing: str, kind: type[KlingError]) -> None:
-    """Unsent -> refused: what keeps failing without creating anything ends, with its own error, at the budget."""
+    """Unsent -> refused: retries of failures that create nothing end at the budget, with the last error."""
     story = drive(create(Retry(budget=100)), Service([passing] * FOREVER))
     assert type(story.end) is kind
     assert story.times("send") == [0, 1, 3, 7, 15, 31, 61, 91, 100]
 
 
 def test_a_full_account_waits_for_a_slot() -> None:
-    """Unsent -> unsent: 1303 gives the slot back and is sent again once there is one, without end."""
+    """Unsent -> unsent: 1303 releases the slot, and the create waits for another without a limit of time."""
     story = drive(create(Retry(budget=100)), Service(["1303"] * 3, slot_takes=1000))
     assert isinstance(story.end, Task)
     assert story.steps == [step for at in (0, 1000, 2000) for step in (("send", at), ("slot", at))] + [("send", 3000)]
@@ -127,7 +127,7 @@ def test_waiting_for_a_slot_uses_up_no_budget() -> None:
 
 @pytest.mark.parametrize("fault", DOUBTFUL)
 def test_doubt_is_settled_by_a_look_up(fault: str) -> None:
-    """Unsent -> doubtful -> accepted: after any inconclusive answer, the task is looked up, not made again."""
+    """Unsent -> doubtful -> accepted: after an inconclusive answer the task is looked up, not created again."""
     service = Service([f"made-{fault}"])
     story = drive(create(), service)
     assert isinstance(story.end, Task)
@@ -146,7 +146,7 @@ def test_after_an_unreadable_success_nothing_is_sent_again(fault: str) -> None:
 
 @pytest.mark.parametrize("times", [0, 1, 20])
 def test_the_task_of_another_create_is_not_ours(times: int) -> None:
-    """Doubtful: an answer without an external id about another create's task proves nothing; ours is looked up."""
+    """Doubtful: an answer about another create's task proves nothing; ours is looked up."""
     service = Service(sends=["made-anothers"], looks=["anothers"] * times)
     story = drive(create(belongs_to_another=lambda task: task.task_id == "7"), service)
     assert service.sent == ["made-anothers"]
@@ -158,15 +158,15 @@ def test_the_task_of_another_create_is_not_ours(times: int) -> None:
 
 
 def test_an_unreadable_success_of_a_second_send_is_the_last() -> None:
-    """Doubtful -> refused: the same holds for a second send, whatever the budget still allows."""
+    """Doubtful -> refused: after an unreadable 2xx of a second send there is no third, even within the budget."""
     story = drive(create(), Service(["reset", "gateway"]))
     in_doubt(story)
     assert (story.times("send"), story.times("look")[-1]) == ([0, 15], 30)
 
 
 @pytest.mark.parametrize("look", ["gateway-400", "redirect", "html-400", "html-404", "html-409", "stranger"])
-def test_what_something_else_answers_is_no_absence(look: str) -> None:
-    """Doubtful: a look-up that a gateway answers does not allow a second send, even where twins are not refused."""
+def test_an_answer_of_a_gateway_does_not_prove_absence(look: str) -> None:
+    """Doubtful: a look-up that a gateway answers allows no second send, even where duplicates are not refused."""
     service = Service(["made-reset"], [look] * FOREVER, refuses_twins=False)
     story = drive(create(), service)
     in_doubt(story)
@@ -174,7 +174,7 @@ def test_what_something_else_answers_is_no_absence(look: str) -> None:
     assert "the last look-up ended with: " in str(story.end)
 
 
-def test_an_address_that_is_not_the_services_ends_in_doubt_at_once() -> None:
+def test_a_wrong_address_ends_in_doubt_at_once() -> None:
     """Doubtful -> refused: once the address is known to be wrong, the create does not wait for the budget."""
     machine = create()
     machine.sending(0)
@@ -186,22 +186,22 @@ def test_an_address_that_is_not_the_services_ends_in_doubt_at_once() -> None:
 
 
 def test_a_create_is_sent_three_times_at_most() -> None:
-    """Doubtful -> refused: after three sends look-ups alone go on until the budget."""
+    """Doubtful -> refused: after three sends only look-ups go on until the budget."""
     story = drive(create(), Service(["reset"] * FOREVER))
     in_doubt(story)
     assert (story.times("send"), story.times("look")[-1]) == ([0, 15, 30], 300)
 
 
 @pytest.mark.parametrize("passing", ["1302", "1303", "unreached"])
-def test_sends_that_surely_made_nothing_do_not_count(passing: str) -> None:
-    """Doubtful: of the three sends those are not counted that were refused as full or too fast, or never left."""
+def test_sends_that_surely_created_nothing_do_not_count(passing: str) -> None:
+    """Doubtful: sends refused as full or too fast, or that never left, do not count towards the three."""
     story = drive(create(), Service([passing, "reset", passing, "reset", passing, *["reset"] * FOREVER]))
     in_doubt(story)
     assert len(story.times("send")) == 6
 
 
 def test_a_renewed_token_counts_as_a_send() -> None:
-    """Doubtful: what went out twice for a refused token counts twice."""
+    """Doubtful: a send that is repeated with a new token counts twice."""
     machine = create()
     for _ in range(3):
         machine.sending(0)
@@ -211,7 +211,7 @@ def test_a_renewed_token_counts_as_a_send() -> None:
 
 
 def test_without_resending_a_doubt_ends_after_settling() -> None:
-    """Doubtful -> refused: `on_doubt="raise"` sends nothing again after the service reports that there is no task."""
+    """Doubtful -> refused: `on_doubt="raise"` sends nothing again, even if no task is found."""
     story = drive(create(resend=False), Service(["reset"]))
     in_doubt(story)
     assert story.steps == [("send", 0), *(("look", at) for at in (1, 3, 7, 15))]
@@ -219,7 +219,7 @@ def test_without_resending_a_doubt_ends_after_settling() -> None:
 
 @pytest.mark.parametrize("fault", [fault for fault in READABLE if fault not in NO_PATH])
 def test_the_same_id_is_sent_again_after_settling(fault: str) -> None:
-    """doubtful: not found over `settle` seconds, four times that after a timeout, and right before, sends again."""
+    """Doubtful: a task not found over `settle` seconds, four times that after a timeout, is sent again."""
     service = Service([fault])
     story = drive(create(), service)
     looks: list[float] = [1, 3, 7, 15, 31, 60] if fault in SLOW else [1, 3, 7, 15]
@@ -229,7 +229,7 @@ def test_the_same_id_is_sent_again_after_settling(fault: str) -> None:
 
 
 def test_without_settling_there_is_one_look_up_all_the_same() -> None:
-    """doubtful: with `settle=0` nothing is sent again before a look-up found nothing."""
+    """Doubtful: even with `settle=0` nothing is sent again before a look-up finds nothing."""
     story = drive(create(Retry(settle=0)), Service(["reset"]))
     assert story.steps == [("send", 0), ("look", 1), ("send", 1)]
 
@@ -238,7 +238,7 @@ def test_without_settling_there_is_one_look_up_all_the_same() -> None:
     "fault", ["reset", "timeout", "5000", "html-502", "1302", "1102", "1200", "no-code", "new-word"]
 )
 def test_a_look_up_that_fails_allows_no_second_send(fault: str) -> None:
-    """doubtful: only an answered "not found" at the end of settling allows it; a failing look-up proves nothing."""
+    """Doubtful: only "not found" at the end of settling allows a second send; a failed look-up proves nothing."""
     service = Service(["reset"], [fault] * 7)
     story = drive(create(), service)
     assert story.times("look") == [1, 3, 7, 15, 31, 61, 91, 121]
@@ -247,7 +247,7 @@ def test_a_look_up_that_fails_allows_no_second_send(fault: str) -> None:
 
 @pytest.mark.parametrize("refusal", [*REFUSALS, "1302", "1303", "unreached", "unreadable"])
 def test_a_refusal_of_a_second_send_ends_nothing(refusal: str) -> None:
-    """Doubtful -> doubtful: the first send may be paid, so its task is looked for after any refusal of the second."""
+    """Doubtful -> doubtful: the first send may be paid, so after a refused second send its task is still looked up."""
     service = Service(["made-reset", refusal], hidden=25)
     story = drive(create(), service)
     assert isinstance(story.end, Task)
@@ -264,14 +264,14 @@ def test_a_second_send_in_doubt_settles_anew() -> None:
 @pytest.mark.parametrize("refusal", REFUSALS)
 @pytest.mark.parametrize(("fault", "settle"), [("reset", 15), ("timeout", 60)])
 def test_after_a_refused_second_send_there_is_no_third(refusal: str, fault: str, settle: float) -> None:
-    """Doubtful -> refused: what the second send met is looked up over `settle` again, then it is in doubt."""
+    """Doubtful -> refused: after a refused second send look-ups go on over `settle` seconds, then it is in doubt."""
     story = drive(create(), Service([fault, refusal]))
     in_doubt(story)
     assert (story.times("send"), story.times("look")[-1]) == ([0, settle], 2 * settle)
 
 
 def test_already_exists_is_looked_up_at_once() -> None:
-    """Doubtful -> accepted: a second send that is refused since the id exists proves the first; it is found."""
+    """Doubtful -> accepted: a second send refused as a duplicate proves that the first one's task exists."""
     service = Service(["made-reset"], hidden=16)
     story = drive(create(), service)
     assert isinstance(story.end, Task)
@@ -279,8 +279,8 @@ def test_already_exists_is_looked_up_at_once() -> None:
     assert service.paid == 1
 
 
-def test_what_exists_is_not_sent_a_third_time() -> None:
-    """doubtful: once the id is known to exist, look-ups alone go on for `settle` seconds, ever less often."""
+def test_an_existing_task_is_not_sent_a_third_time() -> None:
+    """Doubtful: once the id is known to exist, only look-ups go on for `settle` seconds, with growing delays."""
     service = Service(["made-reset"], hidden=1e9)
     story = drive(create(), service)
     in_doubt(story)
@@ -290,7 +290,7 @@ def test_what_exists_is_not_sent_a_third_time() -> None:
 
 
 def test_a_file_that_is_gone_is_not_sent_a_third_time() -> None:
-    """doubtful: when the picture is gone at the second send, look-ups alone go on until the budget."""
+    """Doubtful: if the picture is gone at the second send, only look-ups go on until the budget."""
     story = drive(create(), Service(["reset", "unreadable"]))
     in_doubt(story)
     assert story.times("send") == [0, 15]
@@ -307,7 +307,7 @@ def test_the_budget_ends_in_doubt() -> None:
 
 @pytest.mark.parametrize("budget", [15, 15.5, 16, 40])
 def test_nothing_is_sent_after_the_budget(budget: float) -> None:
-    """doubtful: no look-up would follow a send at the end of the budget, so there is none; the last is a look-up."""
+    """Doubtful: the last request of the budget is a look-up, as none could follow a send."""
     story = drive(create(Retry(budget=budget)), Service(["reset"] * FOREVER))
     in_doubt(story)
     assert all(at < budget for at in story.times("send"))
@@ -316,7 +316,7 @@ def test_nothing_is_sent_after_the_budget(budget: float) -> None:
 
 @pytest.mark.parametrize(("now", "step"), [(99.9, Action.SEND), (100.0, Action.LOOK_UP)])
 def test_time_that_passes_before_the_second_send_counts(now: float, step: Action) -> None:
-    """Doubtful: a second send that comes too late by a moment is a look-up instead."""
+    """Doubtful: a second send that would be a moment too late becomes a look-up."""
     machine = create(Retry(budget=100))
     machine.sending(0)
     machine.answered(0, ConnectionFailed("reset"))
@@ -325,7 +325,7 @@ def test_time_that_passes_before_the_second_send_counts(now: float, step: Action
 
 
 def test_a_send_that_outlasts_the_budget_is_looked_up() -> None:
-    """doubtful: when the last send comes back after the budget, one look-up follows at once."""
+    """Doubtful: when the last send returns after the budget, one look-up follows at once."""
     service = Service(["reset", "made-reset"], takes=20)
     story = drive(create(Retry(budget=35)), service)
     assert isinstance(story.end, Task)
@@ -333,11 +333,11 @@ def test_a_send_that_outlasts_the_budget_is_looked_up() -> None:
     assert service.paid == 1
 
 
-# --------------------------------------------------------------------------------------- whose task is it?
+# --------------------------------------------------------------------------------------- the owner of a task
 
 
 def claimed(created_at: float | None, offset: float = 0.0, **how: Any) -> Story:
-    """The story of a create whose id is there already, made so long after (before) its first send."""
+    """The story of a create whose id already has a task, created this long after its first send, or before it."""
     service = Service(offset=offset)
     service.has("mine", created_at)
     return drive(create(**{"own_id": False, **how}), service)
@@ -346,7 +346,7 @@ def claimed(created_at: float | None, offset: float = 0.0, **how: Any) -> Story:
 @pytest.mark.parametrize("offset", [0.0, 3600.0, -3600.0])
 @pytest.mark.parametrize("created_at", [-CLOCK_TOLERANCE - 1, -86400.0])
 def test_an_older_task_is_a_conflict(created_at: float, offset: float) -> None:
-    """Claimed -> refused: a task older than our first send, by its clock, is not ours; the error names it."""
+    """Claimed -> refused: a task older than our first send, by the service's clock, is a conflict that is named."""
     story = claimed(created_at, offset)
     assert story.steps == [("send", 0), ("look", 0)]
     assert isinstance(story.end, ExternalTaskIdConflict)
@@ -358,7 +358,7 @@ def test_an_older_task_is_a_conflict(created_at: float, offset: float) -> None:
 @pytest.mark.parametrize("offset", [0.0, 3600.0, -3600.0])
 @pytest.mark.parametrize("created_at", [-CLOCK_TOLERANCE + 1, 0.0, 5.0, None])
 def test_a_younger_task_is_ours(created_at: float | None, offset: float) -> None:
-    """Claimed -> accepted: a task from our first send on, or of unknown age, is the result; nothing is made twice."""
+    """Claimed -> accepted: a task from our first send on, or of unknown age, is the result; none is created twice."""
     story = claimed(created_at, offset)
     assert isinstance(story.end, Task)
     assert story.steps == [("send", 0), ("look", 0)]
@@ -366,12 +366,12 @@ def test_a_younger_task_is_ours(created_at: float | None, offset: float) -> None
 
 @pytest.mark.parametrize("how", [{"adopt": True}, {"own_id": True}])
 def test_an_older_task_is_taken_if_it_can_only_be_ours_or_is_wanted(how: dict[str, bool]) -> None:
-    """Claimed -> accepted: with `adopt`, and for an id that was made for this create, age does not matter."""
+    """Claimed -> accepted: age does not matter with `adopt`, nor for an id generated for this create."""
     assert isinstance(claimed(-86400, **how).end, Task)
 
 
 def test_an_older_task_that_doubt_finds_is_a_conflict() -> None:
-    """Doubtful -> refused: the look-up after a lost answer may find that the id belongs to another task."""
+    """Doubtful -> refused: the look-up after a lost answer may show that the id belongs to an older task."""
     service = Service(["made-reset"])
     service.has("mine", -100)
     story = drive(create(own_id=False), service)
@@ -380,7 +380,7 @@ def test_an_older_task_that_doubt_finds_is_a_conflict() -> None:
 
 
 def test_age_counts_from_the_first_send() -> None:
-    """Doubtful -> accepted: what our first of several sends has made is ours."""
+    """Doubtful -> accepted: a task created by the first of several sends is ours."""
     service = Service(["made-reset", "reset", "reset"], hidden=40)
     story = drive(create(own_id=False), service)
     assert isinstance(story.end, Task)
@@ -427,8 +427,8 @@ OWNERS = st.sampled_from(["own id", "user's id", "older task"])
 @given(SERVICES, RETRIES, OWNERS)
 @example(Service(["made-reset"] * 8, hidden=1e9, takes=60), Retry(settle=0), "own id")
 @example(Service(["made-timeout", "1102", "unreadable"], hidden=200, takes=0.5), Retry(), "user's id")
-def test_paid_at_most_once_whatever_happens(service: Service, retry: Retry, owner: str) -> None:
-    """Any faults: paid at most once, and what is paid is returned or named; the end comes in bounded time."""
+def test_paid_at_most_once_with_any_faults(service: Service, retry: Retry, owner: str) -> None:
+    """With any faults, at most one task is paid, and it is returned or named, in bounded time."""
     if owner == "older task":
         service.has("mine", -100)
     story = drive(create(retry, own_id=owner == "own id"), service)
@@ -449,7 +449,7 @@ def test_paid_at_most_once_whatever_happens(service: Service, retry: Retry, owne
     hidden=st.floats(0, 15),
 )
 def test_paid_once_even_if_the_service_took_twins(sends: list[str], looks: list[str], hidden: float) -> None:
-    """As long as look-ups show a task within `settle`, nothing rests on the service's refusing twins."""
+    """If look-ups find a task within `settle`, it is paid once even without the service's check for duplicates."""
     service = Service([*sends], [*looks], hidden=hidden, refuses_twins=False)
     drive(create(), service)
     assert service.paid <= 1
@@ -476,7 +476,7 @@ FORGETFUL = st.builds(
 @example(Service(["made-reset"] * 6, hidden=1e9, hidden_from_list=60, refuses_twins=False), None)
 @example(Service(["made-html-404"], lists=["html-404"] * 8, hidden=1e9, refuses_twins=False), None)
 def test_paid_once_even_if_ids_were_dropped_and_twins_taken(service: Service, keeps_id: bool | None) -> None:  # noqa: FBT001  (hypothesis gives it by position)
-    """As long as the list shows a task within a minute, nothing rests on ids, nor on the service's refusing twins."""
+    """If the list shows a task within a minute, it is paid once even without ids and checks for duplicates."""
     strangers = len(service.unnamed)
     story = drive(create(Retry(settle=60), searches=True, keeps_id=keeps_id), service)
     assert service.paid <= 1

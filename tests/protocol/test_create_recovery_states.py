@@ -1,4 +1,4 @@
-"""The create machine's table: what each event means in each state."""
+"""The transition table of the create machine."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -61,7 +61,7 @@ FOUND: dict[str, list[Task] | KlingError] = {
 
 
 def happens(machine: Create, event: str, now: float) -> None:  # noqa: C901  (a table)
-    """Lets one event happen."""
+    """Passes one event to the machine."""
     match event.split():
         case ["sending"]:
             machine.sending(now)
@@ -88,7 +88,7 @@ def happens(machine: Create, event: str, now: float) -> None:  # noqa: C901  (a 
 
 
 def machine_in(state: CreateState, machine: Create | None = None) -> Create:
-    """A machine that came to this state."""
+    """A machine in this state."""
     machine = machine or create(searches=state is S.SEARCHING)
     for event, now in TO[state]:
         happens(machine, event, now)
@@ -185,7 +185,7 @@ TABLE: list[tuple[CreateState, str, float, CreateState]] = [
 
 @pytest.mark.parametrize(("state", "event", "now", "then"), TABLE)
 def test_what_an_event_means(state: CreateState, event: str, now: float, then: CreateState) -> None:
-    """Each event leads from each state that it can come in to this one; only the two ends have an end."""
+    """Each event in each state where it can occur leads to this state; only the two final ones have an end."""
     machine = machine_in(state)
     happens(machine, event, now)
     assert machine.state is then
@@ -214,10 +214,8 @@ SEARCHES: list[tuple[CreateState, str, float, CreateState]] = [
 
 
 @pytest.mark.parametrize(("state", "event", "now", "then"), SEARCHES)
-def test_what_an_event_means_where_all_tasks_are_looked_at(
-    state: CreateState, event: str, now: float, then: CreateState
-) -> None:
-    """What is not found by its id is looked for among all tasks, before it is sent again and before it is in doubt."""
+def test_what_an_event_means_with_searches(state: CreateState, event: str, now: float, then: CreateState) -> None:
+    """A task not found by its id is searched in the list before another send, and before a doubt."""
     machine = create(searches=True)
     for earlier, at in TO[state]:
         happens(machine, earlier, at)
@@ -225,8 +223,8 @@ def test_what_an_event_means_where_all_tasks_are_looked_at(
     assert machine.state is then
 
 
-def test_the_table_has_all_that_happens_and_nothing_else() -> None:
-    """`TRANSITIONS` has what the two tables above show, and what is shown below; docs draw it."""
+def test_the_table_is_complete_and_minimal() -> None:
+    """`TRANSITIONS`, which the docs draw, has exactly the transitions of the tables above and those listed below."""
     shown = {(state, then) for state, _, _, then in [*TABLE, *SEARCHES] if state is not then}
     shown |= {(S.SEARCHING, S.DOUBTFUL)}  # after three sends
     assert {(state, then) for state, further in TRANSITIONS.items() for then in further} == shown
@@ -253,8 +251,8 @@ SEARCHED: list[tuple[str, dict[str, Any], CreateState]] = [
 
 
 @pytest.mark.parametrize(("found", "how", "then"), SEARCHED)
-def test_what_is_found_among_all_tasks(found: str, how: dict[str, Any], then: CreateState) -> None:
-    """Ours by its id, or the only one without where ids are dropped; any other that may be ours allows no send."""
+def test_a_search_of_all_tasks(found: str, how: dict[str, Any], then: CreateState) -> None:
+    """A search accepts a task with our id, or a single one where ids are dropped; other candidates prevent a send."""
     machine = machine_in(S.SEARCHING, create(searches=True, **how))
     happens(machine, f"search {found}", 31)
     assert machine.state is then
@@ -269,7 +267,7 @@ def test_what_is_found_among_all_tasks(found: str, how: dict[str, Any], then: Cr
 
 
 def test_all_tasks_are_searched_one_delay_after_the_last_look_up() -> None:
-    """What the service made a little after it lost the connection has shown by then as well."""
+    """The delay lets a task appear that the service created after the connection was lost."""
     machine = machine_in(S.SEARCHING)
     pause = machine.next(15)
     assert isinstance(pause, Pause)
@@ -277,16 +275,16 @@ def test_all_tasks_are_searched_one_delay_after_the_last_look_up() -> None:
     assert machine.next(15 + pause.seconds) is Action.SEARCH
 
 
-def test_what_has_probably_been_made_is_never_sent_again() -> None:
-    """Expected -> searching -> refused: no look at all tasks, however empty, allows another send."""
+def test_a_probably_created_task_is_never_sent_again() -> None:
+    """Expected -> searching -> refused: a search that finds nothing allows no other send."""
     machine = machine_in(S.EXPECTED, create(searches=True))
     happens(machine, "look not-found", 15)
     happens(machine, "search none", 31)
     assert type(machine.end) is CreateInDoubt
 
 
-def test_after_three_sends_look_ups_and_looks_at_all_tasks_go_on() -> None:
-    """Searching -> doubtful: until the budget is over, and then there is a last one."""
+def test_after_three_sends_look_ups_and_searches_go_on() -> None:
+    """Searching -> doubtful: look-ups and searches go on until the budget, with a last one at its end."""
     story = drive(create(searches=True), Service(["reset"] * 9))
     assert type(story.end) is CreateInDoubt
     assert len(story.times("send")) == SENDS
@@ -297,7 +295,7 @@ def test_after_three_sends_look_ups_and_looks_at_all_tasks_go_on() -> None:
 
 @pytest.mark.parametrize("offset", [-3600, 0, 3600])
 def test_all_tasks_are_searched_from_the_first_send_on_by_the_services_clock(offset: float) -> None:
-    """Whatever this machine's clock shows: before the first answer its error is not known."""
+    """A search begins at the first send by the service's clock, which is unknown before the first answer."""
     machine = create(searches=True)
     machine.sending(WALL)
     happens(machine, "reset", 0)
@@ -309,7 +307,7 @@ def test_all_tasks_are_searched_from_the_first_send_on_by_the_services_clock(off
 
 
 def test_an_older_task_with_the_users_id_is_a_conflict_in_the_list_too() -> None:
-    """The service may include older tasks than were requested."""
+    """A search may return older tasks than requested; one with the user's id is a conflict."""
     old = attrs.evolve(OUTCOME, created_at=moment(-11))
     for adopt, kind in ((False, ExternalTaskIdConflict), (True, Task)):
         machine = create(searches=True, own_id=False, adopt=adopt)
@@ -324,7 +322,7 @@ MADE = attrs.evolve(UNNAMED, created_at=moment(0))
 
 
 def searched(tasks: list[Task], others: Others = NO_OTHERS, **how: Any) -> Task | KlingError | None:
-    """The end of a create, sent from 0 to 4 s, where ids are dropped and all tasks are these."""
+    """The end of a create, sent from 0 to 4 s, where ids are dropped and the list has these tasks."""
     machine = create(is_known=lambda task: task.task_id == "known", searches=True, keeps_id=False, **how)
     assert machine.next(0) is Action.SEND
     machine.sending(WALL)
@@ -334,8 +332,8 @@ def searched(tasks: list[Task], others: Others = NO_OTHERS, **how: Any) -> Task 
     return machine.end
 
 
-def test_what_cannot_be_ours_is_no_candidate() -> None:
-    """Tasks that are older, are followed, are in the journal, or made something else do not fit."""
+def test_tasks_of_others_are_no_candidates() -> None:
+    """Tasks that are older, already followed, in the journal, or of another kind are no candidates."""
     others = [
         attrs.evolve(MADE, created_at=moment(-10.1)),
         attrs.evolve(MADE, task_id="known"),
@@ -356,27 +354,27 @@ def test_what_cannot_be_ours_is_no_candidate() -> None:
     ("made_at", "is_ours"),
     [(-10, False), (-1.1, False), (-1, True), (0, True), (6, True), (6.1, False), (60, False), (None, False)],
 )
-def test_only_what_was_made_while_we_were_sending_is_taken(
+def test_only_a_task_created_during_the_send_is_accepted(
     made_at: float | None,
     *,
     is_ours: bool,
 ) -> None:
-    """One at another time, by as much as clocks agree, or at no time, may be ours: a doubt names it."""
+    """A task from outside the time of the send, within the clock error, or without a time causes a doubt."""
     end = searched([attrs.evolve(MADE, created_at=None if made_at is None else moment(made_at))])
     assert isinstance(end, Task if is_ours else CreateInDoubt)
     assert getattr(end, "candidates", ("image2video:802",)) == ("image2video:802",)
 
 
-def test_what_another_client_may_have_made_is_not_taken() -> None:
-    """A neighbour's create is in doubt at the same time: a doubt names the task."""
+def test_a_task_that_another_client_may_have_created_is_not_accepted() -> None:
+    """If another client's create is in doubt at the same time, a doubt names the task."""
     end = searched([MADE], Others(may_have_made=True))
     assert isinstance(end, CreateInDoubt)
     assert end.candidates == ("image2video:802",)
 
 
 @pytest.mark.parametrize(("error", "names"), [(1.0, 0), (3600.0, 1)])
-def test_how_well_the_services_clock_is_known_decides_what_may_be_ours(error: float, names: int) -> None:
-    """A task five minutes older may be ours where no answer has shown that clock."""
+def test_candidates_depend_on_the_error_of_the_clock(error: float, names: int) -> None:
+    """A task five minutes older may be ours where no answer has shown the service's clock."""
     end = searched([attrs.evolve(MADE, created_at=moment(-300))], clock_error=lambda: error)
     assert isinstance(end, CreateInDoubt)
     assert len(end.candidates) == names
@@ -393,15 +391,15 @@ def test_how_well_the_services_clock_is_known_decides_what_may_be_ours(error: fl
         ({"searches": True, "keeps_id": True}, False),
     ],
 )
-def test_whose_tasks_may_show_without_an_id(how: dict[str, Any], *, may_be: bool) -> None:
-    """Those of paths that have not shown that they keep it, and those that are sent none."""
+def test_paths_whose_tasks_may_lack_an_id(how: dict[str, Any], *, may_be: bool) -> None:
+    """Tasks may lack an id on paths that do not take one, or that have not been seen to keep it."""
     assert create(**how).may_be_unnamed is may_be
 
 
 @pytest.mark.parametrize("path", ["html-404", "html-405", "html-410", "gateway-404"])
 @pytest.mark.parametrize("searches", [False, True])
 def test_a_path_that_a_proxy_does_not_know_is_not_sent_to_again(path: str, *, searches: bool) -> None:
-    """Settling -> refused: that server would repeat its answer; only the service knows that nothing was made."""
+    """Settling -> refused: a server without this path would repeat its answer, so the create is not sent again."""
     for fault, kind in ((path, CreateInDoubt), (f"made-{path}", Task)):
         service = Service([fault])
         story = drive(create(searches=searches), service)
@@ -411,7 +409,7 @@ def test_a_path_that_a_proxy_does_not_know_is_not_sent_to_again(path: str, *, se
 
 
 def test_an_answer_about_anothers_task_proves_nothing_but_that_one_was_made() -> None:
-    """Sending -> expected: an answer that reached the wrong request is a 2xx that cannot be read."""
+    """Sending -> expected: an answer about another create's task counts as a 2xx that cannot be read."""
     machine = machine_in(S.SENDING, create(belongs_to_another=lambda task: task.task_id == OUTCOME.task_id))
     happens(machine, "made", 0)
     assert machine.state is S.EXPECTED
@@ -446,17 +444,17 @@ def test_what_is_to_be_done_next(state: CreateState, step: Action | Pause) -> No
 
 
 @pytest.mark.parametrize("state", CreateState)
-def test_what_may_be_paid_is_undecided(state: CreateState) -> None:
-    """From the first byte to certainty a create must not be dropped; before, and after a refusal, it may be."""
+def test_a_create_that_may_be_billed_is_undecided(state: CreateState) -> None:
+    """A create must not be dropped from its first byte until its outcome is certain."""
     assert machine_in(state).undecided is (state not in {S.UNSENT, S.FULL, S.ACCEPTED, S.REFUSED})
 
 
 @pytest.mark.parametrize("state", [state for state in CreateState if state not in {S.ACCEPTED, S.REFUSED}])
 @pytest.mark.parametrize("can_look_up", [True, False])
 def test_an_interrupted_create_says_whether_it_may_be_billed(state: CreateState, *, can_look_up: bool) -> None:
-    """Cut off by close: `CreateInDoubt` with what helps where it may be paid for, else nothing was created."""
+    """A create cut off by close ends with `CreateInDoubt` if it may be billed, else with `ClientClosed`."""
     if not can_look_up and state not in {S.UNSENT, S.FULL, S.SENDING, S.STOPPING}:
-        return  # what cannot be looked up comes to no other state
+        return  # without look-ups there is no other state
     machine = machine_in(state, create(can_look_up=can_look_up, searches=state is S.SEARCHING))
     error = machine.interrupted()
     assert machine.state is state
@@ -474,7 +472,7 @@ def test_an_interrupted_create_says_whether_it_may_be_billed(state: CreateState,
 
 
 def test_a_stopped_create_was_not_created() -> None:
-    """A client that closes ends a create that has created nothing so far with an error that says so."""
+    """Closing a client ends a create that has created nothing with an error that states this."""
     for state in (S.UNSENT, S.FULL):
         machine = machine_in(state)
         machine.stop()
@@ -489,8 +487,8 @@ def test_a_stopped_create_was_not_created() -> None:
 
 
 @pytest.mark.parametrize("fault", DOUBTFUL)
-def test_what_cannot_be_looked_up_is_never_sent_twice(fault: str) -> None:
-    """Sending -> refused: any doubt ends at once, without a reference that could not be followed."""
+def test_a_create_without_look_ups_is_never_sent_twice(fault: str) -> None:
+    """Sending -> refused: without look-ups any doubt ends at once, without a reference."""
     service = Service([f"made-{fault}"])
     story = drive(create(can_look_up=False), service)
     assert type(story.end) is CreateInDoubt
@@ -504,8 +502,8 @@ def test_what_cannot_be_looked_up_is_never_sent_twice(fault: str) -> None:
     assert "looking it up" not in text
 
 
-def test_a_doubt_says_when_it_was_sent_by_the_services_clock() -> None:
-    """`created_at` of the list is the service's time, which this machine's clock may not show."""
+def test_a_doubt_has_its_send_time_by_the_services_clock() -> None:
+    """A doubt has the send time by the service's clock, comparable with `created_at` of the list."""
     machine = create(can_look_up=False)
     machine.sending(WALL, clock_offset=-3600)
     happens(machine, "reset", 0)
@@ -516,7 +514,7 @@ def test_a_doubt_says_when_it_was_sent_by_the_services_clock() -> None:
 
 @pytest.mark.parametrize("refusal", [*CLEAR, *CLAIMS])
 def test_a_refusal_of_what_cannot_be_looked_up_is_final(refusal: str) -> None:
-    """Sending -> refused: the service reports that it made nothing; there is no look-up, and no reference."""
+    """Sending -> refused: without look-ups a refusal is final, and has no reference."""
     story = drive(create(can_look_up=False), Service([refusal]))
     assert isinstance(story.end, KlingError)
     assert type(story.end) is not CreateInDoubt
@@ -526,15 +524,15 @@ def test_a_refusal_of_what_cannot_be_looked_up_is_final(refusal: str) -> None:
 
 
 @pytest.mark.parametrize("passing", ["1302", "1303", "unreached"])
-def test_what_surely_made_nothing_is_sent_again_all_the_same(passing: str) -> None:
-    """Unsent: a send that was refused as full or too fast, or never left, was none."""
+def test_a_send_that_surely_created_nothing_is_repeated(passing: str) -> None:
+    """Unsent: without look-ups, a send refused as full or too fast, or that never left, is still repeated."""
     story = drive(create(can_look_up=False), Service([passing, passing], slot_takes=1))
     assert isinstance(story.end, Task)
     assert [at for step, at in story.steps if step == "send"] == ([0, 1, 2] if passing == "1303" else [0, 1, 3])
 
 
 def test_doubt_keeps_what_the_service_said_last() -> None:
-    """The error of a doubt has the code, status and request id of the last send's answer."""
+    """A doubt has the code, status and request id of the last send's answer."""
     for can_look_up in (True, False):
         story = drive(create(Retry(budget=0), can_look_up=can_look_up), Service(["5000"]))
         assert type(story.end) is CreateInDoubt
@@ -547,7 +545,7 @@ def test_doubt_keeps_what_the_service_said_last() -> None:
 
 @pytest.mark.parametrize("passing", ["unreached", "1302", "1303"])
 def test_what_fails_before_its_first_byte_gives_no_send_back(passing: str) -> None:
-    """Missing: only a send that had begun is given back; one that never began has taken none."""
+    """Missing: only a send that had begun is uncounted; one that never began was not counted."""
     machine = create()
     machine.sending(0)
     happens(machine, "reset", 0)
@@ -567,7 +565,7 @@ def test_what_fails_before_its_first_byte_gives_no_send_back(passing: str) -> No
 
 
 def test_the_first_send_that_arrived_determines_the_age() -> None:
-    """Age counts from the last send before which nothing can have been made, not from later ones of the same id."""
+    """Age counts from the first send that may have created a task."""
     for second, kind in ((0.0, Task), (20.0, Task), (-10.0, Task), (-10.1, ExternalTaskIdConflict)):
         machine = create(own_id=False)
         machine.sending(moment(-1000).timestamp())

@@ -1,4 +1,4 @@
-"""Voices of one's own: what is sent, what passes and what is refused."""
+"""Custom voices: requests, valid and refused parameters."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,19 +19,19 @@ VIDEO = Video(id="867283741759110900", url="https://h/made.mp4", created_at=date
 
 
 def voice(**parameters: Any) -> CreateVoice:
-    """A voice of some speech, but for these parameters."""
+    """A voice from a sound with these parameters."""
     return CreateVoice(**{"voice_name": "narrator", "voice_url": SPEECH, **parameters})
 
 
 def test_the_recorded_request_is_sent() -> None:
-    """The official example, whose empty members mean omitted ones."""
+    """The request of the official example is sent; its empty members count as omitted."""
     recorded = OTHERS["request_custom_voices"]["body"]
     assert to_wire(CreateVoice(**recorded)) == {name: value for name, value in recorded.items() if value}
 
 
 @pytest.mark.parametrize("source", [{"video": VIDEO}, {"video_id": VIDEO.id}])
 def test_a_video_is_sent_as_its_id(source: dict[str, Any]) -> None:
-    """The video of an earlier task is given as it is, or by its id."""
+    """An earlier video is given as its task's result, or by its id."""
     request = voice(voice_url="", **source)
     assert to_wire(request) == {"voice_name": "narrator", "video_id": "867283741759110900"}
     assert ENDPOINT.problems(request, {}) == []
@@ -49,12 +49,12 @@ def test_a_video_is_sent_as_its_id(source: dict[str, Any]) -> None:
     ids=str,
 )
 def test_what_passes(parameters: dict[str, Any]) -> None:
-    """What is documented passes; what is at an address the service judges."""
+    """Documented values are valid; content at an address is left to the service."""
     assert ENDPOINT.problems(voice(**parameters), {}) == []
 
 
 @pytest.mark.parametrize(
-    ("parameters", "field", "says"),
+    ("parameters", "field", "expected_text"),
     [
         ({"voice_name": ""}, "voice_name", "is required"),
         ({"voice_name": "x" * 21}, "voice_name", "21 characters; at most 20"),
@@ -74,11 +74,11 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
     ],
     ids=str,
 )
-def test_what_is_refused(parameters: dict[str, Any], field: str, says: str) -> None:
-    """Each broken rule is reported once, with its field and what would be right."""
+def test_what_is_refused(parameters: dict[str, Any], field: str, expected_text: str) -> None:
+    """Each broken rule is reported once, with its field and the valid values."""
     [problem] = ENDPOINT.problems(voice(**parameters), {})
     assert (problem.field, problem.only_warns) == (field, False)
-    assert says in problem.message
+    assert expected_text in problem.message
 
 
 def test_an_old_video_warns() -> None:
@@ -90,11 +90,11 @@ def test_an_old_video_warns() -> None:
 
 
 def test_signatures_stay_out_of_the_repr() -> None:
-    """An address is shown without its query."""
+    """The repr shows an address without its query."""
     assert repr(voice(voice_url=f"{SPEECH}?Signature=secret")) == repr(voice())
 
 
-def test_where_it_is_found() -> None:
+def test_the_endpoint() -> None:
     """The endpoint is found by its record and its references; a voice costs 0.05 units, a page has up to 1000."""
     assert endpoint_of(voice()) is ENDPOINT
     assert endpoint_named("general/custom-voices") is ENDPOINT

@@ -78,7 +78,7 @@ FAMILIES: list[Row] = [
 
 @pytest.mark.parametrize("expected", TABLE + FAMILIES)
 def test_the_error_table(expected: Row) -> None:
-    """Each code has one class, and determines whether a read is repeated and whether a create is in doubt."""
+    """Each code has one class, which determines whether a read is repeated and a create is in doubt."""
     _, code, *meaning = expected
     row = row_for(code)
     assert row is not None
@@ -98,7 +98,7 @@ def test_the_error_table(expected: Row) -> None:
     ],
 )
 def test_retired_models_are_distinguished_from_unknown_ones(code: int, text: str, kind: type[ApiError]) -> None:
-    """The text counts with 1203 and 1202 alone, whose texts repeat nothing that users chose."""
+    """The text of the response counts for 1203 and 1202 alone, which repeat no text of the user."""
     row = row_for(code, text)
     assert row is not None
     assert row.error is kind
@@ -106,18 +106,18 @@ def test_retired_models_are_distinguished_from_unknown_ones(code: int, text: str
 
 @pytest.mark.parametrize("code", [None, 0, -1, 200, 400, 999, 1400, 4999, 5100, 9999])
 def test_other_codes_are_not_the_services(code: int | None) -> None:
-    """Outside of the table's families a code has no row."""
+    """Codes outside of the table's families have no row."""
     assert row_for(code) is None
 
 
 def test_the_table_has_all_codes_and_no_other() -> None:
-    """The code table holds the 21 error codes of the documentation (1104 does not exist)."""
+    """The table has exactly the 21 error codes of the documentation (1104 does not exist)."""
     assert [code for _, code, *_ in TABLE] == [*CODES]
 
 
 @pytest.mark.parametrize("code", range(1000, 1305))
 def test_codes_to_1304_never_leave_a_create_in_doubt(code: int) -> None:
-    """After a code from 1000 to 1304 in the table, nothing was created."""
+    """A create that was answered with a code from 1000 to 1304 created nothing."""
     assert code not in CODES or not CODES[code].in_doubt
 
 
@@ -130,8 +130,8 @@ CLASSES = sorted(
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_every_error_can_be_made_shown_copied_and_pickled(kind: type[KlingError]) -> None:
-    """Every class takes the same arguments, shows its ids, and crosses a process border with all it carries."""
+def test_every_error_can_be_printed_copied_and_pickled(kind: type[KlingError]) -> None:
+    """Every class takes the same arguments, shows its ids, and is pickled with all its attributes."""
     task = Task(endpoint="image2video", task_id="8", status=TaskStatus.FAILED)
     error = kind("text", code=1, http_status=2, request_id="r", reference="image2video:8", task=task)
     for twin in (error, pickled(error), copy.copy(error), copy.deepcopy(error)):
@@ -143,12 +143,12 @@ def test_every_error_can_be_made_shown_copied_and_pickled(kind: type[KlingError]
 
 
 def test_an_error_without_ids_is_its_message() -> None:
-    """The text is the message alone where there is nothing to add."""
+    """The text of an error without ids is its message alone."""
     assert str(KlingError("text")) == "text"
 
 
 def test_a_remedy_is_data() -> None:
-    """The message is followed by the remedy, in the words of the surface that shows it."""
+    """The message is followed by the remedy, in the words of the interface that shows it."""
     error = TargetExists("cat.mp4 exists", remedy=Remedy.OVERWRITE, reference="image2video:8")
     assert error.message == "cat.mp4 exists"
     assert str(error) == "cat.mp4 exists; overwrite=True replaces it (reference image2video:8)"
@@ -158,14 +158,14 @@ def test_a_remedy_is_data() -> None:
 
 
 def test_an_error_keeps_the_reference_it_has() -> None:
-    """`about` names the task once, and gives the same error back."""
+    """`about` sets the reference once, and returns the same error."""
     error = KlingError("text")
     assert error.about("image2video:1") is error
     assert error.about("image2video:2").reference == "image2video:1"
 
 
 def test_a_changed_message_survives_pickling() -> None:
-    """What is added to a message later travels along."""
+    """A later addition to the message is pickled as well."""
     error = BadResponse("text")
     error.message += ", and more"
     assert str(pickled(error)) == "text, and more"
@@ -173,14 +173,14 @@ def test_a_changed_message_survives_pickling() -> None:
 
 @pytest.mark.parametrize("kind", [ConnectionFailed, RequestTimeout])
 def test_a_failed_connection_may_have_been_sent(kind: type[ConnectionFailed]) -> None:
-    """Unless it is known not to have been, a request counts as sent, also after pickling."""
+    """A request counts as sent unless it surely was not, also after pickling."""
     assert kind("text").sent
     assert not pickled(kind("text", sent=False)).sent
 
 
 @pytest.mark.parametrize("kind", [TaskFailed, ExternalTaskIdConflict])
 def test_an_error_about_a_task_carries_it(kind: type[TaskFailed | ExternalTaskIdConflict]) -> None:
-    """What an error carries beyond the common ids is an attribute of it."""
+    """Further details of an error are attributes."""
     task = Task(endpoint="image2video", task_id="8", status=TaskStatus.FAILED)
     assert kind("text", task=task).task is task
 
@@ -211,7 +211,7 @@ def test_all_problems_are_reported_at_once(problems: list[Problem], kind: type[I
     [(MediaFileMissing, FileNotFoundError), (TaskTimeout, TimeoutError), (TargetExists, FileExistsError)],
 )
 def test_errors_are_caught_as_python_names_them(kind: type[KlingError], builtin: type[Exception]) -> None:
-    """An error that Python has a name for is caught by that name too, also by `except OSError`."""
+    """An error with a builtin equivalent is a subclass of it, also of `OSError`."""
     error = kind("text")
     assert isinstance(error, builtin)
     assert isinstance(error, OSError)

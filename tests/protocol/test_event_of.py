@@ -1,4 +1,4 @@
-"""The events that are made, and their log records."""
+"""Construction of events, and their log records."""
 
 import errno
 from decimal import Decimal
@@ -40,7 +40,7 @@ FULL = ConcurrencyExceeded("full", code=1303)
     ],
 )
 def test_a_failed_send(state: CreateState, error: KlingError, kind: type[events.Failure], logged: str) -> None:
-    """What a failed send is called goes by where it leaves the create; the log calls what is tried again one thing."""
+    """The event of a failed send depends on the state of the create; all are logged alike if it is retried."""
     event = event_of.failed_send(state, error, 5.0, IDS)
     assert event is not None
     assert type(event) is kind
@@ -54,19 +54,19 @@ def test_a_failed_send(state: CreateState, error: KlingError, kind: type[events.
 
 
 def test_the_end_of_a_create_is_no_failed_send() -> None:
-    """A send that ends the create has the event of that end instead."""
+    """A send that ends the create causes the event of that end instead."""
     assert event_of.failed_send(CreateState.REFUSED, FULL, 5.0, IDS) is None
 
 
 class _TheirError(KlingError):
-    """As a caller's own hook may raise it: with words of its own, and without what ours have."""
+    """An error of a caller's hook, with its own message and without the attributes of the package's errors."""
 
     def __init__(self) -> None:
         Exception.__init__(self, "sesame")
 
 
 def test_an_error_of_the_callers_own_class() -> None:
-    """Of a class that is derived from ours elsewhere there is the type alone, as of any that is not of this package."""
+    """An event has only the type of an error class that is defined outside the package."""
     event = event_of.not_created(_TheirError(), 5.0, IDS, undecided=False)
     assert (event.error, event.error_type, event.code) == ("", "_TheirError", None)
     assert str(_TheirError()) == ""
@@ -83,14 +83,14 @@ def test_an_error_of_the_callers_own_class() -> None:
     ],
 )
 def test_a_create_without_a_task(error: BaseException, *, undecided: bool, kind: type[events.Failure]) -> None:
-    """Only what surely made nothing is refused; all else may be paid for."""
+    """Only a create that surely made nothing is refused; any other may be billed."""
     event = event_of.not_created(error, 5.0, IDS, undecided=undecided)
     assert type(event) is kind
     assert getattr(event, "final", True)
 
 
 def test_ends() -> None:
-    """An end has the task's status and cost; one that is not known has neither."""
+    """An end has the task's status and cost, unless they are unknown."""
     task = Task(task_id="7", status=TaskStatus.FAILED, endpoint="text2video", final_unit_deduction=Decimal(0))
     failed = event_of.ended(TaskFailed("no", task=task), 5.0, MADE, 60.0)
     assert (failed.status, failed.cost, failed.error_type) == ("failed", Cost(units=Decimal(0)), "TaskFailed")
@@ -114,7 +114,7 @@ def test_what_was_paid(cost: Cost | None, *, paid: bool) -> None:
 
 
 def test_secrets_are_left_out() -> None:
-    """Queries of addresses and long runs of letters are left out of errors, which have an end."""
+    """Error texts in events are truncated, without queries of addresses and long runs of letters."""
     error = KlingError("https://files.example/a.png?Signature=hush " + "x" * 100 + " and so on" * 100)
     text = event_of.failed(error)["error"]
     assert "hush" not in text
@@ -132,7 +132,7 @@ def test_secrets_are_left_out() -> None:
     ],
 )
 def test_errors_of_others(error: Exception, text: str) -> None:
-    """The message of an error from other code is left out; only a system error's symbol is given."""
+    """The message of an error from other code is left out; a system error has its symbol."""
     found = event_of.failed(error)
     assert (found["error"], found["error_type"], found["code"]) == (text, type(error).__name__, None)
 
@@ -164,7 +164,7 @@ def test_errors_of_others(error: Exception, text: str) -> None:
     ],
 )
 def test_lines(event: events.Event, text: str) -> None:
-    """The text of each event names its work and what happened."""
+    """The text of each event names its subject and what happened."""
     assert event_log.text(event, "text2video:ka-1" if isinstance(event, events.SendFailed) else None) == text
 
 

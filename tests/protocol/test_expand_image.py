@@ -16,12 +16,12 @@ SIDES = ("up", "down", "left", "right")
 
 
 def ratios(*shares: Any) -> dict[str, Any]:
-    """What is added above, below, on the left and on the right."""
+    """Ratios added above, below, on the left and on the right."""
     return {f"{side}_expansion_ratio": share for side, share in zip(SIDES, shares, strict=True)}
 
 
 def test_the_recorded_request() -> None:
-    """The documentation's example, which makes 2.9999 times the area, passes and is sent as it is there."""
+    """The documentation's example, with 2.9999 times the area, is valid and sent unchanged."""
     recorded = OTHERS["request_expand"]["body"]
     request = ExpandImage(**recorded)
     assert ENDPOINT.problems(request, {}) == []
@@ -51,7 +51,7 @@ def test_what_is_sent() -> None:
     ids=str,
 )
 def test_what_passes(parameters: dict[str, Any]) -> None:
-    """Documented values are not refused; nor is a picture that does not grow, which is not documented."""
+    """Documented values are valid; so is an expansion by nothing, which is undocumented."""
     assert ENDPOINT.problems(ExpandImage(URL, **parameters), {}) == []
 
 
@@ -74,14 +74,14 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
     ],
 )
 def test_what_is_refused(parameters: dict[str, Any], field: str, text: str) -> None:
-    """Each broken rule is reported with its field and what would be right."""
+    """Each broken rule is reported with its field and the valid values."""
     problems = ENDPOINT.problems(ExpandImage(**{"image": URL, **parameters}), {})
     assert [problem.field for problem in problems] == [field]
     assert text in problems[0].message
 
 
-def test_the_picture_is_looked_into() -> None:
-    """What is known of a local picture is held against the limits."""
+def test_the_picture_is_checked() -> None:
+    """The facts of a local picture are checked against the limits."""
     [problem] = ENDPOINT.problems(ExpandImage(b"x"), {"image": ImageFacts(size=11 * 2**20)})
     assert problem.field == "image"
 
@@ -95,8 +95,8 @@ def test_estimate_and_slots(n: Any, pictures: int) -> None:
     assert ENDPOINT.capabilities is None
 
 
-def test_where_it_is_found() -> None:
-    """The endpoint is found by its record and by the first half of its references; its tasks are of the image pack."""
+def test_the_endpoint() -> None:
+    """The endpoint is found by its record and by the first half of its references; its tasks use the image pack."""
     request = ExpandImage(URL)
     assert endpoint_of(request) is ENDPOINT
     assert endpoint_named("images/editing/expand") is ENDPOINT

@@ -20,8 +20,8 @@ SIGNED = "https://cdn.example.com/a%2Fb/c.mp4?Expires=1&Signature=x~y-z_+/=%2f%2
         "https://h/",
     ],
 )
-def test_an_address_goes_out_as_it_came(address: str) -> None:
-    """What a request line can hold is not spelt anew: a signature holds for one spelling."""
+def test_a_valid_address_is_unchanged(address: str) -> None:
+    """A valid request target is not requoted, as a signature holds for one spelling only."""
     assert usable(address, "https") == address
 
 
@@ -42,8 +42,8 @@ def test_an_address_goes_out_as_it_came(address: str) -> None:
         ("https://h/\ud800", "https://h/%ED%A0%80"),
     ],
 )
-def test_what_a_request_line_cannot_hold(address: str, sent: str) -> None:
-    """Blanks, controls and what is not ASCII are percent-encoded; line ends around an address and fragments go."""
+def test_invalid_characters_are_encoded(address: str, sent: str) -> None:
+    """Blanks, controls and non-ASCII are percent-encoded; surrounding whitespace and fragments are removed."""
     assert usable(address, "http") == sent
 
 
@@ -72,7 +72,7 @@ def test_what_a_request_line_cannot_hold(address: str, sent: str) -> None:
     ],
 )
 def test_addresses_that_cannot_be_fetched_are_errors(address: str) -> None:
-    """Another scheme, none, or no host is an error that does not show the address: it may hold a signature."""
+    """An unsupported scheme, or no host, is an error that hides the address: it may contain a signature."""
     with pytest.raises(DownloadError) as caught:
         usable(address, "https")
     assert "/x" not in caught.value.message
@@ -95,19 +95,19 @@ def test_addresses_that_cannot_be_fetched_are_errors(address: str) -> None:
         ("https://h/a", "/\udce9", "https://h/%E9"),
     ],
 )
-def test_a_redirect_leads_on(address: str, location: str, there: str) -> None:
-    """A redirect is resolved without re-quoting; the user of an address stays with that address."""
+def test_redirects(address: str, location: str, there: str) -> None:
+    """A redirect is resolved without requoting; credentials of an address are not passed on."""
     assert redirected(address, location) == there
 
 
 @pytest.mark.parametrize("location", ["ftp://h/x", "file:///x", "javascript:x", "https://"])
-def test_a_redirect_to_what_cannot_be_fetched(location: str) -> None:
-    """A redirect to another scheme is an error."""
+def test_a_redirect_to_another_scheme(location: str) -> None:
+    """A redirect to an unsupported scheme, or without a host, is an error."""
     with pytest.raises(DownloadError):
         redirected("https://h/x", location)
 
 
-def test_an_address_is_taken_apart() -> None:
+def test_the_host_of_an_address() -> None:
     """The part before the `@` is not part of the host."""
     assert split("https://user:p@ss@h:1/x?y#z") == Target("https", "user:p@ss", "h:1", "/x?y")
 
@@ -115,7 +115,7 @@ def test_an_address_is_taken_apart() -> None:
 @given(st.text())
 @example("//")
 def test_any_address_is_usable_or_refused(text: str) -> None:
-    """Whatever text an address is, what goes out is printable ASCII without blanks, and stays as it is from then on."""
+    """Any valid address becomes printable ASCII without blanks, and is not changed by a second pass."""
     for address in (text, f"https://h/{text}", f"//{text}"):
         try:
             sent = usable(address, "https")

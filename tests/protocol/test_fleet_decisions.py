@@ -1,4 +1,4 @@
-"""What a fleet decides: states of jobs, learned limits, names and places."""
+"""Decisions of a fleet: states of jobs, learned limits, names and paths."""
 
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -47,14 +47,14 @@ def middle() -> float:
     ],
 )
 def test_states(has: dict[str, Any], state: JobState) -> None:
-    """How far a job is follows from what its row and the journal have, and what is written as its outcome counts."""
+    """The state of a job follows from its row and the journal; a stored outcome takes precedence."""
     known = {"is_file": True, **has}
     assert state_of(None, **known) is state
     assert all(state_of(outcome.value, **known) is outcome for outcome in JobState)
 
 
-def test_states_under_way_are_not_final() -> None:
-    """What can go on by itself is not final."""
+def test_states_in_progress_are_not_final() -> None:
+    """A state from which a job continues without intervention is not final."""
     assert {state for state in JobState if not state.is_final} == {
         JobState.QUEUED,
         JobState.SENDING,
@@ -67,13 +67,13 @@ def test_states_under_way_are_not_final() -> None:
 
 
 def test_a_limit_is_what_was_declared_until_it_is_refused() -> None:
-    """Without a refusal all declared seats are there at once."""
+    """Without a refusal all declared slots are available at once."""
     assert LearnedLimit().seats(20, 0.0) == 20
     assert LearnedLimit().accepted(20, 0.0).seats(20, 0.0) == 20
 
 
 def test_a_storm_of_refusals_teaches_the_account_limit() -> None:
-    """Where 20 were sent to an account of 5, fifteen refusals leave a limit of 5, and the first probe comes in time."""
+    """With 20 creates on an account of 5, fifteen refusals leave a limit of 5, and the first probe is in time."""
     learned = LearnedLimit()
     for others in range(19, 4, -1):
         learned = learned.refused(others, 100.0, middle)
@@ -84,7 +84,7 @@ def test_a_storm_of_refusals_teaches_the_account_limit() -> None:
 
 
 def test_probes_that_are_refused_come_ever_later() -> None:
-    """Each refused probe triples the gap, up to its maximum; a probe that is accepted raises the limit."""
+    """Each refused probe triples the delay, up to its maximum; an accepted probe raises the limit."""
     learned = LearnedLimit().refused(5, 0.0, middle)
     gaps = []
     for _ in range(5):
@@ -96,7 +96,7 @@ def test_probes_that_are_refused_come_ever_later() -> None:
 
 
 def test_refusals_with_nothing_running_make_a_pause() -> None:
-    """Where others hold the whole account nothing is sent for a while, longer each time; a success ends that."""
+    """Where others use the whole account, sends pause for growing times; a success ends the pause."""
     learned, now, pauses = LearnedLimit(), 0.0, []
     for _ in range(6):
         learned = learned.refused(0, now, middle)
@@ -113,7 +113,7 @@ def test_refusals_with_nothing_running_make_a_pause() -> None:
     st.lists(st.tuples(st.booleans(), st.integers(0, 60), st.floats(0, 400)), max_size=30),
 )
 def test_a_learned_limit_stays_within_its_bounds(declared: int, happened: list[tuple[bool, int, float]]) -> None:
-    """Whatever happens, seats are from 0 to what was declared, and some time there is one again."""
+    """Slots are from 0 to the declared number, and eventually one is available again."""
     learned, now = LearnedLimit(), 0.0
     for accepted, running, seconds in happened:
         now += seconds
@@ -126,21 +126,21 @@ def test_a_learned_limit_stays_within_its_bounds(declared: int, happened: list[t
 
 
 @pytest.mark.parametrize("name", ["", "A", "1a", "a-b", "a b", "a" * 42, "ä", "a\n", None, 3])
-def test_names_that_are_none(name: object) -> None:
-    """Names of queues become names of schemas and variables: anything but small letters, digits and _ is refused."""
+def test_invalid_names(name: object) -> None:
+    """Queue names become names of schemas and variables: only small letters, digits and _ are valid."""
     with pytest.raises(ConfigurationError, match="queue must be a name"):
         checked_name("queue", name)
 
 
 def test_variables_of_credentials() -> None:
-    """The key that is called default is KLING_API_KEY, others have their name behind it."""
+    """The variable of the default key is KLING_API_KEY; others have their name as suffix."""
     assert api_key_variable("default") == "KLING_API_KEY"
     assert api_key_variable("second_account") == "KLING_API_KEY_SECOND_ACCOUNT"
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_entrypoints_of_lines_differ(one: str, other: str) -> None:
-    """Two lines never share an entrypoint, none is that of saves, and all can be kept in an index."""
+    """Entrypoints of lines are unique, differ from that of saves, and fit into an index."""
     names = {line: entrypoint_of("q", line) for line in (one, other, "save", "kling-v2-6", "x" * 10_000)}
     assert len({*names.values()}) == len(names)
     assert save_entrypoint("q") not in names.values()
@@ -148,14 +148,14 @@ def test_entrypoints_of_lines_differ(one: str, other: str) -> None:
 
 
 def test_a_plain_line_is_readable() -> None:
-    """What models are called is what their entrypoint is called."""
+    """The entrypoint of a line contains the name of its model."""
     assert entrypoint_of("default", "kling-v2-6") == "default/kling-v2-6"
     assert entrypoint_of("default", "kling-v2 (image)") == "default/kling-v2 (image)"
 
 
 @given(st.text(ANY, max_size=50))
 def test_any_text_can_be_stored(text: str) -> None:
-    """Texts of foreign code contain no character that a database cannot store."""
+    """Text from other code is stored without characters that a database refuses."""
     kept = storable(text)
     assert "\0" not in kept
     kept.encode()
@@ -166,7 +166,7 @@ def test_any_text_can_be_stored(text: str) -> None:
 
 @pytest.mark.parametrize("template", ["{key}", "{date}/{key}.mp4", "a b/{task_id}/", "x.mp4", "{key}{{x}}", "..a/b"])
 def test_templates(template: str) -> None:
-    """A template below the worker's directory is taken."""
+    """A template below the worker's directory is valid."""
     assert [*save_place.problems_of(template)] == []
 
 
@@ -195,7 +195,7 @@ def test_templates(template: str) -> None:
     ],
 )
 def test_templates_that_are_refused(template: object, message: str) -> None:
-    """A template that leads elsewhere, or holds what is not known, is refused with what would be right."""
+    """A template outside of the directory, or with an unknown field, is refused with the valid ones."""
     (problem,) = save_place.problems_of(template)
     assert problem.field == "save_to"
     assert message in problem.message
@@ -214,27 +214,27 @@ def test_templates_that_are_refused(template: object, message: str) -> None:
         ("a/" * 300 + "{task_id}", True),
     ],
 )
-def test_names_that_no_disk_takes(template: str, *, fits: bool) -> None:
-    """Names are counted in bytes, with the key in its place; that of a file has room for what is put behind it."""
+def test_names_that_are_too_long(template: str, *, fits: bool) -> None:
+    """Names are limited in bytes, with the key filled in; a file's name has room for a suffix."""
     assert [each.field for each in save_place.too_long(template, "cat")] == ([] if fits else ["save_to"])
 
 
-def test_names_have_room_for_what_a_save_puts_behind_them() -> None:
-    """What is refused is what a save would refuse, and no more."""
+def test_names_have_room_for_the_suffix_of_a_save() -> None:
+    """A template is refused exactly if a save would refuse its name."""
     room = target.NAME_BYTES - len(target.NOTE + target.DRAFT)
     assert not [*save_place.too_long("x" * room, "cat")]
     assert [*save_place.too_long("x" * (room + 1), "cat")]
 
 
-def test_a_place() -> None:
-    """What is filled in is the job's, and the day is that on which it was submitted."""
+def test_a_path() -> None:
+    """A path is filled with the job's fields and the day of its submission."""
     day = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
     assert save_place.place_of("{date}/{key}-{task_id}.mp4", key="cat", task_id="8", day=day) == "2026-11-30/cat-8.mp4"
 
 
 @given(st.text(ANY, max_size=200))
-def test_no_task_id_leads_elsewhere(task_id: str) -> None:
-    """Whatever a server calls a task, its file stays in the directory."""
+def test_a_path_stays_in_the_directory(task_id: str) -> None:
+    """A file stays in the directory, whatever the task's id."""
     place = save_place.place_of("a/{task_id}", key="k", task_id=task_id, day=datetime(2026, 1, 1, tzinfo=UTC))
     assert PurePosixPath(place).parent == PurePosixPath("a")
     assert "\\" not in place

@@ -1,4 +1,4 @@
-"""Whatever the service sends becomes a record or a typed error, and both can be shown, stored and sent on."""
+"""Any response becomes a record or a typed error, which can be printed, stored and pickled."""
 
 import copy
 import json
@@ -52,13 +52,13 @@ LIMITS = settings(max_examples=120, deadline=None)
 
 
 def places(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The ways to all nodes of a JSON value."""
+    """The paths to all nodes of a JSON value."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [way, *(place for key, item in inner for place in places(item, (*way, key)))]
 
 
 def with_replaced(value: Any, way: tuple[Any, ...], new: Any) -> Any:
-    """The value with another node at that place."""
+    """The value with another node at this path."""
     if not way:
         return new
     twin = copy.copy(value)
@@ -68,7 +68,7 @@ def with_replaced(value: Any, way: tuple[Any, ...], new: Any) -> Any:
 
 @st.composite
 def mutated(draw: st.DrawFn) -> Any:
-    """A recorded body, one to three of whose nodes are replaced by random JSON."""
+    """A recorded body with one to three nodes replaced by random JSON."""
     body: Any = draw(st.sampled_from(BODIES))
     for _ in range(draw(st.integers(1, 3))):
         body = with_replaced(body, draw(st.sampled_from(places(body))), draw(VALUES))
@@ -83,7 +83,7 @@ def truncated(draw: st.DrawFn) -> bytes:
 
 
 def check_shown(result: Task | KlingError) -> None:
-    """A result can be printed, encoded and pickled, and means the same afterwards."""
+    """A result can be printed, encoded and pickled, and is equal afterwards."""
     twin = pickled(result)
     assert repr(result).encode() == repr(twin).encode()
     assert str(result).encode() == str(twin).encode()
@@ -97,7 +97,7 @@ def check_shown(result: Task | KlingError) -> None:
 
 
 def check_task(task: Task) -> None:
-    """A task can be named, stored, and followed."""
+    """A task can be referenced, stored and followed."""
     assert Reference.parse(task.reference).endpoint == "image2video"
     for text in (task.task_id, task.external_task_id or "", task.status_msg, *(video.id for video in task.videos)):
         assert text.isprintable()
@@ -123,7 +123,7 @@ def check_task(task: Task) -> None:
 
 
 def check_answer(response: HttpResponse) -> None:
-    """All that reads answers gives a record, a list of them, a number, or a typed error."""
+    """Every parser returns a record, a list of them, or a number, or raises a typed error."""
     readers: list[Callable[[], Task | list[Task]]] = [
         lambda: responses.task(response, "image2video", "8"),
         lambda: responses.created(response, "image2video", "8"),
@@ -159,21 +159,21 @@ def check_answer(response: HttpResponse) -> None:
 @example(200, {"date": " "}, b"")
 @example(200, {"date": "0, 0 0 0 0:0:0"}, b"")
 def test_random_bytes(status: int, headers: dict[str, str], body: bytes) -> None:
-    """Bytes that are no JSON, or only the beginning of some, give a typed error."""
+    """Invalid or truncated JSON is a typed error."""
     check_answer(HttpResponse(status, headers, body))
 
 
 @LIMITS
 @given(STATUSES, mutated())
 def test_mutated_answers(status: int, body: Any) -> None:
-    """Recorded answers with anything in any place give a record or a typed error."""
+    """Recorded responses with random values in any place give a record or a typed error."""
     check_answer(HttpResponse(status, {}, json.dumps(body).encode()))
 
 
 @LIMITS
 @given(mutated(), st.randoms(use_true_random=False))
 def test_garbled_text(body: Any, random: Any) -> None:
-    """Recorded answers with some bytes overwritten give a record or a typed error."""
+    """Recorded responses with overwritten bytes give a record or a typed error."""
     text = bytearray(json.dumps(body).encode())
     for _ in range(random.randrange(4)):
         text[random.randrange(len(text))] = random.randrange(256)
@@ -185,13 +185,13 @@ def test_garbled_text(body: Any, random: Any) -> None:
     HEADER_TEXT | st.from_regex(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{1,5} \d{1,2}:\d{1,2}:\d{1,2} [-+]?\w{0,6}")
 )
 def test_random_dates(date: str) -> None:
-    """A `Date` header of any text is a moment or none."""
+    """A `Date` header of any text is a time or None."""
     assert isinstance(responses.service_time(HttpResponse(200, {"date": date})), float | None)
 
 
 @pytest.mark.parametrize("depth", [100, 900])
 def test_deep_nesting_in_an_unknown_member(depth: int) -> None:
-    """Nesting in an unknown member spoils nothing."""
+    """Deep nesting in an unknown member does not affect other members."""
     deep: Any = 1
     for _ in range(depth):
         deep = [deep]
@@ -202,7 +202,7 @@ def test_deep_nesting_in_an_unknown_member(depth: int) -> None:
 
 @pytest.mark.parametrize("depth", [10, 900])
 def test_deep_nesting_in_the_answer_to_a_call(depth: int) -> None:
-    """What may be billed is in the error, which can be pickled: as a value, or as the text that came."""
+    """The error contains the response, which may be billed, as a value or as text, and can be pickled."""
     body = '{"code": 0, "data": ' + '{"task_id": ' * depth + "1" + "}" * depth + "}"
     call = next(each for each in CALLS if each.record is IdentifyFaces)
     with pytest.raises(UnexpectedAnswer) as caught:

@@ -32,7 +32,7 @@ COLUMNS = ("text", "image", "image_reference", "element_list", "2k", "21:9")
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_the_map_is_the_documented_table(row: list[str]) -> None:
-    """Abilities and prices of each model are those of the documentation."""
+    """Features and prices of each model are those of the documentation."""
     model, *cells, text, image = row
     found = CAPABILITIES.row(model, None, None)
     assert found is not None
@@ -61,14 +61,14 @@ def test_the_map_has_no_other_rows() -> None:
     ids=str,
 )
 def test_estimates(parameters: dict[str, Any], price: str | None) -> None:
-    """A request costs the price of a picture times their number; of old and unknown models no price is known."""
+    """A request costs the price of a picture times their number; old and unknown models have no price."""
     found = ENDPOINT.estimate(GenerateImages("a cat", **parameters))
     assert found.units == (price and Decimal(price))
     assert found.usd == (price and Decimal(price) * Decimal("0.0035"))
 
 
 def test_what_is_sent() -> None:
-    """Numbers are numbers, ids become elements, and what was not given is left out."""
+    """Numbers are sent as numbers, ids as elements, and omitted members not at all."""
     assert to_wire(GenerateImages("a cat")) == {"prompt": "a cat", "model_name": "kling-v3", "n": 1}
     sent = to_wire(
         GenerateImages(
@@ -119,7 +119,7 @@ def test_what_is_sent() -> None:
     ids=str,
 )
 def test_what_passes(parameters: dict[str, Any]) -> None:
-    """What is documented, and what is not known of a model, is not refused."""
+    """Documented parameters are valid, as are those whose support by a model is unknown."""
     assert wrong_with(ENDPOINT, GenerateImages(**{"prompt": "a cat", **parameters})) == []
 
 
@@ -165,7 +165,7 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
     ],
 )
 def test_what_is_refused(parameters: dict[str, Any], field: str, text: str, *, by_map: bool) -> None:
-    """Each broken rule is reported with its field and what would be right; the map's own refusals are marked."""
+    """Each broken rule is reported with its field and the valid values; refusals of the map are marked."""
     problems = wrong_with(ENDPOINT, GenerateImages(**{"prompt": "a cat", **parameters}))
     assert [(problem.field, problem.by_map, problem.only_warns) for problem in problems] == [(field, by_map, False)]
     assert text in problems[0].message
@@ -181,28 +181,28 @@ def test_what_is_refused(parameters: dict[str, Any], field: str, text: str, *, b
     ids=str,
 )
 def test_what_has_no_effect_only_warns(parameters: dict[str, Any], field: str) -> None:
-    """A fidelity without what it is about is sent, with a warning."""
+    """A fidelity without its reference is sent, with a warning."""
     problems = ENDPOINT.problems(GenerateImages("a cat", **parameters), {})
     assert [(problem.field, problem.only_warns) for problem in problems] == [(field, True)]
 
 
-def test_the_picture_is_looked_into() -> None:
-    """What is known of a local picture is held against the limits."""
+def test_the_picture_is_checked() -> None:
+    """The facts of a local picture are checked against the limits."""
     request = GenerateImages("a cat", image=b"x")
     [problem] = ENDPOINT.problems(request, {"image": ImageFacts(size=11 * 2**20)})
     assert problem.field == "image"
 
 
 def test_retired_models() -> None:
-    """Models that the change log ends are marked, each with one that can do the same."""
+    """Retired models of the change log are marked, each with a replacement of the same features."""
     assert {name: end.instead for name, end in CAPABILITIES.retired.items()} == {
         "kling-v1-5": "kling-v2-1",
         "kling-v2": "kling-v3",
     }
 
 
-def test_where_it_is_found() -> None:
-    """The endpoint is found by its record and by the first half of its references; its tasks are of the image pack."""
+def test_the_endpoint() -> None:
+    """The endpoint is found by its record and by the first half of its references; its tasks use the image pack."""
     request = GenerateImages("a cat", n=4)
     assert endpoint_of(request) is ENDPOINT
     assert endpoint_named("images/generations") is ENDPOINT
@@ -213,7 +213,7 @@ def test_where_it_is_found() -> None:
 
 
 def test_recorded_tasks() -> None:
-    """The recorded task has its pictures in order, with their watermarked variants and what they cost."""
+    """The recorded task has its pictures in order, with their watermarked variants and cost."""
     [listed] = OTHERS["images_generations_list"]["body"]["data"]
     assert len(task_from_wire(listed, ENDPOINT.name).images) == 1
     task = task_from_wire(OTHERS["images_generations_query_succeed"]["body"]["data"], ENDPOINT.name)

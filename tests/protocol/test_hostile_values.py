@@ -1,4 +1,4 @@
-"""Values that raise when they are looked at, have no end, or are no values: problems, and never an exception."""
+"""Values that raise on access, are endless, or are no values cause problems, and never an exception."""
 
 import itertools
 import math
@@ -14,11 +14,11 @@ from kling_async.protocol.rules.files import files_of
 
 
 class Hostile(Exception):
-    """What such values raise."""
+    """The exception that such values raise."""
 
 
 def odd(base: type, *names: str) -> type[Any]:
-    """A class of which these methods raise."""
+    """A class whose methods of these names raise."""
 
     def fail(*_given: object) -> None:
         raise Hostile
@@ -36,7 +36,7 @@ def not_there() -> Any:
 
 
 def within(kind: type, times: int) -> Any:
-    """A value nested in so many lists or tuples."""
+    """A value nested in this many lists or tuples."""
     value = kind()
     for _ in range(times):
         value = kind([value])
@@ -44,7 +44,7 @@ def within(kind: type, times: int) -> Any:
 
 
 def endless() -> list[Any]:
-    """A list, and a dict, of nothing but themselves; what each visit finds is ten times as much."""
+    """A list and a dict that contain only themselves, growing tenfold with each level."""
     many: list[Any] = []
     many.extend([many] * 10)
     named: dict[str, Any] = {}
@@ -53,7 +53,7 @@ def endless() -> list[Any]:
 
 
 def released() -> memoryview:
-    """A view of nothing."""
+    """A released view."""
     view = memoryview(b"x")
     view.release()
     return view
@@ -104,7 +104,7 @@ ITEMS: Final = [
 
 
 def places(value: Any) -> list[Any]:
-    """Bodies that contain it, each in another place."""
+    """Bodies with this value in different places."""
     found: list[Any] = [value, {"contents": [value]}]
     found += [{where[0]: value if len(where) == 1 else {where[1]: value}} for where in MEMBERS]
     found += [{"contents": [{"type": "prompt", "text": "a"}, {"type": kind, name: value}]} for kind, name in ITEMS]
@@ -113,7 +113,7 @@ def places(value: Any) -> list[Any]:
 
 @EACH
 def test_bodies(name: str) -> None:
-    """Any value anywhere in a handwritten body is a problem or passes; in place of the body as well."""
+    """Any value anywhere in a handwritten body, or instead of it, is valid or a problem."""
     value = HOSTILE[name]
     for path, body in itertools.product((V3, "/text-to-video/kling-3.0", "/omni-video/kling-9"), places(value)):
         assert all(0 < len(str(problem)) < 500 for problem in current.problems(path, body))
@@ -121,8 +121,8 @@ def test_bodies(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NEVER_SENT)
-def test_what_is_no_json(name: str) -> None:
-    """Values that JSON does not have are refused in any place, also for unknown models."""
+def test_values_that_are_not_json(name: str) -> None:
+    """Values that JSON does not have are refused anywhere, also for unknown models."""
     for where in ("duration", "else"):
         problems = current.problems("/image-to-video/kling-9", {"settings": {where: HOSTILE[name]}})
         assert not all(problem.only_warns for problem in problems)
@@ -133,7 +133,7 @@ ENDPOINTS: Final[dict[str, Described]] = {each.path: each for each in (*all_endp
 
 @pytest.mark.parametrize("path", ENDPOINTS)
 def test_records(path: str) -> None:
-    """Whatever the value of any parameter, a record is made, and its problems are reported."""
+    """A record takes any value of any parameter, and reports its problems."""
     endpoint = ENDPOINTS[path]
     fields = attrs.fields_dict(endpoint.record)
     needed: dict[str, Any] = {each: None for each, field in fields.items() if field.default is attrs.NOTHING}
@@ -144,7 +144,7 @@ def test_records(path: str) -> None:
 
 
 def test_lists_without_an_end() -> None:
-    """A list of which there is no end to be seen is refused, and not waited for."""
+    """An endless list is refused without iterating over it."""
     forever: Any = itertools.count()
     request = current.OmniVideo("a cat", model="kling-3.0-omni", aspect_ratio="1:1", elements=forever)
     problems = ENDPOINTS["/omni-video"].problems(request, {})

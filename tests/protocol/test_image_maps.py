@@ -1,4 +1,4 @@
-"""Maps of models without modes and durations, whose prices are for a picture."""
+"""Maps of models without modes and durations, with prices per picture."""
 
 from decimal import Decimal
 from typing import Any
@@ -37,7 +37,7 @@ class Pictures:
 
 
 def test_rows() -> None:
-    """A model has one row, without mode, duration, size and rate."""
+    """A model has one row, without mode, duration, size and frame rate."""
     [old, new] = MAP.rows
     assert (new.mode, new.duration, new.size, new.fps, new.image) == (None, None, None, None, Cell.YES)
     assert old == MAP.row("old", None, None)
@@ -61,23 +61,23 @@ def test_rows() -> None:
     ids=str,
 )
 def test_prices(request_: Pictures, units: str | None) -> None:
-    """Pictures cost their number times the price of the last feature that is used and has one of its own."""
+    """Pictures cost their number times the price of the last used feature that has one."""
     assert image_tasks.units_by(MAP)(request_) == (units and Decimal(units))
 
 
 def test_an_unknown_number_has_no_price() -> None:
-    """Where the number is not known, neither is the price."""
+    """A request without a known number of pictures has no price."""
     assert image_tasks.units_by(MAP, lambda _request: None)(Pictures()) is None
 
 
 @pytest.mark.parametrize(("n", "slots"), [(1, 1), (9, 9), (0, 1), (10, 1), (10**9, 1), ("3", 1), (True, 1), (None, 1)])
 def test_slots(n: Any, slots: int) -> None:
-    """A task takes as many slots as it makes pictures; what is refused takes one."""
+    """A task takes a slot per picture; an invalid one takes one slot."""
     assert image_tasks.number_of_pictures(Pictures(n=n)) == slots
 
 
 def test_what_a_model_cannot_do() -> None:
-    """The map's refusal names the model that can, and nothing of modes and durations."""
+    """The refusal of the map names a model with the feature, and no modes or durations."""
     [problem] = ModelRules(MAP).abilities(Pictures("old", resolution="4k"))
     assert (problem.field, problem.by_map) == ("resolution", True)
     assert problem.message == "old cannot do resolution: this needs model_name new"
@@ -85,7 +85,7 @@ def test_what_a_model_cannot_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "expected_text"),
     [
         ({"aspect_ratio": "21:9"}, None),
         ({"aspect_ratio": "5:4"}, "16:9, 9:16, 1:1, 4:3, 3:4, 3:2, 2:3 or 21:9"),
@@ -98,19 +98,19 @@ def test_what_a_model_cannot_do() -> None:
     ],
     ids=str,
 )
-def test_ratios_and_sizes(given: dict[str, Any], says: str | None) -> None:
-    """Words that are not documented are refused for known models, by the map; other models may take them."""
+def test_ratios_and_sizes(given: dict[str, Any], expected_text: str | None) -> None:
+    """Undocumented values are refused by the map for known models only."""
     words = settings.Words(MAP, image_settings.RATIOS, image_settings.RESOLUTIONS)
     request = Pictures(**given)
     problems = [*words.aspect_ratio(request), *words.resolution(request)]
-    assert len(problems) == (says is not None)
-    if says is not None:
-        assert says in problems[0].message
-        assert problems[0].by_map == ("expected text" not in says)
+    assert len(problems) == (expected_text is not None)
+    if expected_text is not None:
+        assert expected_text in problems[0].message
+        assert problems[0].by_map == ("expected text" not in expected_text)
 
 
 def test_as_a_table() -> None:
-    """Columns of modes, seconds and sizes are not there; prices are for a picture, and a dash where it cannot be."""
+    """The table has no columns of modes, seconds and sizes; a price is per picture, or a dash."""
     shown = command.as_table(MAP, MAP.rows, Decimal("0.0035"))
     assert [line.split() for line in shown.splitlines()] == [
         ["model", "image", "4k", "units/picture", "$/picture"],
@@ -121,8 +121,8 @@ def test_as_a_table() -> None:
     assert (data["mode"], data["duration"], data["units"], data["units_with_4k"]) == (None, None, 8.0, 16.0)
 
 
-def test_a_price_in_the_middle_that_cannot_be() -> None:
-    """A dash keeps the places of the prices behind it."""
+def test_a_missing_price_in_the_middle() -> None:
+    """A dash keeps the position of the prices after it."""
     one = CapabilityMap[Any](
         FEATURES, "one any any - y", "one any 1 ? 3", priced_by=("image", "4k"), price_of="picture"
     )

@@ -41,13 +41,13 @@ TABLE = {
 
 
 def of(known: TaskStatus | None, answer: Task | KlingError, age: float = 60) -> Verdict:
-    """The verdict on an answer about a task that the service accepted `age` seconds ago."""
+    """The result of an answer about a task that the service accepted `age` seconds ago."""
     return classify(known, answer, age=age, reference=REFERENCE)
 
 
 @pytest.mark.parametrize(("known", "status"), [*product(TABLE, TaskStatus)])
 def test_a_task_goes_forward_only(known: TaskStatus | None, status: TaskStatus) -> None:
-    """A later status is an update, a final one ends; a late or duplicate message changes nothing."""
+    """A later status is an update, a final one ends the task; a late or duplicate answer changes nothing."""
     task = Task(endpoint="image2video", task_id="8", status=status)
     verdict = of(known, task)
     match TABLE[known][status]:
@@ -102,7 +102,7 @@ def test_a_failure_has_the_services_reason(reason: str, text: str) -> None:
 )
 @pytest.mark.parametrize("age", [0.0, 60.0, float("inf")])
 def test_a_failing_question_is_no_failing_task(known: TaskStatus | None, error: KlingError, age: float) -> None:
-    """Transient failures are retried, whatever the age of the task."""
+    """Transient failures of a query are retried, whatever the age of the task."""
     assert Verdict(failing=True) == of(known, error, age)
 
 
@@ -114,8 +114,10 @@ def test_a_failing_question_is_no_failing_task(known: TaskStatus | None, error: 
         lambda: ConnectionFailed("certificate", sent=False, permanent=True),
     ],
 )
-def test_what_was_good_before_is_no_failing_task(known: TaskStatus | None, made: Callable[[], KlingError]) -> None:
-    """A refused token, or an address that cannot be used, ends a wait only if no answer about the task ever came."""
+def test_a_wrong_token_or_address_after_an_answer_is_retried(
+    known: TaskStatus | None, made: Callable[[], KlingError]
+) -> None:
+    """A refused token or unusable address ends a wait only if no answer about the task was ever received."""
     error = made()
     assert of(known, error, 60.0).failing is (known is not None)
     assert (of(known, error, 60.0).end is error) is (known is None)
@@ -133,7 +135,7 @@ def test_what_was_good_before_is_no_failing_task(known: TaskStatus | None, made:
         KlingError("other"),
     ],
 )
-def test_what_no_repetition_cures_ends(error: KlingError) -> None:
+def test_a_permanent_error_ends_a_wait(error: KlingError) -> None:
     """A refusal of the account, an unknown status or a wrong address ends with that error, which names the task."""
     assert Verdict(end=error) == of(SUBMITTED, error)
     assert error.reference == REFERENCE
@@ -143,7 +145,7 @@ def test_what_no_repetition_cures_ends(error: KlingError) -> None:
     ("known", "refusals", "failing"), [(SUBMITTED, 2, True), (SUBMITTED, 3, False), (None, 1, False)]
 )
 def test_refused_credentials_end_a_wait_soon(known: TaskStatus | None, refusals: int, *, failing: bool) -> None:
-    """If they worked for the task before, the third refusal in a row ends the wait; otherwise the first does."""
+    """The first refusal of credentials ends a wait; the third in a row if they worked for the task before."""
     error = AuthenticationError("key", code=1002, http_status=401)
     verdict = classify(known, error, age=60, reference=REFERENCE, refusals=refusals)
     assert verdict == (Verdict(failing=True) if failing else Verdict(end=error))
@@ -158,15 +160,15 @@ NOT_FOUND: list[Callable[[], KlingError]] = [
 
 @pytest.mark.parametrize("made", NOT_FOUND)
 @pytest.mark.parametrize("age", [0.0, 299.9])
-def test_not_found_is_patience_at_first(made: Callable[[], KlingError], age: float) -> None:
-    """For five minutes after create, "not found" in any form means that the service is slow to show the task."""
+def test_not_found_is_retried_at_first(made: Callable[[], KlingError], age: float) -> None:
+    """For five minutes after a create, "not found" in any form means that the service shows the task late."""
     assert Verdict(failing=True) == of(None, made(), age)
 
 
 @pytest.mark.parametrize("made", NOT_FOUND)
 @pytest.mark.parametrize("age", [300.0, 7200.0, float("inf")])
 def test_not_found_ends_later(made: Callable[[], KlingError], age: float) -> None:
-    """After that, and for a task of another process, it is `TaskNotFound` with all details of the answer."""
+    """Later, and for a task of another process, "not found" is `TaskNotFound` with all details of the answer."""
     answer = made()
     end = of(None, answer, age).end
     assert type(end) is TaskNotFound

@@ -21,12 +21,12 @@ CHOICE: dict[str, Any] = {"face_id": "0", "audio_id": "7", **TIMES}
 
 
 def one(**parameters: Any) -> LipSync:
-    """A request whose one choice differs in this."""
+    """A request whose only choice has these parameters."""
     return LipSync(FACES, face_choose=[{**CHOICE, **parameters}])
 
 
 def test_the_recorded_request() -> None:
-    """The documentation's example passes and is sent as it is there, without what is empty."""
+    """The documentation's example is valid and sent unchanged, without empty members."""
     recorded = OTHERS["request_advanced_lip_sync"]["body"]
     request = LipSync(**recorded)
     assert ENDPOINT.problems(request, {}) == []
@@ -37,7 +37,7 @@ def test_the_recorded_request() -> None:
 
 
 def test_results_are_given_as_they_are() -> None:
-    """What `identify_faces` and `text_to_speech` gave goes as its ids."""
+    """Results of `identify_faces` and `text_to_speech` are sent as their ids."""
     choice = FaceChoice(face=FACES.face_data[1], audio=AUDIO, **TIMES)
     request = LipSync(FACES, face_choose=[choice], external_task_id="job")
     assert ENDPOINT.problems(request, {}) == []
@@ -71,7 +71,7 @@ def test_results_are_given_as_they_are() -> None:
     ],
 )
 def test_what_is_refused_of_a_choice(parameters: dict[str, Any], field: str, text: str) -> None:
-    """Each broken rule is reported with the way to its field, and what would be right."""
+    """Each broken rule of a choice is reported with the path of its field and the valid values."""
     problems = ENDPOINT.problems(one(**parameters), {})
     assert [problem.field for problem in problems] == [f"face_choose[0].{field}"]
     assert text in problems[0].message
@@ -94,7 +94,7 @@ def test_what_is_refused_of_a_choice(parameters: dict[str, Any], field: str, tex
     ],
 )
 def test_what_is_refused(parameters: dict[str, Any], field: str, text: str) -> None:
-    """Exactly one face in a session."""
+    """A request needs a session, exactly one face, and valid members."""
     problems = ENDPOINT.problems(LipSync(**{"session_id": "1", "face_choose": [CHOICE], **parameters}), {})
     assert [problem.field for problem in problems] == [field]
     assert text in problems[0].message
@@ -113,7 +113,7 @@ def test_what_is_refused(parameters: dict[str, Any], field: str, text: str) -> N
     ],
 )
 def test_the_face_is_seen_while_it_speaks(begins: int, lasts: int, seen: int | None) -> None:
-    """A face that is there from 1000 to 4000 ms has to be seen for 2000 ms of the sound's time in the video."""
+    """A face visible from 1000 to 4000 ms must be visible for 2000 ms of the sound's time in the video."""
     face = FACES.face_data[1]
     request = one(face_id=None, face=face, sound_insert_time=begins, sound_end_time=lasts)
     problems = [(each.field, each.message) for each in ENDPOINT.problems(request, {})]
@@ -122,21 +122,21 @@ def test_the_face_is_seen_while_it_speaks(begins: int, lasts: int, seen: int | N
 
 
 @pytest.mark.parametrize("face", [Face(face_id="0"), Face(face_id="0", start_time=0), Face(face_id="0", end_time=1)])
-def test_a_face_without_times_is_anywhere(face: Face) -> None:
-    """Times that the service did not report for a face cause no problem."""
+def test_a_face_without_times_is_valid(face: Face) -> None:
+    """A face without times causes no problem."""
     assert ENDPOINT.problems(one(face_id=None, face=face), {}) == []
 
 
-def test_local_sounds_are_looked_at() -> None:
-    """The caller's sound is checked under its own field path."""
+def test_local_sounds_are_checked() -> None:
+    """A local sound is checked under its own field path."""
     facts = {"face_choose[0].sound_file": SoundFacts(size=2**30, suffix=".ogg")}
     problems = ENDPOINT.problems(one(audio_id=None, sound_file="a.ogg"), facts)
     assert {each.field for each in problems} == {"face_choose[0].sound_file"}
     assert len(problems) == 2
 
 
-def test_what_it_is() -> None:
-    """Tasks of videos; that they are found by the external id is not documented, and no price is known before."""
+def test_the_endpoint() -> None:
+    """Tasks make videos; they are not found by external id, and their price is not known in advance."""
     request = one()
     assert endpoint_of(request) is ENDPOINT is endpoint_named("advanced-lip-sync")
     assert (ENDPOINT.result, ENDPOINT.pool, ENDPOINT.finds_by_external_id) == (ResultKind.VIDEO, Pool.VIDEO, False)

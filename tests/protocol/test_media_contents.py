@@ -40,7 +40,7 @@ PAGE = "<!DOCTYPE html><title>Anmelden für Gäste</title>"
     ],
 )
 def test_text_is_recognized_by_its_bytes(head: bytes, kind: str) -> None:
-    """Pages, messages and listings, in any encoding, packed or not."""
+    """Pages, messages and listings are recognized as text in any encoding, also compressed."""
     assert text_in(head) == kind
 
 
@@ -68,8 +68,8 @@ def test_text_is_recognized_by_its_bytes(head: bytes, kind: str) -> None:
         b"<html>\0\x01\x02",
     ],
 )
-def test_what_is_no_text_passes(head: bytes) -> None:
-    """Videos, pictures and sounds of any kind, and bytes of no known format."""
+def test_other_formats_are_not_text(head: bytes) -> None:
+    """Videos, pictures, sounds and unknown formats are not text."""
     assert text_in(head) is None
 
 
@@ -82,7 +82,7 @@ def test_more_bytes_change_nothing_once_it_is_decided(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("head", [b"", b"abc", b"<\0h\0", b"\0\0\0", PAGE.encode(), PAGE.encode("utf-16")])
-def test_a_beginning_that_may_be_text_decides_nothing_yet(head: bytes) -> None:
-    """As long as it reads as text, more of it is looked at."""
+def test_a_beginning_that_may_be_text_is_undecided(head: bytes) -> None:
+    """A beginning that may be text is undecided until more of it is received."""
     assert not is_decided(head)
     assert is_decided(head + b"\0\1\2\3" * HEAD_BYTES)

@@ -1,4 +1,4 @@
-"""What begins as a picture or sound is known by it, and is whole where it ends as one."""
+"""Pictures and sounds are recognized by their first bytes, and are complete if they end as their format does."""
 
 import pytest
 from hypothesis import given
@@ -50,7 +50,7 @@ KINDS = {
 
 @pytest.mark.parametrize("suffix", KINDS)
 def test_a_file_is_known_by_how_it_begins(suffix: str) -> None:
-    """The suffix follows from the bytes of a file."""
+    """The suffix of a file follows from its first bytes."""
     assert suffix_of(KINDS[suffix][:EDGE_BYTES]) == suffix
 
 
@@ -63,23 +63,23 @@ def test_a_file_is_known_by_how_it_begins(suffix: str) -> None:
     ],
 )
 def test_sound_is_known_by_its_first_frame(mark: int, suffix: str) -> None:
-    """Sound without a head begins with a frame: MPEG 1, 2 or 2.5 of layer III, or AAC, with a checksum or without."""
+    """Sound without a header is known by a frame: MPEG 1, 2 or 2.5 layer III, or AAC, with or without a checksum."""
     assert suffix_of(b"\xff" + bytes([mark]) + NOISE) == suffix
 
 
 def test_all_suffixes_are_found() -> None:
-    """All that can be found out is listed, so that such a name can be looked for."""
+    """`SUFFIXES` lists every suffix that can be found, so that such files can be searched."""
     assert {*SUFFIXES} == {*KINDS}
 
 
 @pytest.mark.parametrize("head", [b"\0\0\0\1", b"\xff\x00", riff(b"NEW "), bytes(EDGE_BYTES)])
-def test_what_is_not_known_has_no_suffix(head: bytes) -> None:
-    """Nothing is guessed."""
+def test_an_unknown_format_has_no_suffix(head: bytes) -> None:
+    """An unknown format has no suffix."""
     assert suffix_of(head) == ""
 
 
 def shapes(kind: ResultKind, data: bytes, piece: int = 7) -> set[Shape]:
-    """What a file is, kept or followed piece by piece."""
+    """The shapes of a file, read from disk or followed piece by piece."""
     follower = kind.follower()
     for place in range(0, len(data), piece):
         follower.take(data[place : place + piece])
@@ -126,26 +126,26 @@ IMAGE, AUDIO, ANY = ResultKind.IMAGE, ResultKind.AUDIO, ResultKind.ANY
     ],
 )
 def test_a_file_is_judged_by_its_kind(kind: ResultKind, data: bytes, shape: Shape) -> None:
-    """A file of another format is odd; one of the right format is whole where it ends as such a file does."""
+    """A file of another format is odd; one of the right format is whole if it ends as the format does."""
     assert shapes(kind, data) == {shape}
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", PNG, JPEG, WAV, MP3, MP4]), st.integers(1, 90))
 def test_any_bytes_are_judged_alike(tail: bytes, head: bytes, piece: int) -> None:
-    """A file that is kept and one that is followed are the same thing, whatever is in it."""
+    """A file has the same shape whether it is read from disk or followed piece by piece."""
     for kind in (IMAGE, AUDIO, ANY):
         assert len(shapes(kind, head + tail, piece)) == 1
 
 
 @given(st.integers(0, len(PNG) - 1), st.sampled_from([(IMAGE, PNG), (IMAGE, WEBP), (AUDIO, WAV), (ANY, PNG)]))
 def test_no_beginning_of_a_file_is_whole(missing: int, what: tuple[ResultKind, bytes]) -> None:
-    """However much is missing at the end, a picture or a WAV is not whole."""
+    """A picture or WAV that is cut off anywhere is not whole."""
     kind, data = what
     assert Shape.WHOLE not in shapes(kind, data[: max(len(data) - 1 - missing, 0)])
 
 
 def test_only_ends_are_read() -> None:
-    """However large a file is, its beginning and its end are looked at."""
+    """Only the beginning and the end of a file are read."""
     read_spans: list[tuple[int, int]] = []
 
     def read(offset: int, count: int) -> bytes:

@@ -16,12 +16,12 @@ JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 8
 
 @pytest.mark.parametrize("given_bytes", [PNG, bytearray(PNG), memoryview(PNG)])
 def test_bytes_of_any_kind_are_the_picture_itself(given_bytes: object) -> None:
-    """Bytes, bytearrays and memoryviews are taken as the file's content."""
+    """Bytes, bytearrays and memoryviews are the content of a picture."""
     assert Image(MediaSource.DATA, data=PNG) == Image.of(given_bytes)
 
 
 def test_a_bytearray_is_copied() -> None:
-    """What the user does to a buffer afterwards does not change the picture."""
+    """A later change of a bytearray does not change the picture."""
     buffer = bytearray(b"abc")
     image = Image.of(buffer)
     buffer[0] = 0
@@ -30,24 +30,24 @@ def test_a_bytearray_is_copied() -> None:
 
 @pytest.mark.parametrize("path", ["cat.jpg", "a b/ü.png", "C:\\pictures\\cat.jpg", "~/cat", "/", "AAAA", "a" * 200])
 def test_other_text_is_a_path(path: str) -> None:
-    """Text that is no address, no base64 and not empty names a file."""
+    """A string that is not an address, base64 or empty is a path."""
     assert Image(MediaSource.PATH, path=path) == Image.of(path)
 
 
 @pytest.mark.parametrize("path", [Path("a/cat.jpg"), PurePosixPath("a/cat.jpg")])
 def test_path_objects_are_paths(path: object) -> None:
-    """Objects of pathlib are taken as they are."""
+    """`pathlib` objects are paths."""
     assert Image(MediaSource.PATH, path="a/cat.jpg") == Image.of(path)
 
 
 @pytest.mark.parametrize("url", ["https://example.com/a.png", "HTTP://example.com", "http://u:p@[::1]:8080/a?b#c"])
 def test_addresses_are_left_to_the_service(url: str) -> None:
-    """Addresses with http or https and a host are passed on untouched."""
+    """http and https addresses with a host are passed on unchanged."""
     assert Image(MediaSource.URL, url=url) == Image.of(url)
 
 
 def test_an_image_stays_the_same_image() -> None:
-    """An `Image` is taken as it is."""
+    """An `Image` is returned unchanged."""
     image = Image.from_base64("AAAA")
     assert Image.of(image) is image
 
@@ -76,8 +76,8 @@ def test_an_image_stays_the_same_image() -> None:
         (["a"], "got list"),
     ],
 )
-def test_what_is_no_picture_says_why(unreadable: object, named: str) -> None:
-    """What cannot be a picture is kept as a complaint that names the way out, and never raises."""
+def test_an_invalid_picture_has_a_complaint(unreadable: object, named: str) -> None:
+    """An invalid picture has a complaint with the remedy, and never raises."""
     image = Image.of(unreadable)
     assert image.source is MediaSource.UNREADABLE
     assert named in (image.complaint or "")
@@ -88,13 +88,13 @@ def test_what_is_no_picture_says_why(unreadable: object, named: str) -> None:
     ["A" * 1024, "iVBORw0KGgo" + "A" * 53, "/".join(["A" * 200] * 15), "/9j/cat.jpg" + "x" * 100],
 )
 def test_long_paths_are_no_base64(path: str) -> None:
-    """Text of base64's letters is a path as long as a file could be called so."""
+    """Text in base64's alphabet that is short enough for a path is a path."""
     assert Image.of(path).source is MediaSource.PATH
 
 
 @given(st.one_of(st.text(max_size=60), st.from_regex(r"https?://.{0,20}"), st.binary(max_size=9), st.integers()))
-def test_nothing_given_raises_or_shows(value: object) -> None:
-    """Whatever is given becomes an image whose repr can be printed, and which survives pickling."""
+def test_any_value_becomes_an_image(value: object) -> None:
+    """Any value becomes an image whose repr can be printed, and which can be pickled."""
     image = Image.of(value)
     assert repr(image).encode()
     assert image == pickled(image)
@@ -142,7 +142,7 @@ def test_other_text_is_no_base64(text: Any) -> None:
     ],
 )
 def test_a_repr_names_the_source_alone(image: Image, shown: str) -> None:
-    """A repr shows neither content, nor folders, nor the signature of an address."""
+    """A repr contains no content, folders, or signature of an address."""
     assert shown == repr(image)
 
 
@@ -151,7 +151,7 @@ def test_a_repr_names_the_source_alone(image: Image, shown: str) -> None:
     [("https://EXAMPLE.com:80/a", "example.com"), ("http://:80", None), ("http://[", None), ("a", None)],
 )
 def test_the_host_of_an_address(url: str, host: str | None) -> None:
-    """A host is found where there is one, and nothing raises where an address cannot be read."""
+    """An address has its host, or none if it cannot be parsed."""
     assert host == host_of(url)
 
 
@@ -164,5 +164,5 @@ def test_the_host_of_an_address(url: str, host: str | None) -> None:
     ],
 )
 def test_an_address_without_its_secrets(url: str, shown: str) -> None:
-    """User, password, query and fragment are left out; what cannot be taken apart is not shown at all."""
+    """User, password, query and fragment are left out; an unparsable address is hidden completely."""
     assert shown == without_query(url)

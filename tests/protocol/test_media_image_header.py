@@ -11,7 +11,7 @@ from .picture_files import chunk, exif, jpeg, png, segment, tiff
 
 
 def reading(data: bytes) -> Callable[[int, int], bytes]:
-    """How the shell reads a file, here of bytes."""
+    """A file reader over bytes, as the shell has for files."""
     return lambda start, count: data[start : start + count]
 
 
@@ -21,7 +21,7 @@ def read(data: bytes) -> ImageHeader:
 
 
 def sides(data: bytes) -> tuple[int, int]:
-    """Width and height."""
+    """The width and height."""
     header = read(data)
     return header.width, header.height
 
@@ -70,27 +70,27 @@ def test_exif_orientations_5_to_8_swap_the_sides(order: str, kind: int, orientat
     ],
 )
 def test_damaged_exif_means_upright(block: bytes) -> None:
-    """EXIF that cannot be read never hides the size."""
+    """Damaged EXIF counts as upright, and does not hide the size."""
     assert sides(jpeg(640, 427, before=segment(0xE1, b"Exif\0\0" + block))) == (640, 427)
 
 
 def test_exif_is_found_beside_other_application_data() -> None:
-    """XMP in an APP1 of its own before or behind EXIF does not matter."""
+    """A separate APP1 segment with XMP before or after EXIF is ignored."""
     xmp = segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x/>")
     assert sides(jpeg(640, 427, before=xmp + exif(6) + xmp)) == (427, 640)
     assert sides(jpeg(640, 427, before=xmp)) == (640, 427)
 
 
 def test_the_first_exif_counts() -> None:
-    """A second EXIF block does not undo the first, and one in another segment than APP1 is none."""
+    """Only the first EXIF block counts, and only in an APP1 segment."""
     assert sides(jpeg(640, 427, before=exif(6) + exif(1))) == (427, 640)
     assert sides(jpeg(640, 427, before=exif(6) + exif(3))) == (427, 640)
     assert sides(jpeg(640, 427, before=segment(0xE2, b"Exif\0\0" + tiff(6)))) == (640, 427)
     assert sides(jpeg(640, 427, before=segment(0xE1, b"Other\0" + tiff(6)))) == (640, 427)
 
 
-def test_a_thumbnail_does_not_confuse() -> None:
-    """A whole JPEG inside APP1 gives neither the size nor the end of the picture."""
+def test_a_thumbnail_is_ignored() -> None:
+    """A JPEG inside APP1 determines neither the size nor the end of the picture."""
     thumbnail = jpeg(160, 120)
     whole = jpeg(640, 427, before=exif(1, after=thumbnail))
     assert read(whole) == ImageHeader(format="jpeg", width=640, height=427, complete=True)
@@ -98,7 +98,7 @@ def test_a_thumbnail_does_not_confuse() -> None:
 
 
 def test_large_profiles_before_the_size() -> None:
-    """Megabytes of segments before the frame header are stepped over; most of them are not read."""
+    """Megabytes of segments before the frame header are skipped, mostly without being read."""
     data = jpeg(640, 427, before=segment(0xE1, bytes(65_000)) * 33 + exif(6) + segment(0xE2, bytes(65_000)) * 40)
     counts: list[int] = []
 
@@ -112,7 +112,7 @@ def test_large_profiles_before_the_size() -> None:
 
 @pytest.mark.parametrize("place", range(2**16 - 12, 2**16 + 3))
 def test_a_header_across_two_reads(place: int) -> None:
-    """Where a file is read in blocks does not matter to what is found."""
+    """The size of the blocks in which a file is read does not change the result."""
     before = segment(0xE2, bytes(place - 40)) + b"\xff" * 30 + exif(6)
     assert sides(jpeg(640, 427, before=before)) == (427, 640)
     assert sides(png(451, 300, before=chunk(b"tEXt", bytes(place)) + chunk(b"eXIf", tiff(6)))) == (300, 451)
@@ -134,14 +134,14 @@ def test_fill_and_stray_bytes_are_skipped() -> None:
     ],
 )
 def test_a_jpeg_is_complete_with_its_end_marker(data: bytes, *, complete: bool) -> None:
-    """An end marker behind the frame header makes it complete, whatever follows; without one it is cut off."""
+    """An end marker after the frame header makes a JPEG complete; without one it is cut off."""
     assert complete is read(data).complete
 
 
 @pytest.mark.parametrize("behind", [0, 100, 100_000, 3 * 2**20])
 @pytest.mark.parametrize("place", [0, 2**16 - 1, 2**20 - 1, 2**20, 3 * 2**20])
-def test_the_end_is_found_wherever_it_stands(place: int, behind: int) -> None:
-    """A video, an archive or zeros after the picture do not hide its end; without an end it is cut off."""
+def test_the_end_is_found_before_appended_data(place: int, behind: int) -> None:
+    """An appended video, archive or zeros do not hide the end marker."""
     whole = jpeg(640, 427, end=bytes(place) + b"\xff\xd9" + bytes(behind))
     assert read(whole).complete
     assert not read(whole.replace(b"\xff\xd9", b"\0\0")).complete
@@ -151,12 +151,12 @@ def test_the_end_is_found_wherever_it_stands(place: int, behind: int) -> None:
 
 
 def test_a_thumbnails_end_does_not_count() -> None:
-    """It is before the size, so that it does not make a file complete that is cut off after the size."""
+    """A thumbnail's end marker does not make a file complete that is cut off after the size."""
     assert not read(jpeg(640, 427, before=exif(1, after=jpeg(160, 120)), end=b"")).complete
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "expected_text"),
     [
         (b"\xff\xd8", "cut off"),
         (b"\xff\xd8\xff", "cut off"),
@@ -171,15 +171,15 @@ def test_a_thumbnails_end_does_not_count() -> None:
         (jpeg(640, 0), "640 x 0"),
     ],
 )
-def test_a_jpeg_without_a_size_is_refused(data: bytes, says: str) -> None:
-    """What is cut off or damaged before its size is named a JPEG, with the reason."""
-    with pytest.raises(ValueError, match=says) as caught:
+def test_a_jpeg_without_a_size_is_refused(data: bytes, expected_text: str) -> None:
+    """The error about a JPEG that is cut off or damaged before its size names the format and the reason."""
+    with pytest.raises(ValueError, match=expected_text) as caught:
         read(data)
     assert "JPEG" in str(caught.value)
 
 
-def test_what_was_not_seen_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a file is too large to be inspected completely, neither its size nor its end is reported as missing."""
+def test_a_partly_checked_file_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is too large for a complete check is not reported as cut off."""
     monkeypatch.setattr(image_header, "SEEN_BYTES", 1000)
     with pytest.raises(ValueError, match=r"does not tell its width and height in its first 1000 bytes$"):
         read(jpeg(640, 427, before=segment(0xE2, bytes(60_000))))
@@ -200,7 +200,7 @@ def test_png() -> None:
 
 
 def test_a_png_bomb_is_only_measured() -> None:
-    """A huge size is returned without decoding; limits are up to the caller."""
+    """A huge size is returned without decoding; the caller applies the limits."""
     assert sides(png(100_000, 100_000)) == (100_000, 100_000)
 
 
@@ -212,22 +212,22 @@ def test_png_exif_orientation(orientation: int, expected: tuple[int, int]) -> No
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "expected_text"),
     [
         (png(451, 300)[:20], "cut off"),
         (b"\x89PNG\r\n\x1a\n" + chunk(b"CgBI", bytes(4)) + bytes(40), "IHDR"),
         (png(0, 0), "0 x 0"),
     ],
 )
-def test_a_png_without_a_size_is_refused(data: bytes, says: str) -> None:
-    """What is cut off or damaged is named a PNG, with the reason."""
-    with pytest.raises(ValueError, match=says) as caught:
+def test_a_png_without_a_size_is_refused(data: bytes, expected_text: str) -> None:
+    """The error about a PNG that is cut off or damaged names the format and the reason."""
+    with pytest.raises(ValueError, match=expected_text) as caught:
         read(data)
     assert "PNG" in str(caught.value)
 
 
-def test_exif_behind_the_data_of_a_png_is_not_looked_for() -> None:
-    """It would be out of sight in large files; small ones are read alike."""
+def test_exif_after_the_data_of_a_png_is_ignored() -> None:
+    """EXIF after the data is ignored, as it would be out of reach in large files."""
     assert sides(png(451, 300, before=chunk(b"IDAT", b"x") + chunk(b"eXIf", tiff(6)))) == (451, 300)
 
 
@@ -273,13 +273,13 @@ def test_a_png_of_countless_chunks_ends() -> None:
     ],
 )
 def test_other_files_are_named(data: bytes, name: str) -> None:
-    """What is no JPEG or PNG is called by its name."""
+    """The error about another format names it."""
     with pytest.raises(ValueError, match=name):
         read(data)
 
 
-def test_a_webp_says_what_to_do() -> None:
-    """The sentence names the format, what is accepted and what to do."""
+def test_the_error_about_a_webp_has_a_remedy() -> None:
+    """The error names the format, the accepted formats and the remedy."""
     with pytest.raises(ValueError, match=r"^this is a WebP picture; the service takes JPEG and PNG: convert it first$"):
         read(b"RIFF\x10\0\0\0WEBPVP8 ")
 
@@ -307,7 +307,7 @@ _GOOD = [jpeg(640, 427, before=exif(6)), jpeg(640, 427), png(451, 300, before=ch
 )
 @example(b"\xff\xd8\xff\xe1", 3)
 def test_only_value_errors(data: bytes, size: int) -> None:
-    """Whatever the bytes and the claimed size are: a header with a size, or ValueError."""
+    """Any bytes with any claimed size give a header with a size, or ValueError."""
     try:
         header = read_header(reading(data), size)
     except ValueError as error:
@@ -328,12 +328,12 @@ def test_only_value_errors(data: bytes, size: int) -> None:
     ],
 )
 def test_the_walk_is_bounded(data: bytes) -> None:
-    """Files made to keep the walk busy are given up on; a walk that is not linear would take minutes here."""
+    """Reading of hostile files is bounded; it would take minutes if it was not linear."""
     assert ImageFacts.of(reading(data), len(data)).size == len(data)
 
 
 def test_facts_hold_the_complaint_as_a_value() -> None:
-    """`ImageFacts.of` never raises: what is wrong is reported beside all other problems."""
+    """`ImageFacts.of` never raises: its complaint is reported with all other problems."""
     data = png(451, 300)
     assert ImageFacts.of(reading(data), len(data)) == ImageFacts(size=len(data), header=read(data))
     assert ImageFacts.of(reading(b""), 0) == ImageFacts(size=0, complaint="the file is empty")

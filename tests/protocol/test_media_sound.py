@@ -29,7 +29,7 @@ from tests.repeatable import pickled
     ids=str,
 )
 def test_what_is_a_sound(given: Any, sound: Sound | None) -> None:
-    """A path, an address and bytes are sounds as they are pictures; "" is none, as in official examples."""
+    """A path, an address and bytes are sounds as they are pictures; "" counts as omitted, as in official examples."""
     assert converters.sound(given) == sound
 
 
@@ -50,16 +50,16 @@ def test_what_is_a_sound(given: Any, sound: Sound | None) -> None:
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_what_is_no_sound_says_why(given: Any, named: str) -> None:
-    """What cannot be a sound is kept as a complaint that names the way out."""
+def test_an_invalid_sound_has_a_complaint(given: Any, named: str) -> None:
+    """An invalid sound has a complaint with the remedy."""
     sound = Sound.of(given)
     assert sound.source is MediaSource.UNREADABLE
     assert named in (sound.complaint or "")
 
 
 @given(st.one_of(st.text(max_size=60), st.binary(max_size=9), st.integers()))
-def test_nothing_given_raises_or_shows(value: object) -> None:
-    """Whatever is given becomes a sound whose repr can be printed, and which survives pickling."""
+def test_any_value_becomes_a_sound(value: object) -> None:
+    """Any value becomes a sound whose repr can be printed, and which can be pickled."""
     sound = Sound.of(value)
     assert repr(sound).startswith("Sound(")
     assert sound == pickled(sound)
@@ -75,7 +75,7 @@ def test_sounds_and_pictures_differ() -> None:
 
 
 def test_the_beginning_determines_the_format() -> None:
-    """Nothing but the beginning is looked at."""
+    """Only the beginning of a sound is read."""
     read: list[tuple[int, int]] = []
 
     def reading(start: int, count: int) -> bytes:

@@ -30,13 +30,13 @@ ROWS = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip().spl
 
 
 def request(**parameters: Any) -> MotionControl:
-    """A good request, but for these parameters."""
+    """A valid request with these parameters."""
     good = {"image_url": URL, "video_url": CLIP, "character_orientation": "video", "mode": "pro"}
     return MotionControl(**{**good, **parameters})
 
 
 def problems_of(**parameters: Any) -> list[Problem]:
-    """What is wrong with it."""
+    """The problems of a request with these parameters."""
     return ENDPOINT.problems(request(**parameters), {})
 
 
@@ -57,12 +57,12 @@ def test_the_map_has_no_other_rows() -> None:
 
 
 def test_no_price_is_known_before() -> None:
-    """The seconds of the result are billed, which are not known in advance."""
+    """The price is unknown in advance, as the seconds of the result are billed."""
     assert ENDPOINT.estimate(request()).units is None
 
 
 def test_typical_times() -> None:
-    """One user waited 181 s in pro; std is faster; what is refused, or not known, has a time all the same."""
+    """A user reported 181 s in pro; std is faster; invalid and unknown parameters have a time, too."""
     assert ENDPOINT.typical_seconds(request()) == pytest.approx(181)
     assert ENDPOINT.typical_seconds(request(mode="std")) < 181
     assert ENDPOINT.typical_seconds(request(mode=5)) > 0
@@ -70,7 +70,7 @@ def test_typical_times() -> None:
 
 
 def test_what_is_sent() -> None:
-    """Model and sound are always sent, a video of an earlier task by its address, and no duration."""
+    """Model and sound are always sent, an earlier video as its address, and no duration."""
     wire = to_wire(request(image_url=b"a picture", element_list=[7], prompt="a dance"))
     assert wire.pop("image_url").data == b"a picture"
     assert wire == {
@@ -102,7 +102,7 @@ def test_what_is_sent() -> None:
     ids=str,
 )
 def test_what_passes(parameters: dict[str, Any]) -> None:
-    """What is documented, and what is not known of a model, is not refused, up to and including each limit."""
+    """Documented parameters are valid up to each limit, as are those whose support is unknown."""
     assert problems_of(**parameters) == []
 
 
@@ -144,34 +144,34 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
     ids=lambda value: str(value)[:90],
 )
 def test_what_is_refused(parameters: dict[str, Any], field: str, text: str, *, by_map: bool) -> None:
-    """Each broken rule is reported once, with its field and what would be right; nothing shows a signature."""
+    """Each broken rule is reported once, with its field and the valid values, and no signature."""
     problems = problems_of(**parameters)
     assert [(problem.field, problem.by_map) for problem in problems] == [(field, by_map)], problems
     assert text in problems[0].message
     assert "secret" not in problems[0].message
 
 
-def test_all_problems_together() -> None:
-    """Every problem is reported at once."""
+def test_all_problems_are_reported_together() -> None:
+    """All problems of a request are reported together."""
     problems = ENDPOINT.problems(MotionControl(), {})
     assert [problem.field for problem in problems] == ["image_url", "video_url", "character_orientation", "mode"]
 
 
 def test_signatures_are_not_shown() -> None:
-    """The query of an address is left out of the record's repr, and so is what was given in the place of one."""
+    """The record's repr hides the query of an address, also in a wrong field."""
     assert "secret" not in repr(request())
     assert "secret" not in repr(request(video_url=None, video=MADE))
     assert "secret" not in repr(request(video_url=b"secret"))
 
 
 def test_an_old_video_is_warned_of() -> None:
-    """What the service keeps for less than two days more is sent with a warning."""
+    """A video that the service keeps for less than two more days is sent with a warning."""
     [old] = ENDPOINT.problems(request(video_url=None, video=MADE), {}, now=datetime(2026, 11, 30, tzinfo=UTC))
     assert (old.field, old.only_warns) == ("video", True)
 
 
 def test_a_recorded_task() -> None:
-    """A finished task, recorded live, is read: 4.8 s were billed as 5."""
+    """A finished task that was recorded live is parsed: 4.8 s were billed as 5."""
     task = responses.task(recorded("motion_control_query_succeed_live"), ENDPOINT.name, "867283741759110103")
     [video] = task.videos
     assert (task.reference, task.external_task_id) == ("motion-control:867283741759110103", None)

@@ -18,7 +18,7 @@ from tests.protocol.requests_made import URL, wrong_with
 
 
 def test_editors_offer_what_the_map_has() -> None:
-    """The words that complete in an editor are the models of the map."""
+    """The literal type for completion in an editor has the models of the map."""
     assert get_args(KnownModel) == CAPABILITIES.models
     assert CAPABILITIES.retired.keys() == {"kling-v2"}
 
@@ -41,7 +41,7 @@ def test_estimates_and_slots(parameters: dict[str, Any], units: int | None, slot
 
 
 def test_what_is_sent() -> None:
-    """Each subject is an object of its own, scene and style are pictures; what was not given is left out."""
+    """Each subject is sent as an object, scene and style as pictures; omitted members are not sent."""
     sent = to_wire(MultiImageToImage([b"PNG", {"subject_image": URL}], scene_image=URL, style_image=b"JPEG", n=2))
     first, second = sent.pop("subject_image_list")
     assert (first["subject_image"].data, second["subject_image"].url) == (b"PNG", URL)
@@ -62,7 +62,7 @@ def test_what_is_sent() -> None:
     ids=str,
 )
 def test_what_passes(parameters: dict[str, Any]) -> None:
-    """What is documented, and what is not known of a model, is not refused."""
+    """Documented parameters are valid, as are those whose support by a model is unknown."""
     assert wrong_with(ENDPOINT, MultiImageToImage(**{"subject_image_list": [URL], **parameters})) == []
 
 
@@ -86,21 +86,21 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
     ],
 )
 def test_what_is_refused(parameters: dict[str, Any], field: str, text: str, *, by_map: bool) -> None:
-    """Each broken rule is reported with its field and what would be right; the map's own refusals are marked."""
+    """Each broken rule is reported with its field and the valid values; refusals of the map are marked."""
     problems = wrong_with(ENDPOINT, MultiImageToImage(**{"subject_image_list": [URL], **parameters}))
     assert [(problem.field, problem.by_map) for problem in problems] == [(field, by_map)]
     assert text in problems[0].message
 
 
 @pytest.mark.parametrize("field", ["subject_image_list[1]", "scene_image", "style_image"])
-def test_the_pictures_are_looked_into(field: str) -> None:
-    """What is known of a local picture is held against the limits."""
+def test_the_pictures_are_checked(field: str) -> None:
+    """The facts of a local picture are checked against the limits."""
     request = MultiImageToImage([URL, b"x"], scene_image=b"x", style_image=b"x")
     assert [each.field for each in ENDPOINT.problems(request, {field: ImageFacts(size=11 * 2**20)})] == [field]
 
 
-def test_where_it_is_found() -> None:
-    """The endpoint is found by its record and by the first half of its references; its tasks are of the image pack."""
+def test_the_endpoint() -> None:
+    """The endpoint is found by its record and by the first half of its references; its tasks use the image pack."""
     request = MultiImageToImage([URL])
     assert endpoint_of(request) is ENDPOINT
     assert endpoint_named("images/multi-image2image") is ENDPOINT

@@ -26,7 +26,7 @@ ROWS = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip().spl
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_the_map_is_the_documented_table(row: list[str]) -> None:
-    """Abilities and prices of each model are those of the documentation; both take pictures and elements."""
+    """Features and prices of each model are those of the documentation; both take pictures and elements."""
     model, *cells, plain, in_4k = row
     found = CAPABILITIES.row(model, None, None)
     assert found is not None
@@ -60,14 +60,14 @@ def test_the_map_has_no_other_rows() -> None:
     ids=str,
 )
 def test_slots_and_estimates(parameters: dict[str, Any], slots: int, price: int | None) -> None:
-    """A picture takes a slot and has its price; of a series as many as it has, or 9 where the service decides."""
+    """A picture takes a slot and has its price; a series counts its pictures, or 9 if the service decides."""
     request = OmniImage("a cat", **parameters)
     assert ENDPOINT.slots_of(request) == slots
     assert ENDPOINT.estimate(request).units == price
 
 
 def test_what_is_sent() -> None:
-    """Each picture is an object of its own, an id an element; what was not given is left out."""
+    """Each picture is sent as an object, an id as an element; omitted members are not sent."""
     assert to_wire(OmniImage("a cat")) == {"prompt": "a cat", "model_name": "kling-v3-omni", "n": 1}
     sent = to_wire(
         OmniImage(
@@ -103,7 +103,7 @@ def test_what_is_sent() -> None:
     ids=str,
 )
 def test_what_passes(parameters: dict[str, Any]) -> None:
-    """What is documented, and what is not known of a model, is not refused."""
+    """Documented parameters are valid, as are those whose support by a model is unknown."""
     assert ENDPOINT.problems(OmniImage(**{"prompt": "a cat", **parameters}), {}) == []
 
 
@@ -137,7 +137,7 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
     ],
 )
 def test_what_is_refused(parameters: dict[str, Any], field: str, text: str, *, by_map: bool) -> None:
-    """Each broken rule is reported with its field and what would be right; the map's own refusals are marked."""
+    """Each broken rule is reported with its field and the valid values; refusals of the map are marked."""
     problems = ENDPOINT.problems(OmniImage(**{"prompt": "a cat", **parameters}), {})
     assert [(problem.field, problem.by_map, problem.only_warns) for problem in problems] == [(field, by_map, False)]
     assert text in problems[0].message
@@ -145,20 +145,20 @@ def test_what_is_refused(parameters: dict[str, Any], field: str, text: str, *, b
 
 @pytest.mark.parametrize(("parameters", "field"), [({**SERIES, "n": 2}, "n"), ({"series_amount": 4}, "series_amount")])
 def test_what_has_no_effect_only_warns(parameters: dict[str, Any], field: str) -> None:
-    """The number of the other kind of result is sent, with a warning."""
+    """The number of pictures for the other type of result is sent, with a warning."""
     problems = ENDPOINT.problems(OmniImage("a cat", **parameters), {})
     assert [(problem.field, problem.only_warns) for problem in problems] == [(field, True)]
 
 
-def test_the_pictures_are_looked_into() -> None:
-    """What is known of a local picture is held against the limits, under the picture's place in the list."""
+def test_the_pictures_are_checked() -> None:
+    """The facts of a local picture are checked against the limits, under the picture's index in the list."""
     request = OmniImage("a cat", image_list=[URL, b"x"])
     [problem] = ENDPOINT.problems(request, {"image_list[1]": ImageFacts(size=11 * 2**20)})
     assert problem.field == "image_list[1]"
 
 
-def test_where_it_is_found() -> None:
-    """The endpoint is found by its record and by the first half of its references; its tasks are of the image pack."""
+def test_the_endpoint() -> None:
+    """The endpoint is found by its record and by the first half of its references; its tasks use the image pack."""
     request = OmniImage("a cat")
     assert endpoint_of(request) is ENDPOINT
     assert endpoint_named("images/omni-image") is ENDPOINT
@@ -177,7 +177,7 @@ def test_where_it_is_found() -> None:
     ],
 )
 def test_recorded_tasks(name: str, pictures: int, watermarked: int) -> None:
-    """The pictures of single results and of series are read, each once."""
+    """Each picture of single results and series is parsed once."""
     task = task_from_wire(OTHERS[name]["body"]["data"], ENDPOINT.name)
     assert [picture.index for picture in task.images] == list(range(pictures))
     assert sum(picture.watermark_url is not None for picture in task.images) == watermarked

@@ -41,13 +41,13 @@ ROWS = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip().spl
 
 
 def problems_of(**parameters: Any) -> list[Problem]:
-    """What is wrong with a request that differs from a good one in these parameters."""
+    """The problems of a valid request with these parameters changed."""
     return ENDPOINT.problems(OmniVideo(**{"prompt": "a cat", "aspect_ratio": "16:9", **parameters}), {})
 
 
 @pytest.mark.parametrize("row", ROWS, ids=" ".join)
 def test_the_map_is_the_documented_table(row: list[str]) -> None:
-    """Sizes, abilities and prices of each model and mode are those of the documentation."""
+    """Sizes, features and prices of each model and mode are those of the documentation."""
     model, mode, seconds, size, sound, shots, *prices = row
     for duration in map(int, seconds.split(",")):
         found = CAPABILITIES.row(model, mode, duration)
@@ -86,7 +86,7 @@ def test_the_map_has_no_other_rows() -> None:
     ids=str,
 )
 def test_estimates(parameters: dict[str, Any], price: str | None) -> None:
-    """A request has the price of its seconds, with a video a higher one; one that edits is as long as its video."""
+    """A price depends on the seconds, and is higher with a video; an edit is as long as its video."""
     assert ENDPOINT.estimate(OmniVideo("a cat", **parameters)).units == (price and Decimal(price))
 
 
@@ -99,7 +99,7 @@ def test_what_is_sent_is_what_was_recorded() -> None:
 
 
 def test_what_is_sent() -> None:
-    """Pictures, elements and videos are the documented lists, whatever they were given as; frames have a type."""
+    """Pictures, elements and videos are sent as the documented lists, whatever their type; frames have a type."""
     request = OmniVideo(
         "a cat",
         image_list=[URL, {"image_url": URL, "type": ""}, InputImage(image_url=URL, type="first_frame")],
@@ -116,7 +116,7 @@ def test_what_is_sent() -> None:
 
 
 def test_a_video_of_an_earlier_task() -> None:
-    """It can be given directly; its address and the sound setting are sent."""
+    """An earlier video is sent as its address, with the sound setting."""
     request = OmniVideo("purple", video_list=[MADE])
     assert to_wire(request)["video_list"] == [
         {"video_url": CLIP, "refer_type": "base", "keep_original_sound": "yes"},
@@ -164,7 +164,7 @@ def test_a_video_of_an_earlier_task() -> None:
     ids=str,
 )
 def test_what_passes(parameters: dict[str, Any]) -> None:
-    """What is documented, and what is not known of a model, is not refused, up to and including each limit."""
+    """Documented parameters are valid up to each limit, as are those whose support is unknown."""
     assert problems_of(**parameters) == []
 
 
@@ -261,7 +261,7 @@ def test_what_passes(parameters: dict[str, Any]) -> None:
     ids=lambda value: str(value)[:90],
 )
 def test_what_is_refused(parameters: dict[str, Any], field: str, text: str, *, by_map: bool) -> None:
-    """Each broken rule is reported once, with its field and what would be right; nothing shows a signature."""
+    """Each broken rule is reported once, with its field and the valid values, and no signature."""
     problems = problems_of(**parameters)
     assert [(problem.field, problem.by_map) for problem in problems] == [(field, by_map)], problems
     assert text in problems[0].message
@@ -278,7 +278,7 @@ def test_what_is_refused(parameters: dict[str, Any], field: str, text: str, *, b
     ],
 )
 def test_no_more_is_advised_than_helps(parameters: dict[str, Any], end: str) -> None:
-    """A message demands no change of valid parameters, such as of an omitted duration."""
+    """A message requires no change of valid parameters, such as of an omitted duration."""
     [problem] = problems_of(**parameters)
     assert problem.message.endswith(end)
 
@@ -294,7 +294,7 @@ def test_no_more_is_advised_than_helps(parameters: dict[str, Any], end: str) -> 
     ],
 )
 def test_what_only_warns(parameters: dict[str, Any], field: str, text: str) -> None:
-    """What has no effect, or may be refused, is sent with a warning."""
+    """A parameter that has no effect, or may be refused, is sent with a warning."""
     [problem] = problems_of(**parameters)
     assert (problem.field, problem.only_warns) == (field, True)
     assert text in problem.message
@@ -302,13 +302,13 @@ def test_what_only_warns(parameters: dict[str, Any], field: str, text: str) -> N
 
 @pytest.mark.parametrize(("duration", "refused"), [("long", True), (0, True), (1, False)])
 def test_the_duration_of_an_edit(duration: Any, *, refused: bool) -> None:
-    """It has no effect, and is a number of seconds all the same."""
+    """The duration of an edit has no effect, but must be valid."""
     problems = problems_of(**EDIT, duration=duration)
     assert [problem.only_warns for problem in problems] == [False] * refused + [True]
 
 
-def test_all_problems_together() -> None:
-    """Every problem is reported at once."""
+def test_all_problems_are_reported_together() -> None:
+    """All problems of a request are reported together."""
     found = problems_of(
         prompt="", mode="por", duration=99, image_list=[5, END], video_list=["clip.mp4", FEATURE], sound=True
     )
@@ -318,14 +318,14 @@ def test_all_problems_together() -> None:
 
 @pytest.mark.parametrize("name", ["error_1201_omni_sound_with_video", "error_1201_video_url_invalid"])
 def test_recorded_refusals(name: str) -> None:
-    """The service's own words reach the user."""
+    """The error has the message of the service."""
     with pytest.raises(ApiError) as caught:
         responses.created(recorded(name), ENDPOINT.name, None)
     assert OTHERS[name]["body"]["message"] in str(caught.value)
 
 
 def test_recorded_tasks() -> None:
-    """The official example of a finished task, and a failed one, are read."""
+    """The official example of a finished task, and a failed one, are parsed."""
     finished = responses.task(recorded("omni_video_query_succeed"), ENDPOINT.name, "867283741759110126")
     failed = responses.task(recorded("omni_video_query_failed"), ENDPOINT.name, "867283741759110152")
     [video] = finished.videos
@@ -337,7 +337,7 @@ def test_recorded_tasks() -> None:
     assert (failed.status_msg, failed.videos) == ("Failure to pass the risk control system", ())
 
 
-def test_where_it_is_found() -> None:
+def test_the_endpoint() -> None:
     """The endpoint is found by its record and by the first half of its references; it supports external ids."""
     assert endpoint_of(OmniVideo("a cat")) is ENDPOINT
     assert endpoint_named("omni-video") is ENDPOINT

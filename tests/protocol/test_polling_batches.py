@@ -1,4 +1,4 @@
-"""Batches of tasks in one query: each task is queried once, and what the answer means for each of them."""
+"""Batched queries: each task is in one query, and its part of the answer is applied to it."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -55,16 +55,16 @@ class Story:
         return tasks
 
     def queries(self) -> list[Query[FollowedTask]]:
-        """Returns the queries to send now."""
+        """Returns the queries that are due."""
         return self.plan.step(self.now).queries
 
     def answer(self, query: Query[FollowedTask], answer: Mapping[str, Any] | KlingError) -> None:
-        """Answers one of them."""
+        """Answers one of the queries."""
         self.plan.answered(query, answer, self.now, EPOCH + self.now)
 
 
 def names(count: int) -> list[str]:
-    """So many ids."""
+    """Returns this many ids."""
     return [str(number) for number in range(count)]
 
 
@@ -73,7 +73,7 @@ def names(count: int) -> list[str]:
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([1, 2, 5, 10, 20])), max_size=70))
 def test_every_task_is_in_one_group_with_its_kind(tasks: list[tuple[bool, int]]) -> None:
-    """None is omitted or duplicated, no group is larger than its tasks allow, and the order is kept."""
+    """No task is omitted or duplicated, no group exceeds the limit of its tasks, and the order is kept."""
     due = [
         followed(f"external:{number}" if external else str(number), at_most=at_most)
         for number, (external, at_most) in enumerate(tasks)
@@ -90,8 +90,8 @@ def test_every_task_is_in_one_group_with_its_kind(tasks: list[tuple[bool, int]])
     )
 
 
-def test_a_question_is_filled_with_those_whose_time_comes_next() -> None:
-    """From all queues, with the same key, and no more than fit."""
+def test_a_query_is_filled_with_the_next_tasks() -> None:
+    """A query is filled from all queues with the next tasks of the same key."""
     first, second = PollQueue[FollowedTask](), PollQueue[FollowedTask]()
     for number in range(30):
         (first if number % 2 else second).put(followed(str(number)), 0, 100 - number)
@@ -121,15 +121,15 @@ def test_a_question_is_filled_with_those_whose_time_comes_next() -> None:
         (100, 20, 100, False, 1.285),
     ],
 )
-def test_what_is_seen_for_others_is_asked_for_more_rarely(
+def test_tasks_that_share_a_query_are_polled_less_often(
     waiting: int, most: int, at_once: int, *, by_pages: bool, expected: float
 ) -> None:
-    """The more tasks share an answer, the longer each can wait; very many are all seen sooner."""
+    """The more tasks share a query, the longer each waits; very many are polled sooner."""
     assert stretch(waiting, most, at_once, by_pages=by_pages) == pytest.approx(expected)
 
 
-def test_what_a_question_is_worth() -> None:
-    """Due tasks count in full, others by the share of their wait that has passed, up to the size of the query."""
+def test_the_worth_of_a_query() -> None:
+    """Due tasks count in full, others by the passed share of their wait, up to the size of the query."""
     queue = PollQueue[FollowedTask]()
     for name in names(3):
         queue.put(followed(name), 0, 10)
@@ -140,15 +140,15 @@ def test_what_a_question_is_worth() -> None:
 # ------------------------------------------------------------------------------------------------- answers
 
 
-def test_all_ids_are_asked_for_by_as_few_questions_as_can_be() -> None:
-    """Twenty at a time, ids and external ids separately."""
+def test_ids_are_polled_with_as_few_queries_as_possible() -> None:
+    """Ids and external ids are queried separately, twenty at a time."""
     story = Story()
     story.attach(*names(45), *(f"external:{name}" for name in names(5)))
     assert sorted(len(query.names) for query in story.queries()) == [5, 5, 20, 20]
 
 
-def test_a_partial_answer_counts_for_those_that_it_has() -> None:
-    """The others are polled again; tasks not queried are ignored, and the order does not matter."""
+def test_a_partial_answer() -> None:
+    """Missing tasks are polled again, unrequested ones are ignored, and the order does not matter."""
     story = Story()
     tasks = story.attach(*names(4))
     (query,) = story.queries()
@@ -165,25 +165,25 @@ def test_a_partial_answer_counts_for_those_that_it_has() -> None:
 
 @pytest.mark.parametrize("count", [2, 3, 7, 20])
 @pytest.mark.parametrize("place", [0, 1, -1])
-def test_an_id_that_makes_the_service_refuse_starves_no_other(count: int, place: int) -> None:
-    """The query is split in halves, at once, until the bad id is alone; all others are answered by then."""
+def test_a_bad_id_does_not_affect_the_others(count: int, place: int) -> None:
+    """A refused query is halved at once until the bad id is alone; all others are answered by then."""
     story = Story()
     tasks = story.attach(*names(count))
     bad = names(count)[place]
-    questions = 0
+    query_count = 0
     for _ in range(6):
         for query in story.queries():
-            questions += 1
+            query_count += 1
             answers = {name: task(name) for name in query.names}
             story.answer(query, REFUSED if bad in query.names else answers)
     assert {each.reference.id for each in tasks if each.status is None} == {bad}
     assert isinstance(tasks[int(bad)].end, TaskNotFound)
-    assert questions <= 11
+    assert query_count <= 11
     assert {each.max_batch for each in tasks if each.status} == {20}
 
 
-def test_what_only_passes_is_nobodys_fault() -> None:
-    """After a server error all are polled together again."""
+def test_a_transient_failure_does_not_split_a_query() -> None:
+    """After a server error all tasks are polled together again."""
     story = Story()
     tasks = story.attach(*names(20))
     (query,) = story.queries()
@@ -198,8 +198,8 @@ def test_what_only_passes_is_nobodys_fault() -> None:
 
 
 @pytest.mark.parametrize("legacy_ids", ["shown", "left out", "refused"])
-def test_both_generations_in_one_question(legacy_ids: Any) -> None:
-    """All ends are seen, however the account answers mixed queries; if it supports them, they are used."""
+def test_both_generations_in_one_query(legacy_ids: Any) -> None:
+    """All ends are seen whatever the account's answers to mixed queries, which are used if supported."""
     account = PolledAccount(3, legacy_ids)
     account.in_flight(6, (LEGACY, CURRENT), ends=40)
     mixed = [query for query in account.queries if len({each.reference.endpoint for each in _tasks(query)}) > 1]
@@ -209,8 +209,8 @@ def test_both_generations_in_one_question(legacy_ids: Any) -> None:
 
 
 @pytest.mark.parametrize("legacy_ids", ["alone", "stale"])
-def test_a_view_that_turns_bad_delays_nobody(legacy_ids: Any) -> None:
-    """Whatever answers to mixed queries contain or omit later, all ends are seen in time."""
+def test_wrong_answers_to_mixed_queries_delay_no_task(legacy_ids: Any) -> None:
+    """All ends are seen in time, whatever the answers to mixed queries contain or omit later."""
     account = PolledAccount(3, legacy_ids)
     account.in_flight(6, (LEGACY, CURRENT), ends=40)
     mixed = [query for query in account.queries if len({each.reference.endpoint for each in _tasks(query)}) > 1]
@@ -223,8 +223,8 @@ def _tasks(query: Query[FollowedTask]) -> list[FollowedTask]:
     return [*query.due.values(), *query.early.values()]
 
 
-def test_what_the_account_has_shown() -> None:
-    """A trial that shows both turns it on; a refusal ends it for good; a transient failure leads to a new trial."""
+def test_trials_of_mixed_queries() -> None:
+    """A trial that returns both enables mixed queries; a refusal disables them; a transient failure repeats it."""
     mixed = MixedQuerySupport()
     assert (mixed.is_on, mixed.may_try(0)) == (False, True)
     mixed.begin()
@@ -243,10 +243,10 @@ def test_what_the_account_has_shown() -> None:
     assert (never.is_on, never.may_try(9999)) == (False, False)
 
 
-@pytest.mark.parametrize(("count", "questions", "lag"), [(100, 0.3, 0.05), (250, 0.25, 0.025)])
-def test_many_of_the_current_generation_cost_little(count: int, questions: float, lag: float) -> None:
-    """A hundred in flight: at most 0.3 queries a task. With more tasks, all are seen sooner, as legacy ones are."""
+@pytest.mark.parametrize(("count", "most_queries", "lag"), [(100, 0.3, 0.05), (250, 0.25, 0.025)])
+def test_many_of_the_current_generation_cost_little(count: int, most_queries: float, lag: float) -> None:
+    """A hundred tasks take at most 0.3 queries each; with more, all are seen sooner, as legacy ones are."""
     account = PolledAccount(1)
     account.in_flight(count, (CURRENT,), ends=3 * count)
-    assert account.query_count <= questions * 3 * count
+    assert account.query_count <= most_queries * 3 * count
     assert account.lag(CURRENT) < lag

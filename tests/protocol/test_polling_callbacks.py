@@ -1,4 +1,4 @@
-"""Callbacks in the plan of polling: the updates they cause, and the polls they replace."""
+"""Callbacks in the polling plan: the updates they cause, and the polls they replace."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ def at(second: float) -> datetime:
 
 
 def called_back(story: Story, task_id: str, status: str, *, signed: bool = True, **fields: Any) -> bool:
-    """Passes a callback to the plan; it does not contain the endpoint."""
+    """Passes a callback without an endpoint to the plan."""
     if status == "succeed":
         fields.setdefault("videos", (VIDEO,))
     reported = Task(task_id=task_id, status=TaskStatus(status), endpoint="", **fields)
@@ -33,7 +33,7 @@ def called_back(story: Story, task_id: str, status: str, *, signed: bool = True,
 
 
 def followed_by(story: Story) -> FollowedTask:
-    """A new task, whose acceptance has been reported."""
+    """A new task whose acceptance has been reported."""
     each = story.follow("1")
     story.at(0)
     return each
@@ -59,7 +59,7 @@ def followed_by(story: Story) -> FollowedTask:
 def test_what_is_a_change(
     known: tuple[str, float | None] | None, reported: tuple[str, float | None], *, expected: bool
 ) -> None:
-    """A status is a change if it may follow the known one, and its report is not older."""
+    """A status is a change if it may follow the known one and its report is not older."""
 
     def of(value: tuple[str, float | None]) -> Task:
         status, second = value
@@ -68,8 +68,8 @@ def test_what_is_a_change(
     assert is_change(None if known is None else of(known), of(reported)) is expected
 
 
-def test_a_callback_is_told_at_once() -> None:
-    """The update of a signed callback is in the next step, under the reference of the task."""
+def test_a_callback_is_reported_at_once() -> None:
+    """The update of a signed callback is in the next step, under the task's reference."""
     story = Story()
     each = followed_by(story)
     assert called_back(story, "1", "processing")
@@ -80,7 +80,7 @@ def test_a_callback_is_told_at_once() -> None:
     assert (each.end.endpoint, each.end.external_task_id) == ("image2video", "e1")
 
 
-def test_the_next_question_stays() -> None:
+def test_the_next_poll_is_unchanged() -> None:
     """A callback about a change does not move the due poll; one about the end removes it."""
     story = Story()
     followed_by(story)
@@ -94,8 +94,8 @@ def test_the_next_question_stays() -> None:
     assert story.plan.step(1000).wake_at is None
 
 
-def test_the_answer_that_is_under_way() -> None:
-    """After a callback has ended the task, neither an answer nor its absence changes anything."""
+def test_the_answer_to_a_query_in_progress() -> None:
+    """After a callback has ended the task, neither an answer nor a missing one changes anything."""
     for failing in (False, True):
         story = Story()
         followed_by(story)
@@ -112,8 +112,8 @@ def test_the_answer_that_is_under_way() -> None:
         assert story.plan.unfinished() == []
 
 
-def test_a_question_that_waits_for_its_turn() -> None:
-    """Tasks that wait for a free query, and were ended by a callback meanwhile, are not polled."""
+def test_a_task_that_waits_for_a_free_query() -> None:
+    """A task that a callback ends while it waits for a free query is not polled."""
     story = Story(endpoint="raw:/v1/x")  # which no page lists
     names = [str(number) for number in range(40)]
     for name in names:
@@ -126,7 +126,7 @@ def test_a_question_that_waits_for_its_turn() -> None:
     assert polled(story.at(11)) == []
 
 
-def test_a_page_that_is_under_way() -> None:
+def test_a_page_in_progress() -> None:
     """A task that a callback ends during a page is not polled again, whatever the page contains."""
     for ending in ("told", "missing", "full", "failed", "cancelled"):
         story = Story()
@@ -147,7 +147,7 @@ def test_a_page_that_is_under_way() -> None:
 
 
 def test_an_attached_task_is_found_by_either_id() -> None:
-    """Also by the external id it was attached by; another task is not mistaken for it."""
+    """A callback finds an attached task by its id or external id, and no other task."""
     for name, reported_id in (("1", "1"), ("mine", "1")):
         story = Story()
         each = story.follow(name, attached=True)
@@ -160,14 +160,14 @@ def test_an_attached_task_is_found_by_either_id() -> None:
 
 
 def test_an_external_id_of_another_task() -> None:
-    """Once the task's own id is known, the external id proves nothing."""
+    """Once the task's id is known, a callback with its external id and another id is ignored."""
     story = Story()
     followed_by(story)
     assert not called_back(story, "2", "failed", external_task_id="e1")
 
 
-def test_an_unsigned_callback_asks() -> None:
-    """The task is polled at once, if the callback can be true; the callback itself causes no update."""
+def test_an_unsigned_callback_causes_a_poll() -> None:
+    """An unsigned callback that may be true causes a poll at once, but no update."""
     story = Story()
     followed_by(story)
     story.now = 3
@@ -180,8 +180,8 @@ def test_an_unsigned_callback_asks() -> None:
     assert polled(story.at(5)) == []
 
 
-def test_an_unsigned_callback_while_a_question_is_under_way() -> None:
-    """If the answer does not confirm the callback, the task is polled again: the answer may be older."""
+def test_an_unsigned_callback_while_a_query_is_in_progress() -> None:
+    """If the answer does not confirm the callback, it may be older, and the task is polled again."""
     for answered, again in (("processing", True), ("succeed", False)):
         story = Story()
         followed_by(story)
@@ -192,8 +192,8 @@ def test_an_unsigned_callback_while_a_question_is_under_way() -> None:
         story.at(10.6)
 
 
-def test_hints_do_not_crowd_the_service() -> None:
-    """A task that was just answered about is polled half a second later."""
+def test_repeated_unsigned_callbacks() -> None:
+    """A task that was just polled is polled again half a second later."""
     story = Story()
     followed_by(story)
     step = story.at(10)
@@ -212,8 +212,8 @@ def test_hints_do_not_crowd_the_service() -> None:
         ("raw:/v1/x", {}),
     ],
 )
-def test_a_success_that_leaves_its_results_out(endpoint: str, fields: dict[str, Any]) -> None:
-    """A callback without results does not end the task: it is polled."""
+def test_a_success_without_results(endpoint: str, fields: dict[str, Any]) -> None:
+    """A callback without results does not end the task but causes a poll."""
     story = Story(
         endpoint=endpoint if endpoint == "raw:/v1/x" else f"{'images/' * (endpoint == 'generations')}{endpoint}"
     )
@@ -237,7 +237,7 @@ def new(story: Story, name: str) -> FollowedTask:
 
 
 def prove(story: Story, count: int = PROOF) -> None:
-    """Lets callbacks report this many ends first."""
+    """Delivers callbacks that report this many ends first."""
     for number in range(count):
         new(story, f"p{number}")
         called_back(story, f"p{number}", "failed")
@@ -252,8 +252,8 @@ def running(story: Story, name: str = "1") -> FollowedTask:
 
 
 @pytest.mark.parametrize(("proof", "expected"), [(0, ["1"]), (PROOF - 2, ["1"]), (PROOF - 1, []), (PROOF, [])])
-def test_a_question_is_put_off_once_callbacks_have_proved_to_come(proof: int, expected: list[str]) -> None:
-    """Reports in a row count, and those about the task itself; a postponed poll comes later."""
+def test_polls_are_postponed_once_callbacks_arrive_reliably(proof: int, expected: list[str]) -> None:
+    """Polls of a task are postponed after several callbacks in a row, and one about the task itself."""
     story = Story()
     prove(story, proof)
     followed = running(story)
@@ -265,8 +265,8 @@ def test_a_question_is_put_off_once_callbacks_have_proved_to_come(proof: int, ex
         assert polled(story.at(later)) == ["1"]
 
 
-def test_it_is_put_off_again() -> None:
-    """After an answer the next poll is postponed, too."""
+def test_each_poll_is_postponed() -> None:
+    """The poll after an answer is postponed, too."""
     story = Story()
     prove(story)
     followed = running(story)
@@ -276,7 +276,7 @@ def test_it_is_put_off_again() -> None:
     assert polled(story.at(followed.due)) == ["1"]
 
 
-def test_not_beyond_the_deadline() -> None:
+def test_the_last_poll_is_not_postponed() -> None:
     """The last poll is not postponed."""
     story = Story(deadline=30)
     prove(story)
@@ -286,8 +286,8 @@ def test_not_beyond_the_deadline() -> None:
 
 
 @pytest.mark.parametrize("status", ["submitted", "processing"])
-def test_others_are_asked_for_as_ever(status: str) -> None:
-    """A task without callbacks so far, or whose callbacks go elsewhere, is not postponed."""
+def test_tasks_without_callbacks_are_not_postponed(status: str) -> None:
+    """A task without callbacks so far, or whose callbacks go elsewhere, is polled as usual."""
     story = Story()
     prove(story)
     story.follow("1") if status == "processing" else new(story, "1")
@@ -296,8 +296,8 @@ def test_others_are_asked_for_as_ever(status: str) -> None:
     assert polled(story.at(10)) == ["1"]
 
 
-def test_what_a_question_tells_first_ends_it() -> None:
-    """After one lost callback, postponed tasks are polled at once, and new ones as if there were no callbacks."""
+def test_a_lost_callback_ends_the_postponement() -> None:
+    """After a lost callback postponed tasks are polled at once, and new ones as without callbacks."""
     story = Story(endpoint="raw:/v1/x")  # which no page lists
     prove(story)
     first = running(story)
@@ -312,8 +312,8 @@ def test_what_a_question_tells_first_ends_it() -> None:
     assert polled(story.at(story.now + 10)) == ["3"]
 
 
-def test_a_status_that_is_never_told_proves_nothing() -> None:
-    """If callbacks report ends only, polls that show a task as processing do not count as losses."""
+def test_a_status_without_callbacks_is_no_loss() -> None:
+    """If callbacks report ends only, a poll that shows a task as processing is no lost callback."""
     story = Story()
     prove(story, PROOF)
     new(story, "1")
@@ -323,7 +323,7 @@ def test_a_status_that_is_never_told_proves_nothing() -> None:
     assert polled(story.at(20)) == []
 
 
-def test_unsigned_callbacks_prove_as_much() -> None:
+def test_confirmed_unsigned_callbacks_count() -> None:
     """A confirmed unsigned callback counts as first; the poll that it causes is never postponed."""
     story = Story()
     for number in range(PROOF):
@@ -341,7 +341,7 @@ def test_unsigned_callbacks_prove_as_much() -> None:
 
 @pytest.mark.parametrize(("age", "share"), [(0, 0.5), (0, 0.1), (60, 0.1), (3000, 0.1), (50_000, 0.5)])
 def test_the_age_when_few_are_left(age: float, share: float) -> None:
-    """By the hazards from which the look schedule was made."""
+    """The age follows from the hazards of the look schedule."""
     hazard = 0.01
     looks = LookSchedule([hazard] * BINS)
     assert looks.age_when_left(age, share) == pytest.approx(age - math.log(share) / hazard)

@@ -23,14 +23,14 @@ from tests.repeatable import same_draws
 
 
 def real_looking(random_: random.Random) -> float:
-    """Log-normal about 157 s, and one in thirty-three around 700 s."""
+    """A realistic duration: log-normal with a mean near 164 s, and in 3 % of the cases near 700 s."""
     if random_.random() < 0.03:
         return 700 * math.exp(random_.gauss(0, 0.1))
     return 164 * math.exp(random_.gauss(-(0.3**2) / 2, 0.3))
 
 
 def looks(schedule: LookSchedule, delay: float, end: float) -> tuple[int, float]:
-    """Returns how often a task that ends at this age is polled, and how long after its end the last time."""
+    """Returns the number of polls of a task that ends at this age, and the delay of the last one after the end."""
     age, count = 0.0, 0
     while age < end:
         age, count = schedule.next_look(age, delay), count + 1
@@ -41,21 +41,21 @@ def looks(schedule: LookSchedule, delay: float, end: float) -> tuple[int, float]
     ("mode", "duration", "least", "most"),
     [("std", 5, 60, 90), ("std", 10, 90, 125), ("pro", 5, 100, 250), ("pro", 15, 180, 300), (None, 5, 60, 90)],
 )
-def test_what_is_published_comes_first(mode: str | None, duration: float, least: float, most: float) -> None:
-    """Without observations, a kind takes as long as users report."""
+def test_a_published_duration_comes_first(mode: str | None, duration: float, least: float, most: float) -> None:
+    """Without observations, the expected duration is the one that users report."""
     assert least <= typical_seconds(mode, duration) <= most
     median = DurationEstimate(typical_seconds(mode, duration)).look_schedule().median
     assert median == pytest.approx(typical_seconds(mode, duration), rel=0.3)
 
 
 def test_what_is_published_counts_to_the_second_until_tasks_are_seen() -> None:
-    """Of two kinds that are published a twenty-fifth apart, half of the tasks are expected so far apart."""
+    """Published durations that differ by 4 % have medians that differ by 4 %."""
     medians = [DurationEstimate(published).look_schedule().median for published in (100.0, 104.0)]
     assert medians[1] / medians[0] == pytest.approx(1.04, rel=0.01)
 
 
 def test_a_task_passes_once_through_each_bin() -> None:
-    """It spends all of the time in the bins before its end, a part in that one, and nothing in later ones."""
+    """A task spends the whole width of each bin before its end, part of the last one, and none of the later ones."""
     estimate = DurationEstimate(150.0)
     estimate.observe(EDGES[30] + 0.25 * WIDTHS[30])
     assert estimate.passed == pytest.approx([1.0] * 30 + [0.25] + [0.0] * (BINS - 31))
@@ -65,7 +65,7 @@ def test_a_task_passes_once_through_each_bin() -> None:
     assert longest.passed == pytest.approx([1.0] * BINS)
 
 
-def test_fifty_tasks_outweigh_what_is_published() -> None:
+def test_fifty_tasks_outweigh_a_published_duration() -> None:
     """After 50 tasks of 8 to 16 s, half are expected to end within 12 s."""
     estimate = DurationEstimate(150.0)
     for number in range(50):
@@ -73,7 +73,7 @@ def test_fifty_tasks_outweigh_what_is_published() -> None:
     assert estimate.look_schedule().median == pytest.approx(12, rel=0.08)
 
 
-def test_what_is_old_fades() -> None:
+def test_old_observations_fade() -> None:
     """When a service becomes twice as slow, the last hundred tasks outweigh the thousand before."""
     estimate = DurationEstimate(150.0)
     for number in range(1000):
@@ -109,9 +109,9 @@ def test_tasks_that_did_not_end_count_as_long_ones() -> None:
 
 @pytest.mark.parametrize(("seen", "most"), [(50, 1.2 * 9.63), (0, 13.5)])
 def test_the_looks_are_near_the_least_possible(seen: int, most: float) -> None:
-    """Of a known kind, the looks exceed the least that theory allows for their mean delay, 9.63, by a fifth at most.
+    """The polls of a known kind are at most a fifth above 9.63, the theoretical minimum for their mean delay.
 
-    Of one that is only published it takes about a dozen.
+    With a published duration alone it takes about a dozen.
     """
     random_ = same_draws(11)
     estimate = DurationEstimate(150.0)
@@ -124,10 +124,10 @@ def test_the_looks_are_near_the_least_possible(seen: int, most: float) -> None:
 
 
 @pytest.mark.parametrize(("times", "share"), [(1 / 5, 0.9), (1 / 2, 0.36), (2, 0.09), (5, 0.036)])
-def test_what_is_published_wrongly_is_looked_at_all_the_same(times: float, share: float) -> None:
-    """A kind that takes five times as long as is published, or a fifth, waits less than it takes, for few looks.
+def test_a_wrong_published_duration(times: float, share: float) -> None:
+    """A kind five times slower or faster than published is seen after a fraction of its duration, with few polls.
 
-    The more so the longer it takes.
+    The fraction is smaller for longer durations.
     """
     random_, schedule = same_draws(12), DurationEstimate(150.0).look_schedule()
     found = [looks(schedule, 5.0, 150.0 * times * math.exp(random_.gauss(0, 0.1))) for _ in range(300)]
@@ -138,7 +138,7 @@ def test_what_is_published_wrongly_is_looked_at_all_the_same(times: float, share
 
 @given(st.lists(st.floats(min_value=0, max_value=1e7), max_size=30), st.floats(min_value=0, max_value=1e6))
 def test_the_next_look_is_later(ages: list[float], age: float) -> None:
-    """Whatever was learned, the next look is in the future, and at a finite time."""
+    """The next poll is in the future, at a finite time, whatever was learned."""
     estimate = DurationEstimate(150.0)
     for seen in ages:
         estimate.observe(seen)
@@ -147,8 +147,8 @@ def test_the_next_look_is_later(ages: list[float], age: float) -> None:
 
 
 @given(st.lists(st.floats(0.01, 7200), max_size=20), st.floats(0, 7000), st.floats(0, 60))
-def test_who_was_looked_at_later_is_due_later(ages: list[float], age: float, later: float) -> None:
-    """An answer that comes early, by way of a page, never brings the next look nearer."""
+def test_a_later_answer_means_a_later_poll(ages: list[float], age: float, later: float) -> None:
+    """An early answer from a page never makes the next poll earlier."""
     estimate = DurationEstimate(150.0)
     for seen in ages:
         estimate.observe(seen)
@@ -157,7 +157,7 @@ def test_who_was_looked_at_later_is_due_later(ages: list[float], age: float, lat
 
 
 def test_the_bins_cover_all_ages() -> None:
-    """They begin at nothing and reach two hours, each a tenth wider than the one before."""
+    """Bins begin at 0 and reach two hours, each a tenth wider than the previous one."""
     assert EDGES[0] == 0
     assert EDGES[-1] >= 7200
     widths = [right / left for left, right in itertools.pairwise(EDGES[1:])]
@@ -165,18 +165,18 @@ def test_the_bins_cover_all_ages() -> None:
 
 
 def test_the_shortest_bin_is_the_shortest_delay() -> None:
-    """Bins are as fine as polls can distinguish ages."""
+    """The first bin is as wide as the shortest delay between polls."""
     assert [bin_of(share * SHORTEST_DELAY) for share in (0, 0.99, 1, 1.11)] == [0, 0, 1, 2]
 
 
 def test_an_end_counts_for_the_ages_around_it() -> None:
-    """It makes an end likelier two bins to either side, a third less with each bin."""
+    """An end counts for two bins on either side as well, a third less with each bin."""
     place, everywhere = 50, [100.0] * BINS
     ended = [100.0 if index == place else 0.0 for index in range(BINS)]
     schedule = DurationEstimate(EDGES[place], ended, everywhere).look_schedule()
 
     def chance(index: int) -> float:
-        """That a task which reaches this bin ends in it: looks follow each other at the root of the hazard."""
+        """The probability that a task that reaches this bin ends in it; polls follow the root of the hazard."""
         middle = (EDGES[index] + EDGES[index + 1]) / 2
         return (schedule.next_look(middle, 1e-6) - middle) ** -2 * WIDTHS[index]
 
@@ -186,7 +186,7 @@ def test_an_end_counts_for_the_ages_around_it() -> None:
 
 @pytest.mark.parametrize("age", [0.0, 7.0, 100.0, 3000.0])
 def test_looks_at_what_may_end_at_any_moment(age: float) -> None:
-    """Where no age is likelier than another, looks come in twice the mean delay, and half of the tasks end in ln 2."""
+    """With a constant hazard, polls are twice the mean delay apart, and half of the tasks end by ln 2."""
     schedule = LookSchedule([0.01] * BINS)
     assert schedule.next_look(age, 5.0) == pytest.approx(age + 10)
     assert schedule.next_look(age, 5.0, 0.95) == pytest.approx(age + 9.5)
@@ -194,7 +194,7 @@ def test_looks_at_what_may_end_at_any_moment(age: float) -> None:
 
 
 def test_each_kind_is_learned_alone() -> None:
-    """Each kind has one estimate, which begins with the time given first."""
+    """Each kind has a separate estimate, which begins with the first published time."""
     durations = Durations()
     estimate = durations.of("image2video/kling-v2-6/pro/5", 150.0)
     assert durations.of("image2video/kling-v2-6/pro/5", 90.0) is estimate
@@ -212,14 +212,14 @@ def test_each_kind_is_learned_alone() -> None:
     ],
 )
 def test_tasks_of_one_kind(fields: dict[str, Any], kind: str) -> None:
-    """A kind is an endpoint, a model, a mode and a length of video; no mode is `std`."""
+    """A kind is an endpoint, a model, a mode and a duration of video; an omitted mode counts as `std`."""
     request = ImageToVideo(image="https://example.com/cat.png", **fields)
     endpoint = endpoint_of(request)
     assert endpoint is not None
     assert endpoint.kind_of(request) == kind
 
 
-def test_what_was_learned_can_be_handed_on() -> None:
+def test_estimates_can_be_passed_to_another_client() -> None:
     """JSON passes the estimates of all kinds to another client."""
     durations = Durations()
     for seconds in (100, 110, 120):
@@ -260,15 +260,15 @@ def changed(**changes: Any) -> str:
         "[" * 100_000,
     ],
 )
-def test_text_that_is_no_durations_is_refused(text: str) -> None:
-    """Damaged text, or that of a version with other bins, is a ValueError, not a wrong schedule."""
+def test_damaged_text_is_refused(text: str) -> None:
+    """Damaged text, or that of a version with other bins, raises ValueError."""
     with pytest.raises(ValueError, match="no durations of this version"):
         Durations.from_json(text)
 
 
 @pytest.mark.parametrize("name", ["ended", "passed"])
 def test_text_that_knows_more_than_there_can_be_fades_all_the_same(name: str) -> None:
-    """Too large weights are scaled down to the maximum that a client can have."""
+    """Excessive weights are scaled down to the maximum that a client can have."""
     text = changed(**{name: [1000.0 + index for index in range(BINS)]})
     read = Durations.from_json(text).of("image2video/kling-v2-6/pro/5", 150.0)
     amounts = getattr(read, name)
@@ -278,14 +278,14 @@ def test_text_that_knows_more_than_there_can_be_fades_all_the_same(name: str) ->
 
 
 def test_no_text_publishes_less_than_a_second() -> None:
-    """Of nothing there is no logarithm."""
+    """A published duration is at least a second, as 0 has no logarithm."""
     kind = "image2video/kling-v2-6/pro/5"
     read = [Durations.from_json(changed(published=seconds)).of(kind, 150.0).published for seconds in (0, 1, 1.5)]
     assert read == [1.0, 1.0, 1.5]
 
 
 def test_news_change_the_schedule_while_they_weigh_much() -> None:
-    """The schedule is drawn anew after the first task, and not after each of the thousandth's like."""
+    """The schedule is recomputed after the first task, but not after each of hundreds of similar ones."""
     estimate = DurationEstimate(150.0)
     first = estimate.look_schedule()
     estimate.observe(20)

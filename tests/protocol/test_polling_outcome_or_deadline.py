@@ -1,4 +1,4 @@
-"""The outcomes of answers about one task, and what is learned from its end."""
+"""The outcomes of answers about one task, and the duration learned from its end."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -31,7 +31,7 @@ BEGAN: Final = 100.0
 
 
 def middle() -> float:
-    """A random number that is always the same: delays of polls are whole, those of retries three quarters."""
+    """A constant random number: delays of polls are whole, those of retries three quarters."""
     return 0.5
 
 
@@ -43,7 +43,7 @@ def task(status: str = "submitted", **fields: Any) -> Task:
 
 
 def followed(*, created_here: bool = True, status: str | None = "submitted") -> FollowedTask:
-    """Task 1, followed from second 100 on for a minute."""
+    """Task 1, followed for a minute from second 100 on."""
     each = FollowedTask(
         Reference("image2video", "1"), BEGAN, DEADLINE, DurationEstimate(150.0), created_here=created_here
     )
@@ -58,8 +58,8 @@ RULES: Final = OutcomeRules(Polling(first=10, factor=1, maximum=10), Retry(first
 @pytest.mark.parametrize(
     ("made_at", "age"), [(-100, 100), (-0.5, 0.5), (0, 0), (50, 0), (-8000, 8000), (-9000, 0), (-1e6, 0)]
 )
-def test_an_age_that_cannot_be_is_none(made_at: float, age: float) -> None:
-    """A task from the future, or older than any task becomes, is due to a wrong clock: its age is unknown."""
+def test_an_impossible_age_is_none(made_at: float, age: float) -> None:
+    """A task from the future, or older than the maximum, has no age: a clock is wrong."""
     assert age_of(task(created_at=datetime.fromtimestamp(EPOCH + made_at, UTC)), EPOCH) == age
     assert age_of(task(), EPOCH) == 0
 
@@ -78,14 +78,14 @@ def test_an_age_that_cannot_be_is_none(made_at: float, age: float) -> None:
     ],
 )
 def test_when_to_ask_again(answer: Task | KlingError, now: float, due: float) -> None:
-    """After an answer by the fixed delay, after a failure by the retry schedule, at the deadline at the latest."""
+    """The next poll is due after the fixed delay, or the retry's after a failure, but not after the deadline."""
     outcome = RULES.of(followed(), answer, now, EPOCH)
     assert (outcome.end, outcome.due) == (None, due)
     assert outcome.snapshot == (answer if isinstance(answer, Task) and answer.status is TaskStatus.PROCESSING else None)
 
 
-def test_a_new_status_is_kept_and_told_once() -> None:
-    """A repeated status is not reported again."""
+def test_a_new_status_is_kept_and_reported_once() -> None:
+    """A new status is reported once."""
     each = followed()
     processing = task("processing")
     assert RULES.of(each, processing, 110, EPOCH).snapshot is processing
@@ -94,7 +94,7 @@ def test_a_new_status_is_kept_and_told_once() -> None:
 
 
 def test_failures_grow_until_an_answer_comes() -> None:
-    """Three quarters of 4, 8 and 16 s; after an answer the next failure is the first again."""
+    """Retry delays are three quarters of 4, 8 and 16 s, and start over after an answer."""
     each, down = followed(), ServerError("down", code=5000)
     dues = [RULES.of(each, down, 101, EPOCH).due for _ in range(3)]
     assert dues == [104, 107, 113]
@@ -113,7 +113,7 @@ def test_failures_grow_until_an_answer_comes() -> None:
     ],
 )
 def test_the_last_look(answer: Task | KlingError, now: float, due: float | None) -> None:
-    """After the deadline a task that has not ended is given up, and a failure is repeated while there is time."""
+    """After the deadline a task that has not ended is given up; a failed poll is repeated while there is time."""
     each = followed()
     each.gives_up_at = 170
     outcome = RULES.of(each, answer, now, EPOCH)
@@ -121,7 +121,7 @@ def test_the_last_look(answer: Task | KlingError, now: float, due: float | None)
     assert isinstance(outcome.end, TaskTimeout) == (due is None)
 
 
-def test_an_end_within_the_last_look_counts() -> None:
+def test_a_late_end_counts() -> None:
     """A task that has ended is reported as such, however late."""
     each = followed()
     each.gives_up_at = 170
@@ -131,7 +131,7 @@ def test_an_end_within_the_last_look_counts() -> None:
 
 @pytest.mark.parametrize(("created_here", "now", "ends"), [(True, 399, False), (True, 401, True), (False, 101, True)])
 def test_a_task_that_is_not_found(now: float, *, created_here: bool, ends: bool) -> None:
-    """It is waited for if it was seen within five minutes; an attached one must exist."""
+    """A missing task is waited for if it was seen within five minutes; an attached one must exist."""
     each = followed(created_here=created_here)
     each.deadline_at = 7200
     outcome = RULES.of(each, TaskNotFound("none"), now, EPOCH)
@@ -139,8 +139,8 @@ def test_a_task_that_is_not_found(now: float, *, created_here: bool, ends: bool)
     assert outcome.end is None or outcome.end.reference == "image2video:1"
 
 
-def test_an_attached_task_is_as_old_as_the_service_says() -> None:
-    """The first answer sets its id and when it began; later answers do not change that."""
+def test_an_attached_task_has_the_age_that_the_service_reports() -> None:
+    """The first answer sets an attached task's id and beginning; later ones do not change them."""
     each = followed(created_here=False, status=None)
     each.reference = Reference("image2video", "e1")
     RULES.of(each, task(created_at=datetime.fromtimestamp(EPOCH - 50, UTC)), 110, EPOCH)
@@ -150,7 +150,7 @@ def test_an_attached_task_is_as_old_as_the_service_says() -> None:
 
 
 def test_a_task_made_here_began_when_it_was_accepted() -> None:
-    """The service's times are not used."""
+    """The age of a created task ignores the service's times."""
     each = followed(status=None)
     RULES.of(each, task(created_at=datetime.fromtimestamp(EPOCH - 50, UTC)), 110, EPOCH)
     assert each.begun_at == BEGAN
@@ -170,18 +170,18 @@ def test_answers_are_checked() -> None:
     assert checked(followed(status=None), first) is first
 
 
-@pytest.mark.parametrize(("now", "due", "asked"), [(105, None, 1), (110, 130, 2)])
-def test_an_early_answer_and_the_beat(now: float, due: float | None, asked: int) -> None:
-    """While delays grow, an early page does not move the next poll."""
+@pytest.mark.parametrize(("now", "due", "polls"), [(105, None, 1), (110, 130, 2)])
+def test_an_early_answer_and_the_beat(now: float, due: float | None, polls: int) -> None:
+    """While delays grow, an early answer from a page does not move the next poll."""
     rules = OutcomeRules(Polling(first=10, factor=2, maximum=80), Retry(), middle)
     each = followed()
     assert rules.unchanged(each, 100).due == 110
     PollQueue[FollowedTask]().put(each, 100, 110)
-    assert (rules.unchanged(each, now).due, each.poll_number) == (due, asked)
+    assert (rules.unchanged(each, now).due, each.poll_number) == (due, polls)
 
 
 def test_aimed_questions_know_the_age() -> None:
-    """The older a task is, the more likely it is looked at where tasks of its kind end."""
+    """Polls are frequent at the ages at which tasks of the kind end."""
     estimate = DurationEstimate(150.0)
     for _ in range(50):
         estimate.observe(40)
@@ -212,8 +212,8 @@ def test_silence_does_not_hide_an_answer(notes: list[str], kept: str) -> None:
     assert each.last_error.message == kept
 
 
-def test_a_timeout_says_what_came_last() -> None:
-    """The error has the deadline, the reference and what the last answer carried."""
+def test_a_timeout_has_the_details_of_the_last_answer() -> None:
+    """The error has the deadline, the reference and the details of the last answer."""
     each = followed()
     assert "did not end within 60 s; it goes on and is billed" in each.timeout().message
     assert (each.timeout().code, each.timeout().http_status, each.timeout().request_id) == (None, None, None)
@@ -225,7 +225,7 @@ def test_a_timeout_says_what_came_last() -> None:
 
 
 def times(created: float, updated: float) -> dict[str, datetime]:
-    """The service's times, in seconds from one moment."""
+    """The service's times, in seconds from a common start."""
     start = datetime(2026, 1, 1, tzinfo=UTC)
     return {"created_at": start + timedelta(seconds=created), "updated_at": start + timedelta(seconds=updated)}
 
@@ -243,7 +243,7 @@ def times(created: float, updated: float) -> dict[str, datetime]:
     ],
 )
 def test_what_is_learned_from_an_end(fields: dict[str, Any], last_seen_at: float, age: float, *, ended: bool) -> None:
-    """The duration is the reported one, within the bounds seen by this client; all estimates learn it."""
+    """All estimates learn the reported duration, within the bounds that the client has seen."""
     each = followed()
     each.last_seen_at = last_seen_at
     each.snapshots.append(task("succeed", **fields))
@@ -255,8 +255,8 @@ def test_what_is_learned_from_an_end(fields: dict[str, Any], last_seen_at: float
 
 
 @pytest.mark.parametrize(("created_here", "snapshots"), [(True, 1), (False, 2)])
-def test_what_was_not_seen_from_the_beginning_teaches_nothing(*, created_here: bool, snapshots: int) -> None:
-    """An attached task, and one that had ended when it was first seen, have no known duration."""
+def test_durations_that_are_not_observed(*, created_here: bool, snapshots: int) -> None:
+    """An attached task, and one first seen after its end, have no known duration."""
     each = followed(created_here=created_here)
     each.snapshots = [task()] * snapshots
     estimate = DurationEstimate(150.0)

@@ -1,4 +1,4 @@
-"""The plan of polling: answers and the time go in, queries come out."""
+"""The polling plan: a state machine that receives answers and the time, and returns queries."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ def task(task_id: str, status: str = "submitted", **fields: Any) -> Task:
 
 
 class Story:
-    """A plan that polls every ten seconds and retries after three seconds, then six, with its clock."""
+    """A plan with a clock that polls every ten seconds and retries after three, then six seconds."""
 
     def __init__(self, deadline: float = 7200.0, endpoint: str = "image2video") -> None:
         self.durations = Durations()
@@ -57,7 +57,7 @@ class Story:
         return followed
 
     def follow_all(self, count: int) -> list[FollowedTask]:
-        """Follows so many new tasks."""
+        """Follows this many new tasks."""
         return [self.follow(str(number)) for number in range(count)]
 
     def at(self, now: float) -> Step[FollowedTask]:
@@ -66,7 +66,7 @@ class Story:
         return self.plan.step(now)
 
     def answer(self, step: Step[FollowedTask], answer: Task | KlingError | None = None) -> None:
-        """Answers all single queries of a step, by default that the tasks go on."""
+        """Answers all single queries of a step, by default with a task in progress."""
         for query in step.queries:
             given = answer or task(query.followed.reference.id)
             self.plan.answered(query, given, self.now, EPOCH + self.now)
@@ -98,8 +98,8 @@ def updates_of(step: Step[FollowedTask]) -> list[tuple[str, str | None, str | No
 # ---------------------------------------------------------------------------------------------- single queries
 
 
-def test_a_task_is_asked_for_by_the_beat_until_it_ends() -> None:
-    """The plan names the time of the next poll, sends it then, once, and reports each new status."""
+def test_a_task_is_polled_by_the_beat_until_it_ends() -> None:
+    """The plan polls a task once at each due time, and reports each new status."""
     story = Story()
     followed = story.follow("1")
     step = story.at(0)
@@ -120,8 +120,8 @@ def test_a_task_is_asked_for_by_the_beat_until_it_ends() -> None:
     assert story.at(27) == ([], [], [], None)
 
 
-def test_an_attached_task_is_asked_for_at_once() -> None:
-    """Its status is unknown, so it is polled at once."""
+def test_an_attached_task_is_polled_at_once() -> None:
+    """An attached task, whose status is unknown, is polled at once."""
     story = Story()
     followed = story.follow("e1", attached=True)
     step = story.at(0)
@@ -132,7 +132,7 @@ def test_an_attached_task_is_asked_for_at_once() -> None:
 
 
 def test_a_task_is_found_by_both_of_its_ids_until_it_ends() -> None:
-    """Each id finds the first task that had it; none after the end."""
+    """Each id finds the first task that had it, and no task after its end."""
     story = Story()
     first, second = story.follow("1"), story.follow("1", attached=True)
     references = [Reference("image2video", name) for name in ("1", "e1")]
@@ -146,14 +146,14 @@ def test_a_task_is_found_by_both_of_its_ids_until_it_ends() -> None:
     assert story.plan.unfinished() == []
 
 
-def test_an_endpoint_that_nobody_knows() -> None:
-    """References are checked earlier: an unknown endpoint is a bug."""
+def test_an_unknown_endpoint() -> None:
+    """An unknown endpoint is a bug, as references are checked earlier."""
     with pytest.raises(LookupError, match="no endpoint 'fax'"):
         Story().plan.find(Reference("fax", "1"))
 
 
 def test_what_ended_before_it_was_followed_is_told_at_once() -> None:
-    """An adopted task may have ended already; its duration was not observed."""
+    """An adopted task that has already ended is reported, without a known duration."""
     story = Story()
     followed = story.follow("1", status="succeed")
     assert followed.end is followed.snapshots[0]
@@ -163,15 +163,15 @@ def test_what_ended_before_it_was_followed_is_told_at_once() -> None:
 
 @pytest.mark.parametrize(("age", "begun_at"), [(4.9, 100), (5.0, 100), (5.1, 94.9), (60, 40)])
 def test_a_create_that_was_answered_late_counts_from_its_beginning(age: float, begun_at: float) -> None:
-    """More than five seconds are not a delayed answer: the task was adopted, or looked up."""
+    """A create that took over five seconds was adopted or looked up; its task has the service's age."""
     story = Story()
     story.now = 100.0
     created_at = datetime.fromtimestamp(EPOCH + 100 - age, UTC)
     assert story.follow("1", created_at=created_at).begun_at == pytest.approx(begun_at)
 
 
-def test_at_most_32_single_questions_are_under_way() -> None:
-    """The other queries wait for their turn, in order."""
+def test_at_most_32_single_queries_are_in_progress() -> None:
+    """At most 32 single queries are in progress; the others wait for their turn, in order."""
     story = Story()
     for number in range(40):
         story.follow(str(number), attached=True)
@@ -184,7 +184,7 @@ def test_at_most_32_single_questions_are_under_way() -> None:
 
 
 def test_a_cancelled_question_is_asked_again_at_once() -> None:
-    """A query that was cancelled from outside does not end the following."""
+    """A query that is cancelled from outside is repeated at once."""
     story = Story()
     story.follow("1")
     (query,) = story.at(10).queries
@@ -193,7 +193,7 @@ def test_a_cancelled_question_is_asked_again_at_once() -> None:
 
 
 def test_an_answer_about_another_task_is_a_failure() -> None:
-    """It is polled again after the retry's delay, and the other task's id is not registered."""
+    """The task is polled again after the retry's delay, and the other task's id is not registered."""
     story = Story()
     story.follow("1")
     story.answer(story.at(10), task("2"))
@@ -202,7 +202,7 @@ def test_an_answer_about_another_task_is_a_failure() -> None:
 
 
 def test_an_error_that_does_not_pass_ends_the_following() -> None:
-    """The waiter gets it, with the reference."""
+    """A permanent error is raised to the waiter, with the reference."""
     story = Story()
     followed = story.follow("1")
     story.answer(story.at(10), NotTheService("a page"))
@@ -211,8 +211,8 @@ def test_an_error_that_does_not_pass_ends_the_following() -> None:
     assert followed.end.reference == "image2video:1"
 
 
-def test_the_last_look_has_ten_seconds_of_its_own() -> None:
-    """A query sent before the deadline ends at the deadline; one more follows, however late it begins."""
+def test_the_last_poll_has_its_full_timeout() -> None:
+    """A query that reaches the deadline ends; one more follows, with its full timeout."""
     story = Story(deadline=35)
     story.follow("1")
     assert story.at(10).queries[0].ends_at == 35
@@ -227,8 +227,8 @@ def test_the_last_look_has_ten_seconds_of_its_own() -> None:
     assert isinstance(followed.end, TaskTimeout)
 
 
-def test_at_the_deadline_a_task_is_asked_for_once_more() -> None:
-    """The poll is due at the deadline, not after it."""
+def test_a_task_is_polled_at_the_deadline() -> None:
+    """The last poll is due at the deadline, not after it."""
     story = Story(deadline=35)
     story.follow("1")
     for now in (10, 20, 30):
@@ -238,7 +238,7 @@ def test_at_the_deadline_a_task_is_asked_for_once_more() -> None:
 
 
 def test_ends_teach_the_kind_and_the_endpoint() -> None:
-    """The duration of a task is learned for its kind, and for its endpoint; for a failed one, as the minimum."""
+    """A duration is learned for the kind and the endpoint; that of a failed task is a minimum."""
     story = Story()
     story.follow("1")
     story.answer(story.at(10), task("1", "succeed"))
@@ -256,7 +256,7 @@ def test_ends_teach_the_kind_and_the_endpoint() -> None:
 
 
 def test_a_closed_plan_asks_nothing_and_ends_all() -> None:
-    """Queries in progress may still be answered; then all waiters get `ClientClosed`."""
+    """A closed plan accepts answers to queries in progress; then all waiters get `ClientClosed`."""
     story = Story()
     first, second = story.follow("1"), story.follow("2", attached=True)
     (query,) = story.at(0).queries
@@ -274,7 +274,7 @@ def test_a_closed_plan_asks_nothing_and_ends_all() -> None:
     assert {type(each.end) for each in (first, second, third)} == {ClientClosed}
 
 
-def test_what_was_given_away_is_not_asked_for() -> None:
+def test_a_task_given_to_another_client_is_not_polled() -> None:
     """A task given to another client is not polled any more, and a late answer is ignored."""
     story = Story()
     given, kept = story.follow("1", attached=True), story.follow("2")
@@ -291,8 +291,8 @@ def test_what_was_given_away_is_not_asked_for() -> None:
 # ------------------------------------------------------------------------------------------------ pages of the list
 
 
-def test_one_page_asks_for_many() -> None:
-    """Twenty due tasks are polled by one page; those on it are due again ten seconds later."""
+def test_one_page_polls_many_tasks() -> None:
+    """One page polls twenty due tasks; those on it are due again ten seconds later."""
     story = Story()
     story.follow_all(20)
     step = story.at(10)
@@ -309,7 +309,7 @@ def test_one_page_asks_for_many() -> None:
 
 
 def test_of_a_path_without_a_record_no_page_is_asked_for() -> None:
-    """Whether a raw path has a list is unknown: all its tasks are polled by id."""
+    """All tasks of a raw path are polled by id, as it may have no list."""
     story = Story(endpoint="raw:/v1/general/unheard-of")
     story.follow_all(100)
     story.at(0)
@@ -317,8 +317,8 @@ def test_of_a_path_without_a_record_no_page_is_asked_for() -> None:
     assert (len(step.pages), len(step.queries)) == (0, 32)
 
 
-def test_what_a_page_does_not_hold_is_asked_for_singly() -> None:
-    """The list ended without these: they are polled by id at once, and until they are seen on a page."""
+def test_tasks_missing_from_a_page_are_polled_by_id() -> None:
+    """Tasks missing from the whole list are polled by id at once, until they are seen on a page."""
     story = Story()
     story.follow_all(20)
     (page,) = story.at(10).pages
@@ -333,7 +333,7 @@ def test_what_a_page_does_not_hold_is_asked_for_singly() -> None:
 
 
 def test_a_page_that_pays_is_followed_by_the_next() -> None:
-    """Tasks not on the first page may be on the second; if that is the last, the others are polled by id."""
+    """Tasks missing from one page may be on the next; after the last one they are polled by id."""
     story = Story()
     story.follow_all(20)
     (page,) = story.at(10).pages
@@ -352,7 +352,7 @@ def test_a_page_that_pays_is_followed_by_the_next() -> None:
     [(DOWN, 14, 0), (None, None, 20), (PermissionRefused("no", code=1103), None, 20)],
 )
 def test_a_page_that_fails(error: KlingError | None, wake_at: float | None, singly: int) -> None:
-    """A transient error delays all by the retry schedule; otherwise each is polled by id at once, without pages."""
+    """A transient failure of a page delays all tasks; after another failure each is polled by id at once."""
     story = Story()
     story.follow_all(20)
     (page,) = story.at(10).pages
@@ -365,7 +365,7 @@ def test_a_page_that_fails(error: KlingError | None, wake_at: float | None, sing
 
 
 def test_a_cancelled_page_is_asked_for_again() -> None:
-    """The tasks that waited for it are due at once, and a page is still worth it."""
+    """The tasks of a cancelled page are due at once, and the page is requested again."""
     story = Story()
     story.follow_all(20)
     (page,) = story.at(10).pages
@@ -378,7 +378,7 @@ def test_a_cancelled_page_is_asked_for_again() -> None:
 
 
 def test_tasks_that_become_due_meanwhile_wait_for_the_page() -> None:
-    """A task that became due after the scan began, and was on no page, is polled by the next one, or by id."""
+    """A task that becomes due during a scan, and is on no page, is polled by the next one, or by id."""
     story = Story()
     story.follow_all(20)
     story.now = 1.0
@@ -393,7 +393,7 @@ def test_tasks_that_become_due_meanwhile_wait_for_the_page() -> None:
 
 @pytest.mark.parametrize(("now", "singly"), [(19.9, 0), (20, 8)])
 def test_nobody_waits_for_pages_longer_than_ten_seconds(now: float, singly: int) -> None:
-    """Slow pages delay the poll of a task by ten seconds; then it is polled by id."""
+    """Slow pages delay the poll of a task by at most ten seconds; then it is polled by id."""
     story = Story()
     story.follow_all(20)
     (page,) = story.at(10).pages
@@ -405,7 +405,7 @@ def test_nobody_waits_for_pages_longer_than_ten_seconds(now: float, singly: int)
 
 
 @pytest.mark.parametrize(("deadline", "singly"), [(20, 0), (19.9, 20)])
-def test_a_page_is_not_asked_for_where_the_deadline_is_near(deadline: float, singly: int) -> None:
+def test_no_page_is_requested_near_the_deadline(deadline: float, singly: int) -> None:
     """A page may take ten seconds; tasks with less time left are polled by id."""
     story = Story(deadline=deadline)
     story.follow_all(20)
@@ -414,7 +414,7 @@ def test_a_page_is_not_asked_for_where_the_deadline_is_near(deadline: float, sin
 
 
 def test_a_deadline_that_comes_near_while_pages_go_on() -> None:
-    """A task with less than a page's timeout left does not wait for the next one."""
+    """A task with less than a page's timeout left does not wait for the next page."""
     story = Story(deadline=25)
     story.follow_all(20)
     (page,) = story.at(10).pages
@@ -425,7 +425,7 @@ def test_a_deadline_that_comes_near_while_pages_go_on() -> None:
 
 
 def test_a_page_tells_nothing_of_a_task_that_is_asked_for_singly() -> None:
-    """Its answer may be newer than the page. Tasks not followed, or known by another id only, are ignored, too."""
+    """Pages are ignored for tasks with a query in progress, which is newer, and for unknown tasks."""
     story = Story()
     story.follow_all(20)
     single = story.follow("single", attached=True)
@@ -440,7 +440,7 @@ def test_a_page_tells_nothing_of_a_task_that_is_asked_for_singly() -> None:
 
 
 def test_a_task_that_stands_twice_on_a_page_is_taken_once() -> None:
-    """The second entry does not undo the first."""
+    """The second entry of a task on a page is ignored."""
     story = Story()
     followed = story.follow_all(20)[0]
     (page,) = story.at(10).pages
@@ -451,12 +451,12 @@ def test_a_task_that_stands_twice_on_a_page_is_taken_once() -> None:
 
 
 def waits(plan: PollPlan[FollowedTask], now: float) -> Mapping[str, float]:
-    """Returns when each waiting task is due."""
+    """The due time of each waiting task."""
     return {each.reference.id: each.due for each in plan.unfinished() if each.rate and each.due > now}
 
 
 def test_a_page_also_answers_for_tasks_that_are_not_due() -> None:
-    """Once delays are steady, tasks seen on a page begin their wait anew: no query is wasted."""
+    """Once delays are constant, each task on a page waits a full delay again, which saves queries."""
     story = Story()
     tasks = story.follow_all(20)
     for now in (10, 20):
@@ -484,7 +484,7 @@ def test_a_page_also_answers_for_tasks_that_are_not_due() -> None:
     ],
 )
 def test_what_a_page_tells_early_counts_less(status: str, count: int, now: float, pages: int) -> None:
-    """A task saves the share of its wait that has passed, or a whole query if it ended; a page costs 1.3."""
+    """An early task saves the passed share of its wait, one that has ended a query; a page costs 1.3."""
     story = Story()
     early = [story.follow(f"early {number}") for number in range(10)]
     for beat in (10, 20):
@@ -504,8 +504,8 @@ def test_what_a_page_tells_early_counts_less(status: str, count: int, now: float
     assert len(story.at(now + 10).pages) == pages
 
 
-def test_a_steady_beat_moves_with_every_look() -> None:
-    """A task that is due in two seconds, and is on a page requested for others, is due ten seconds later."""
+def test_a_constant_delay_begins_with_every_answer() -> None:
+    """A task due in two seconds that is on another's page is due ten seconds later."""
     story = Story()
     early = [story.follow(f"early {number}") for number in range(20)]
     for now in (10, 20):

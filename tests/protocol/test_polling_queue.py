@@ -6,8 +6,8 @@ from kling_async.protocol.polling.queue import PollQueue, QueueEntry, share_pass
 from tests.repeatable import same_draws
 
 
-def test_who_is_due_is_taken_in_order_and_no_longer_waits() -> None:
-    """Due items are taken in order of time, once; the others go on waiting."""
+def test_due_items_are_taken_in_order() -> None:
+    """Due items are taken once, in order of time; the others remain."""
     queue = PollQueue[QueueEntry]()
     late, early, far = QueueEntry(), QueueEntry(), QueueEntry()
     queue.put(late, 0, 9)
@@ -23,7 +23,7 @@ def test_who_is_due_is_taken_in_order_and_no_longer_waits() -> None:
 
 @pytest.mark.parametrize(("first", "second"), [(10, 30), (30, 10), (10, 10)])
 def test_what_is_put_again_waits_for_its_new_time_alone(first: float, second: float) -> None:
-    """Later or earlier than before: it is due once, at the time it was put for last."""
+    """An item that is put again is due once, at its last time, whether earlier or later."""
     queue = PollQueue[QueueEntry]()
     item = QueueEntry()
     queue.put(item, 0, first)
@@ -36,7 +36,7 @@ def test_what_is_put_again_waits_for_its_new_time_alone(first: float, second: fl
 
 
 def test_what_is_removed_is_never_due() -> None:
-    """A removed task is not polled, and can be queued again."""
+    """A removed item is never due, and can be queued again."""
     queue = PollQueue[QueueEntry]()
     item = QueueEntry()
     queue.put(item, 0, 10)
@@ -59,17 +59,15 @@ def test_what_is_removed_is_never_due() -> None:
         ([(0, 100)] * 100, 50, 50),
     ],
 )
-def test_the_value_of_an_answer_is_what_of_the_waits_has_passed(
-    puts: list[tuple[float, float]], now: float, value: float
-) -> None:
-    """An answer is worth the share of each wait that has passed."""
+def test_the_value_of_an_answer(puts: list[tuple[float, float]], now: float, value: float) -> None:
+    """An answer is worth the passed share of each wait."""
     queue = PollQueue[QueueEntry]()
     for put_at, due in puts:
         queue.put(QueueEntry(), put_at, due)
     assert queue.value(now) == pytest.approx(value)
 
 
-def test_where_nothing_waits_an_answer_is_worth_nothing_at_all() -> None:
+def test_an_answer_to_an_empty_queue_has_no_value() -> None:
     """Rounding errors are discarded with the last waiting item, and do not grow over time."""
     queue, random_ = PollQueue[QueueEntry](), same_draws(5)
     items = [QueueEntry() for _ in range(100)]
@@ -82,15 +80,15 @@ def test_where_nothing_waits_an_answer_is_worth_nothing_at_all() -> None:
     assert queue.value(1e7) == 0
 
 
-def test_the_share_of_a_wait_is_at_most_all_of_it() -> None:
-    """An overdue poll counts once."""
+def test_the_share_of_a_wait_is_at_most_one() -> None:
+    """An overdue item counts once."""
     queue, item = PollQueue[QueueEntry](), QueueEntry()
     queue.put(item, 100, 110)
     assert [share_passed(item, now) for now in (100, 105, 110, 200)] == pytest.approx([0, 0.5, 1, 1])
 
 
-def test_the_heap_holds_each_once_however_often_it_is_put_off() -> None:
-    """Answers that come early move the time, not the heap: memory does not grow with the pages."""
+def test_the_heap_holds_each_item_once() -> None:
+    """Postponing an item changes its time, not the heap: memory does not grow."""
     queue = PollQueue[QueueEntry]()
     items = [QueueEntry() for _ in range(100)]
     for round_ in range(1000):
@@ -101,8 +99,8 @@ def test_the_heap_holds_each_once_however_often_it_is_put_off() -> None:
     assert len(queue.take_due(1100)) == 100
 
 
-def test_what_was_put_off_or_removed_wakes_nobody_at_its_old_time() -> None:
-    """The next time is when an item is due: any earlier one would wake the event loop in vain."""
+def test_a_postponed_or_removed_item_has_no_old_time() -> None:
+    """The next time is that of an item: an earlier one would wake the event loop in vain."""
     queue = PollQueue[QueueEntry]()
     items = [QueueEntry() for _ in range(100)]
     for number, item in enumerate(items):
@@ -116,7 +114,7 @@ def test_what_was_put_off_or_removed_wakes_nobody_at_its_old_time() -> None:
 
 @given(st.integers(0, 10**6))
 def test_it_agrees_with_a_plain_list(seed: int) -> None:
-    """After any sequence of puts, removals and takings, due times and worth are those of a list of all that wait."""
+    """After any sequence of calls, due times and worth are those of a plain list."""
     random_ = same_draws(seed)
     queue = PollQueue[QueueEntry]()
     items = [QueueEntry() for _ in range(8)]

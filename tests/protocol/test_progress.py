@@ -1,4 +1,4 @@
-"""How far a task is: shares and seconds by age, from what is known of tasks of its kind."""
+"""The progress of a task: its share and remaining seconds by age, from the durations of its kind."""
 
 import bisect
 import math
@@ -19,7 +19,7 @@ AGES = [0.0, 0.01, 1.0, 30.0, 99.0, 100.0, 101.0, 300.0, 1000.0, 7999.0, 8500.0,
 
 
 def learned(seconds: float, spread: float = 0.1, tasks: int = 200) -> DurationEstimate:
-    """What is known after so many tasks of about this length."""
+    """The estimate after this many tasks of about this length."""
     estimate = DurationEstimate(100.0)
     draws = random.Random(1)  # noqa: S311  (no secret)
     for _ in range(tasks):
@@ -29,7 +29,7 @@ def learned(seconds: float, spread: float = 0.1, tasks: int = 200) -> DurationEs
 
 @pytest.mark.parametrize("estimate", [DurationEstimate(1.0), DurationEstimate(100.0), learned(30), learned(900, 0.5)])
 def test_the_share_grows_with_age_from_nothing_and_stays_below_one(estimate: DurationEstimate) -> None:
-    """At every age, also far beyond all that was seen."""
+    """The share starts at 0, grows with age and stays below one, also beyond all observed durations."""
     shares = [estimate.expectation().share(age) for age in AGES]
     assert shares == sorted(shares)
     assert shares[0] == 0
@@ -38,17 +38,17 @@ def test_the_share_grows_with_age_from_nothing_and_stays_below_one(estimate: Dur
 
 @pytest.mark.parametrize("estimate", [DurationEstimate(1.0), DurationEstimate(100.0), learned(30), learned(900, 0.5)])
 def test_there_is_always_some_time_left(estimate: DurationEstimate) -> None:
-    """A number of seconds above nothing, at every age."""
+    """The remaining time is positive at every age."""
     assert all(0 < estimate.expectation().seconds_left(age) < math.inf for age in AGES)
 
 
-def test_tasks_that_take_hours_have_a_share_that_goes_on() -> None:
-    """At the longest age that is distinguished, something is still left."""
+def test_the_share_of_long_tasks() -> None:
+    """The share is below one even in the last age bin."""
     assert learned(7500).expectation().share(EDGES[-1]) < 0.98
 
 
-def test_what_is_published_counts_until_tasks_were_seen() -> None:
-    """The time left begins with the median that the polling goes by; the share goes up with the clock."""
+def test_a_published_duration_counts_until_tasks_are_observed() -> None:
+    """The remaining time begins with the median used for polling; the share grows with the age."""
     estimate = DurationEstimate(100.0)
     expected = estimate.expectation()
     assert expected.seconds_left(0) == pytest.approx(estimate.look_schedule().median)
@@ -57,16 +57,16 @@ def test_what_is_published_counts_until_tasks_were_seen() -> None:
     assert 0.6 < expected.share(100) < 0.9
 
 
-def test_what_was_learned_counts_for_more_than_what_is_published() -> None:
-    """Tasks of 30 seconds that were published with 100."""
+def test_observed_durations_outweigh_a_published_one() -> None:
+    """Observed durations of 30 seconds outweigh a published one of 100."""
     expected = learned(30).expectation()
     assert expected.seconds_left(0) == pytest.approx(30, rel=0.15)
     assert expected.share(15) == pytest.approx(0.45, abs=0.1)
     assert expected.share(30) > 0.8
 
 
-def test_the_time_left_is_the_median_of_those_that_are_left() -> None:
-    """Of 20,000 tasks drawn by the hazards, half of those that reach an age end within it."""
+def test_the_time_left_is_the_median_of_the_remaining_tasks() -> None:
+    """Half of 20,000 simulated tasks that reach an age end within the remaining time."""
     estimate = learned(60, 0.4)
     expected = estimate.expectation()
     draws = random.Random(2)  # noqa: S311  (no secret)
@@ -79,14 +79,14 @@ def test_the_time_left_is_the_median_of_those_that_are_left() -> None:
 
 
 def _drawn(expected: Expectation, draws: random.Random) -> float:
-    """The age at which a task ends."""
+    """A random age at which a task ends."""
     risk = -math.log(1 - draws.random())
     place = min(bisect.bisect_right(expected._risks, risk) - 1, BINS - 1)
     return EDGES[place] + (risk - expected._risks[place]) / expected._hazards[place]
 
 
-def test_what_is_learned_later_counts_for_a_task_that_runs() -> None:
-    """The same estimate gives another expectation once tasks were seen."""
+def test_later_observations_count_for_a_running_task() -> None:
+    """Later observations change the remaining time of a running task."""
     estimate = DurationEstimate(100.0)
     before = estimate.expectation().seconds_left(0)
     for _ in range(50):
@@ -98,12 +98,12 @@ def test_what_is_learned_later_counts_for_a_task_that_runs() -> None:
 
 
 def followed(estimate: DurationEstimate) -> FollowedTask:
-    """A task that was accepted at second 1000."""
+    """A task accepted at second 1000."""
     return FollowedTask(Reference("image2video", "9"), 1000.0, 3600.0, estimate, created_here=True)
 
 
 def test_a_share_never_falls() -> None:
-    """Not where tasks turn out to take longer, nor where the task turns out to be younger."""
+    """The share never falls, even if tasks take longer or the task is younger than expected."""
     estimate = DurationEstimate(10.0)
     task = followed(estimate)
     high = task.progress(1020).share
@@ -115,14 +115,14 @@ def test_a_share_never_falls() -> None:
     assert task.progress(2000).share > high
 
 
-def test_before_its_beginning_a_task_is_at_nothing() -> None:
-    """Clocks may disagree."""
+def test_the_share_is_0_before_the_beginning() -> None:
+    """A task that begins in the future, as clocks may disagree, has a share of 0."""
     assert followed(DurationEstimate(100.0)).progress(900).share == 0
 
 
 @pytest.mark.parametrize("status", [TaskStatus.SUCCEED, TaskStatus.FAILED])
 def test_only_the_end_is_one(status: TaskStatus) -> None:
-    """Whether it succeeded or failed: nothing is left of it."""
+    """An ended task has a share of 1 and no time left, whether it succeeded or failed."""
     task = followed(DurationEstimate(100.0))
     assert task.progress(1e6).share < 1
     done = Task(task_id="9", status=status, endpoint="image2video")
@@ -130,8 +130,8 @@ def test_only_the_end_is_one(status: TaskStatus) -> None:
     assert task.progress(1001) == Progress(1.0, 0.0)
 
 
-def test_a_task_that_could_not_be_followed_stays_where_it_was() -> None:
-    """It continues at the service; its progress is not known."""
+def test_a_task_that_is_not_followed_keeps_its_share() -> None:
+    """A task that is no longer followed keeps its share, as it continues at the service."""
     task = followed(DurationEstimate(100.0))
     share = task.progress(1050).share
     task.end = KlingError("closed")

@@ -29,19 +29,19 @@ BOTH = {"HTTP_PROXY": "http://plain.example:1", "HTTPS_PROXY": "http://tls.examp
     ],
 )
 def test_an_address_has_the_proxy_of_its_scheme(environment: dict[str, str], url: str, proxy: str | None) -> None:
-    """By the variable of its scheme, else by ALL_PROXY; small letters win, and an empty value switches off."""
+    """The variable of the scheme precedes ALL_PROXY, lower case upper case; an empty value disables it."""
     assert Proxies.of(environment).for_address(url) == proxy
 
 
 def test_a_proxy_has_the_name_of_its_variable() -> None:
-    """As it is spelt in the environment; one that is not used has none."""
+    """A proxy has the name of its variable as in the environment; an unused one has none."""
     environment = {"all_proxy": PROXY, "ALL_PROXY": "socks5://a", "HTTP_PROXY": "socks5://a"}
     assert Proxies.of(environment).variables == {"https": "all_proxy"}
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.8.8.8", "[::1]", "[::]"])
 def test_loopback_needs_no_proxy(host: str) -> None:
-    """Whatever the variables contain: an emulator is local."""
+    """Loopback addresses, such as an emulator's, use no proxy, whatever the variables contain."""
     assert Proxies.of({"ALL_PROXY": PROXY}).for_address(f"http://{host}:8000/v1") is None
     assert is_loopback(host)
 
@@ -49,13 +49,13 @@ def test_loopback_needs_no_proxy(host: str) -> None:
 @pytest.mark.parametrize(
     "host", ["127.evil.com", "localhost.evil.com", "notlocalhost", "10.0.0.1", "[2001:db8::1]", "128.0.0.1", ""]
 )
-def test_others_are_not_this_machine(host: str) -> None:
-    """A name that looks like an address of this machine is none."""
+def test_other_hosts_are_not_loopback(host: str) -> None:
+    """A host name that looks like a loopback address is none."""
     assert not is_loopback(host)
 
 
 def test_an_address_in_the_other_family_is_the_same_machine() -> None:
-    """IPv4 in IPv6."""
+    """An IPv4 address mapped to IPv6 matches like IPv4."""
     assert is_loopback("::ffff:127.0.0.1")
     assert not is_loopback("::ffff:10.0.0.1")
 
@@ -92,7 +92,7 @@ def test_an_address_in_the_other_family_is_the_same_machine() -> None:
     ],
 )
 def test_no_proxy_lists_hosts_without_a_proxy(no_proxy: str, url: str, *, direct: bool) -> None:
-    """Names with their subdomains, addresses, networks, each with or without a port; `*` matches every host."""
+    """NO_PROXY has names with subdomains, addresses and networks, with or without a port; `*` matches all."""
     found = Proxies.of({"ALL_PROXY": PROXY, "NO_PROXY": no_proxy}).for_address(url)
     assert found == (None if direct else PROXY)
 
@@ -102,21 +102,21 @@ def test_no_proxy_lists_hosts_without_a_proxy(no_proxy: str, url: str, *, direct
     ["http://", "http://u:secret@proxy:99999", "http://[::1", "http://a b", "http://u:s\u0142owo-secret@p:1", "x:y:z"],
 )
 def test_a_proxy_that_cannot_be_read(text: str) -> None:
-    """The message names the variable; the address may hold a password and is not repeated."""
+    """The error about an invalid proxy names the variable, but not the address, which may have a password."""
     with pytest.raises(ValueError, match=r"^HTTPS_PROXY cannot be read") as caught:
         Proxies.of({"HTTPS_PROXY": text})
     assert "secret" not in str(caught.value)
 
 
-def test_a_proxy_of_another_kind_is_not_used() -> None:
-    """SOCKS is not supported: the variable is reported once, and no proxy is used."""
+def test_a_socks_proxy_is_not_used() -> None:
+    """A SOCKS proxy is not supported: its variable is reported once, and no proxy is used."""
     proxies = Proxies.of({"ALL_PROXY": "socks5://u:secret@127.0.0.1:1080"})
     assert proxies.unusable == ("ALL_PROXY",)
     assert proxies.for_address("https://api.example") is None
 
 
 def test_passwords_of_proxies_do_not_show() -> None:
-    """Neither in the proxies' repr nor in that of what is to be left out of texts."""
+    """The repr of the proxies hides passwords, and they are among the secrets left out of texts."""
     proxies = Proxies.of({"ALL_PROXY": "http://u:s%40cret@proxy:1"})
     assert proxies.secrets == ("s@cret",)
     assert "cret" not in repr(proxies) + repr(proxies.secrets)
