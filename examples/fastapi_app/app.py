@@ -93,7 +93,7 @@ async def post(request: Request, person: User, clips: TheClips) -> dict[str, Any
                 picture = form.get("picture")
                 file = picture.file if isinstance(picture, UploadFile) and picture.size else None
                 return (await clips.add(place, form, file)).as_json()
-    except (Refusal, HTTPException):
+    except Exception:
         await upload.discard()
         raise
 
