@@ -1,4 +1,4 @@
-"""Runs a batch like a program that is killed and restarted: BASE_URL JOBS OUT [BUDGET]."""
+"""Runs a batch as a program that is killed and restarted: BASE_URL JOBS OUT [BUDGET]."""
 
 import asyncio
 import sys

@@ -68,7 +68,7 @@ async def test_warnings_are_no_problems(tmp_path: Path) -> None:
 
 
 async def test_the_loop_stays_free(tmp_path: Path) -> None:
-    """However many rows there are, other tasks run after each, even between rows without files."""
+    """However many rows are checked, other tasks run after each, even between rows without files."""
     jobs = read(tmp_path, *({"endpoint": "text_to_video", "prompt": str(number)} for number in range(50)))
     turns = itertools.count()
     done = asyncio.Event()

@@ -72,7 +72,7 @@ def test_materials_by_name(tmp_path: Path) -> None:
 
 
 def test_a_table(tmp_path: Path) -> None:
-    """Cells are read like those of other rows; a prompt is text, whatever it begins with, or a list of shots."""
+    """CSV cells are parsed like those of other rows; a prompt is text or a list of shots."""
     shots = '"[{""words"": ""a cat"", ""seconds"": 5}]"'
     lines = ["id,endpoint,model,first_frame,prompt,duration"]
     lines += [f"{name},current.image_to_video,kling-3.0,cat.png,{prompt},5" for name, prompt in (
@@ -113,13 +113,13 @@ def test_a_folder(tmp_path: Path) -> None:
         ({"model": "kling-3.0", "endpoint": "omni-video"}, 'has "endpoint": "current.omni_video"; omni_video has'),
     ],
 )
-def test_what_is_wrong(tmp_path: Path, row: dict[str, Any], expected: str) -> None:
+def test_invalid_rows(tmp_path: Path, row: dict[str, Any], expected: str) -> None:
     """Names and kinds are checked as in other rows."""
     problems = read_jobs(written(tmp_path, row)).problems
     assert any(expected in str(problem) for problem in problems), problems
 
 
-async def test_what_the_checks_refuse() -> None:
+async def test_rows_that_the_checks_refuse() -> None:
     """A row whose model belongs to the other generation, or would be billed differently, is refused."""
     wrong = current.TextToVideo("x", model="kling-2.6", audio="native")
     jobs = rows_of([wrong, {"image": "https://files.example/c.png", "model_name": "kling-3.0-turbo"}])
@@ -137,7 +137,7 @@ def test_records_in_code() -> None:
 
 
 def test_schemas() -> None:
-    """Each has a schema, in which the model is required and may be any text."""
+    """Each current record has a schema, in which the model is required and may be any text."""
     found = {name: row_schema(name) for name in names() if name.startswith("current.")}
     assert len(found) == 4
     for name, schema in found.items():

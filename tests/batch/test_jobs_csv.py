@@ -133,7 +133,7 @@ def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_line_that_names_the_delimiter(tmp_path: Path) -> None:
-    """It specifies the delimiter, whatever the header looks like, and the following lines keep their numbers."""
+    """A `sep=` line sets the delimiter, and the following lines keep their numbers."""
     jobs = read(tmp_path, "\nSEP=;\n\nimage;prompt\na.png;one\nb.png\n")
     assert lines(jobs) == [5]
     assert problem_texts(jobs)[0].startswith("line 6: row: has 1 cells")
@@ -157,7 +157,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_what_spreadsheets_write_is_read(tmp_path: Path, form: str) -> None:
-    """Delimiters of all countries, byte order marks, line ends of all systems, empty trailing columns."""
+    """Delimiters of all locales, byte order marks, all line ends and empty trailing columns are accepted."""
     jobs = read(tmp_path, FORMS[form])
     assert problem_texts(jobs) == []
     assert [row.request for row in jobs.rows] == [ImageToVideo(str(tmp_path / "a.png"), duration=5, prompt="é")]
@@ -175,7 +175,7 @@ def test_a_header_alone_has_no_row(tmp_path: Path) -> None:
 
 
 def test_a_table_is_known_by_its_contents(tmp_path: Path) -> None:
-    """It is recognized whatever its suffix; JSONL in a file named .csv is still JSONL."""
+    """CSV is recognized with any suffix; JSONL in a file named .csv is still JSONL."""
     (tmp_path / "jobs.txt").write_text("image\na.png\n")
     assert lines(read_jobs(tmp_path / "jobs.txt")) == [2]
     assert lines(read(tmp_path, '{"image": "a.png"}\n')) == [1]

@@ -27,8 +27,8 @@ def test_each_picture_is_a_row(tmp_path: Path) -> None:
     assert {row.line for row in jobs.rows} == {None}
 
 
-def test_what_is_no_picture_is_left_out(tmp_path: Path) -> None:
-    """Skips hidden files, other files, subfolders, and a folder named like a picture."""
+def test_only_pictures_are_rows(tmp_path: Path) -> None:
+    """Hidden files, other files, subfolders, and a folder named like a picture are skipped."""
     fill(tmp_path, "a.png", ".hidden.png", "._a.png", ".DS_Store", "notes.txt", "README", "b.png.part", "jobs.csv")
     (tmp_path / "more").mkdir()
     fill(tmp_path / "more", "b.png")
@@ -42,7 +42,7 @@ def test_pictures_of_one_name_are_called_in_full(tmp_path: Path) -> None:
     assert ids(read_jobs(tmp_path)) == ["cat.jpg", "cat.png", "dog"]
 
 
-def test_what_is_called_as_another_picture_is_counted_apart(tmp_path: Path) -> None:
+def test_ids_are_unique(tmp_path: Path) -> None:
     """However unusual the names, no two rows share an id."""
     fill(tmp_path, "cat.png", "cat.jpg", "cat.png.png")
     assert len({*ids(read_jobs(tmp_path))}) == 3
@@ -79,7 +79,7 @@ def test_the_picture_goes_where_the_endpoint_takes_one(tmp_path: Path, endpoint:
     assert getattr(row.request, field)
 
 
-def test_what_cannot_be_a_batch_is_an_error(tmp_path: Path) -> None:
+def test_folders_that_cannot_be_a_batch(tmp_path: Path) -> None:
     """A folder without pictures, and an endpoint without a picture parameter, are errors."""
     with pytest.raises(BatchError, match="there is no picture in the folder"):
         read_jobs(tmp_path)

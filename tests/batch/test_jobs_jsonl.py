@@ -35,7 +35,7 @@ def test_a_name_of_an_endpoint_may_have_dashes(tmp_path: Path) -> None:
 
 
 def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
-    """They are skipped but counted, also with a byte order mark and Windows or old Mac line ends."""
+    """Blank lines are skipped but counted, also with a byte order mark and Windows or old Mac line ends."""
     text = b'\xef\xbb\xbf\r\n{"image": "a.png"}\r\n  \t \r\n\r\n{"image": "b.png"}\r{"image": "c.png"}'
     jobs = read(tmp_path, text)
     assert (lines(jobs), problem_texts(jobs)) == ([2, 5, 6], [])
@@ -233,7 +233,7 @@ def test_defaults_are_for_rows_of_the_default_endpoint(tmp_path: Path) -> None:
 
 
 def test_paths_of_defaults_begin_where_the_program_runs(tmp_path: Path) -> None:
-    """Their paths are relative to the current directory, as they come from the shell or a program, not the file."""
+    """Paths in defaults are relative to the current directory, not to the file of jobs."""
     jobs = read_jobs(jsonl(tmp_path, CAT), defaults={"image_tail": "end.png"})
     assert jobs.rows[0].pictures == (str(tmp_path / "cat.png"), "end.png")
 
@@ -268,14 +268,14 @@ OTHER = {
 
 @pytest.mark.parametrize("content", OTHER)
 @pytest.mark.parametrize("name", ["jobs.jsonl", "jobs.csv", "jobs"])
-def test_what_is_no_file_of_jobs_is_called_what_it_is(tmp_path: Path, content: bytes, name: str) -> None:
+def test_files_that_are_not_jobs(tmp_path: Path, content: bytes, name: str) -> None:
     """One error suggests the probable mistake, instead of a problem for each line."""
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BatchError, match=OTHER[content]):
         read_jobs(tmp_path / name)
 
 
-def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_path_is_an_error(tmp_path: Path) -> None:
     """A missing path, or one that is no file, is reported as such."""
     with pytest.raises(BatchError, match=r"there is no file or folder '.*gone\.jsonl'"):
         read_jobs(tmp_path / "gone.jsonl")

@@ -93,13 +93,13 @@ def test_a_file_name_is_no_formula_either() -> None:
 
 @pytest.mark.parametrize("name", ['quo"te', "com,ma", "two\nlines", "a;b|c", "名前", "\u202eevil", "\x85\u2028"])
 def test_any_id_stays_in_its_cell(name: str) -> None:
-    """Whatever an id contains, both tables have one row for it, and the adjacent rows are unchanged."""
+    """For any text in an id, both tables have one row, and the adjacent rows are unchanged."""
     shown = table(result(name), BARE)
     assert [each["id"] for each in shown] == [name.replace("\x85", "\ufffd"), "dog"]
     assert [each["id"] for each in objects(result(name), BARE)] == [name, "dog"]
 
 
-def test_what_no_file_can_hold() -> None:
+def test_text_that_no_file_can_hold() -> None:
     """A lone surrogate and a NUL do not prevent a report: the JSON escapes them, the others replace them."""
     odd = result("a\0b\ud800c")
     assert table(odd)[0]["id"] == "a\ufffdb\ufffdc"
@@ -220,8 +220,8 @@ def test_a_target_that_is_not_a_directory(tmp_path: Path) -> None:
         write_report(tmp_path / "out", [FULL], title="")
 
 
-def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
-    """An old draft is removed; that of a process which may still be writing stays."""
+def test_drafts_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    """The draft of a dead process is removed; that of a process which may still be writing stays."""
     old, young = (tmp_path / f"report.html.{name}.new" for name in ("01234567", "89abcdef"))
     old.write_text("")
     young.write_text("")

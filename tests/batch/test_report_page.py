@@ -71,8 +71,8 @@ def parsed(*results: RowResult, title: str = "jobs") -> Parsed:
 # ---------------------------------------------------------------------------------------------- no injection
 
 
-def test_a_strangers_text_stays_text() -> None:
-    """Whatever id, prompt, error, task, title, model and file names contain, no element or script results from it."""
+def test_untrusted_text_stays_text() -> None:
+    """No id, prompt, error, task, title, model or file name can add an element or a script."""
     odd = result(
         SCRIPT,
         RowStatus.FAILED,
@@ -164,12 +164,12 @@ def test_overrides_of_direction_end_with_the_text() -> None:
         ("cat.mp4", None),
     ],
 )
-def test_ways_to_files(path: str, way: str | None) -> None:
+def test_links_to_nearby_files(path: str, way: str | None) -> None:
     """A file in or near the report's directory is linked relatively, with special characters encoded."""
     assert report_text.href(path, OUT) == way
 
 
-def test_what_is_far_away_is_linked_by_its_whole_path() -> None:
+def test_distant_files_have_absolute_links() -> None:
     """A file that would not be moved with the report has a link that stays valid when the report is moved."""
     assert report_text.href("/pictures/my cat.png", Path("/a/b/c")) == "file:///pictures/my%20cat.png"
 
@@ -271,7 +271,7 @@ def test_a_long_prompt_opens() -> None:
     ],
 )
 def test_the_prompt_is_shown(request_: Any, prompt: str) -> None:
-    """The prompt is shown whatever the record's name for it; rows without one have no line for it."""
+    """The prompt is shown under any name that the record has for it; rows without one have no such line."""
     found = parsed(result(row=Row(id="x", endpoint="e", request=request_)))
     assert prompt in found.text
     assert bool(found.all("p", **{"class": "prompt"})) is bool(prompt)
@@ -281,7 +281,7 @@ def test_the_prompt_is_shown(request_: Any, prompt: str) -> None:
 
 
 def test_sums() -> None:
-    """Sent rows are added up, separately for each pack; unsent ones cost nothing, whatever their price."""
+    """Sent rows are added up, separately for each pack; unsent ones cost nothing, even with a price."""
     picture = Row(id="p", endpoint="e", request=GenerateImages(prompt="x"))
     sums = sums_of(
         [
@@ -331,7 +331,7 @@ def test_each_status_has_a_button_and_a_colour() -> None:
 
 
 def test_without_its_script_all_is_there() -> None:
-    """The rows are in the page and visible; controls that need the script are hidden until it runs."""
+    """Without the script all rows are visible, and the controls that need it are hidden."""
     found = parsed(result(row=row(), files=(OUT / "cat.mp4",)))
     hidden = [each.get("id") for _, each in found.elements if "hidden" in each]
     assert hidden == ["tools", "nothing"]

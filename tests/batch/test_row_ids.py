@@ -38,8 +38,8 @@ NO_IDS = {
 
 
 @pytest.mark.parametrize("given", NO_IDS)
-def test_what_is_no_id_is_a_problem(tmp_path: Path, given: Any) -> None:
-    """The problem is reported, and the row is not sent under another id."""
+def test_an_invalid_id_is_a_problem(tmp_path: Path, given: Any) -> None:
+    """An invalid id is a problem, and the row is not sent under another id."""
     jobs = read(tmp_path, {"id": given, **CAT})
     assert jobs.rows == ()
     [problem] = problem_texts(jobs)
@@ -67,7 +67,7 @@ def test_an_id_is_taken_by_a_row_that_is_wrong_too(tmp_path: Path) -> None:
 
 
 def test_a_row_without_an_id_gets_one_from_its_contents(tmp_path: Path) -> None:
-    """The same id in every run, whatever the order of members and rows."""
+    """The derived id is the same in every run, in any order of members and rows."""
     row = {"image": "cat.png", "prompt": "ü", "camera_control": {"type": "simple", "config": {"zoom": 1, "pan": 0}}}
     turned = {"camera_control": {"config": {"pan": 0, "zoom": 1}, "type": "simple"}, "prompt": "ü", "image": "cat.png"}
     [first] = ids(read(tmp_path, row))
@@ -90,7 +90,7 @@ def test_other_contents_have_another_id(tmp_path: Path) -> None:
 
 
 def test_equal_rows_are_counted_apart(tmp_path: Path) -> None:
-    """Writing a row three times gives three videos."""
+    """Writing a row three times makes three videos."""
     [first] = ids(read(tmp_path, CAT))
     [first_too, second, _, third] = ids(read(tmp_path, CAT, CAT, {"image": "dog.png"}, CAT))
     assert [first_too, second, third] == [first, f"{first}-2", f"{first}-3"]
@@ -118,8 +118,8 @@ def test_csv_and_jsonl_agree(tmp_path: Path) -> None:
 
 
 @given(st.sets(st.text(st.sampled_from("aA1-_ ä.\u0301"), min_size=1, max_size=6), min_size=2))
-def test_files_of_two_ids_never_meet(given: set[str]) -> None:
-    """They also differ on case-insensitive file systems."""
+def test_file_names_of_two_ids_differ(given: set[str]) -> None:
+    """The files of two ids never have the same name, even on case-insensitive file systems."""
     assert len({file_name(id_).casefold() for id_ in given}) == len(given)
     assert not any("." in file_name(id_) for id_ in given)  # suffixes distinguish the files of one id
 
@@ -148,7 +148,7 @@ def test_jobs_in_code(tmp_path: Path) -> None:
     assert ids(rows_of(items)) == ids(jobs)
 
 
-def test_records_have_ids_by_what_they_ask_for() -> None:
+def test_records_have_ids_by_their_contents() -> None:
     """Equal records are numbered, and pictures count by path, address or contents."""
     pictures: list[Any] = ["a.png", "https://example.com/a.png", b"a", b"b", Image.of("b.png")]
     jobs = rows_of([*map(ImageToVideo, pictures), ImageToVideo("a.png", duration=10), ImageToVideo("a.png")])

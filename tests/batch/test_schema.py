@@ -33,15 +33,15 @@ def nodes(schema: Any) -> Iterator[dict[str, Any]]:
                 yield from nodes(each)
 
 
-def test_each_endpoint_that_makes_tasks_has_one() -> None:
-    """A new endpoint needs no code for it."""
+def test_each_endpoint_with_tasks_has_a_schema() -> None:
+    """Each endpoint with tasks has a schema, and a new one needs no code for it."""
     assert {endpoints.record(name) for name in NAMES} == {each.record for each in all_endpoints()}
     assert all(json.loads(json.dumps(row_schema(name))) == row_schema(name) for name in NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_made_of_known_words(name: str) -> None:
-    """It uses only keywords that the reader checks, except for limits and annotations."""
+def test_schemas_use_known_keywords(name: str) -> None:
+    """A schema uses only keywords that the reader checks, except for limits and annotations."""
     checked = {"type", "enum", "const", "pattern", "anyOf", "properties", "required", "additionalProperties", "items"}
     limits = {"minLength", "maxLength", "minimum", "maximum", "minProperties", "maxProperties"}
     found = {word for node in nodes(row_schema(name)) for word in node}
@@ -86,7 +86,7 @@ def test_a_schema_contains_the_documentation() -> None:
     assert [text for text in texts for word in of_python if word in text] == []
 
 
-def test_there_is_none_of_what_is_no_endpoint_of_rows() -> None:
+def test_no_schema_without_rows() -> None:
     """An unknown name, and an endpoint without tasks, are refused as in a row."""
     with pytest.raises(InvalidRequest, match=r"did you mean avatar\?"):
         row_schema("avatr")
@@ -184,7 +184,7 @@ def test_examples_of_all_kinds_ship() -> None:
 
 
 def test_null_of_a_parameter_that_is_needed_is_a_problem(tmp_path: Path) -> None:
-    """It is omitted, and then reported as missing."""
+    """A null of a required parameter is omitted, and then reported as missing."""
     assert problem_texts(read(tmp_path, {"endpoint": "text_to_audio", "prompt": None, "duration": 5})) == [
         "line 1: prompt: is required"
     ]

@@ -1,4 +1,4 @@
-"""Marks for figures that got worse since another report."""
+"""Marks on figures that got worse since another report."""
 
 from pathlib import Path
 from typing import Any
@@ -53,14 +53,14 @@ CPU = "Work, 500 tasks, kling_async, 3 s, CPU ms"
 
 
 def test_nothing_is_worse_than_itself() -> None:
-    """A report compared with itself is unchanged; so is the committed one."""
+    """A report compared with itself is unchanged, the committed one too."""
     committed = (REPOSITORY / "benchmarks" / "RESULTS.md").read_text("utf-8")
     assert compare.marked(BEFORE, BEFORE) == (BEFORE, [])
     assert compare.marked(committed, committed) == (committed, [])
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "expected"),
     [
         ("3.4 (3.3 to 3.7)", "4.4 (4.3 to 4.7)", f"{CPU}: 4.4 (4.3 to 4.7), was 3.4 (3.3 to 3.7)"),
         ("1,475", "1,775", "Work, 500 tasks, kling_async, 3 s, lag s: 1,775, was 1,475"),
@@ -79,11 +79,11 @@ def test_nothing_is_worse_than_itself() -> None:
         ("1.77 (1.65 to 1.88) x", "not measured", "Goals, throughput: not measured, was 1.77 (1.65 to 1.88) x"),
     ],
 )
-def test_what_is_worse_is_marked_where_it_stands(old: str, new: str, told: str) -> None:
+def test_worse_figures_are_marked(old: str, new: str, expected: str) -> None:
     """A worse or missing figure is marked with the old one, and a line names it; all else is unchanged."""
     text, worse = compare.marked(BEFORE.replace(old, new), BEFORE)
-    assert worse == [told]
-    assert f" **worse: was {told.rpartition(', was ')[2]}** |" in text
+    assert worse == [expected]
+    assert f" **worse: was {expected.rpartition(', was ')[2]}** |" in text
     assert text.count("**worse: was ") == 1
     assert len(text.splitlines()) == len(BEFORE.splitlines())
 
@@ -92,7 +92,7 @@ def test_what_is_worse_is_marked_where_it_stands(old: str, new: str, told: str) 
     ("old", "new"),
     [
         ("3.4 (3.3 to 3.7)", "2.4 (2.3 to 2.7)"),  # better
-        ("3.4 (3.3 to 3.7)", "4.4 (3.6 to 4.7)"),  # within what was seen
+        ("3.4 (3.3 to 3.7)", "4.4 (3.6 to 4.7)"),  # within the spread
         ("3.4 (3.3 to 3.7)", "3.8"),  # hardly more
         ("943 (855 to 1,019)", "1,443 (1,300 to 1,500)"),  # more is better
         ("| 1.5 | 5.0 |", "| 9.5 | 5.0 |"),  # another client's
@@ -102,35 +102,35 @@ def test_what_is_worse_is_marked_where_it_stands(old: str, new: str, told: str) 
         ("kling_async, 3 s |", "kling_async, 4 s |"),  # was not measured before
     ],
 )
-def test_what_is_not_worse_is_left_alone(old: str, new: str) -> None:
-    """Better, within the spread, of others, new: the report stays as it is."""
+def test_other_figures_are_unchanged(old: str, new: str) -> None:
+    """Figures that are better, within the spread, of other clients or new leave the report unchanged."""
     assert old in BEFORE
     report = BEFORE.replace(old, new)
     assert compare.marked(report, BEFORE) == (report, [])
 
 
-def test_a_row_is_known_whatever_is_added_to_its_name() -> None:
-    """Neither the star of what ran beside others nor the number of runs that were whole makes another row of it."""
+def test_additions_to_a_name_are_ignored() -> None:
+    """A star or a number of whole runs after a row's name does not make it another row."""
     report = BEFORE.replace("3 s * | 3.4 (3.3 to 3.7)", "3 s * (2 of 3 runs whole) | 9.9")
     assert compare.marked(report, BEFORE)[1] == [f"{CPU}: 9.9, was 3.4 (3.3 to 3.7)"]
 
 
 @pytest.mark.parametrize("text", ["", "none", "met", "15.3 at 5 s; 9 at 8 s", ",", "1.2.3", "-"])
-def test_what_is_no_figure_is_none(text: str) -> None:
-    """Words, several figures, marks: nothing is compared with them."""
+def test_text_that_is_not_a_figure(text: str) -> None:
+    """Words, several figures and marks are not compared."""
     assert Figure.read(text) is None
 
 
 def test_the_section_names_all_that_is_worse() -> None:
-    """With the commit and the machine of the report before."""
-    said = compare.section(["a: 2, was 1", "b: 4, was 3"], BEFORE, "1234567 of 2026-01-02")
-    assert "commit 1234567 of 2026-01-02: 2 cores, Linux. Measured: work 2026-01-01 (5 s)." in said
-    assert said.endswith("\n\n- a: 2, was 1\n- b: 4, was 3\n")
+    """The section lists all worse figures, with commit and machine of the earlier report."""
+    section = compare.section(["a: 2, was 1", "b: 4, was 3"], BEFORE, "1234567 of 2026-01-02")
+    assert "commit 1234567 of 2026-01-02: 2 cores, Linux. Measured: work 2026-01-01 (5 s)." in section
+    assert section.endswith("\n\n- a: 2, was 1\n- b: 4, was 3\n")
     assert compare.section([], "", "1234567").endswith("\n\nNothing got worse.\n")
 
 
-def test_a_run_that_is_worse_than_the_committed_one_says_so(tmp_path: Path, monkeypatch: Any) -> None:
-    """The exit message names the figures; the report is marked, and has the section; without git nothing happens."""
+def test_a_worse_run_is_reported(tmp_path: Path, monkeypatch: Any) -> None:
+    """A worse run is marked, and its exit message names the figures; without git nothing happens."""
     path = tmp_path / "RESULTS.md"
     path.write_text(BEFORE.replace("3.4 (3.3 to 3.7)", "9.9"))
     monkeypatch.setattr(main, "_git", lambda *_: "")

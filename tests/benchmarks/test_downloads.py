@@ -1,4 +1,4 @@
-"""That the measurement of downloads runs, on a small scale."""
+"""The benchmark of downloads runs, on a small scale."""
 
 import json
 import sys

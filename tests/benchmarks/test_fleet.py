@@ -14,25 +14,25 @@ CLIPS = scenarios.kind_of("clips", MEAN)
 
 
 def simulated(rates: Rates = RATES, *, slots: int = 20, declared: int = 20, workers: int = 3) -> Account:
-    """An account full of work, when nothing of it is queued any more."""
+    """An account whose queue was full at first, after its last job has started."""
     account = Account(slots, declared, 100 * slots, rates, CLIPS)
     Fleet([account], workers, seed=1).run()
     return account
 
 
 def idle(account: Account) -> float:
-    """As a share of all time of its slots."""
+    """The idle share of the time of all slots."""
     worked = account.worked()
     return 1 - (worked.busy + worked.lag) / worked.time
 
 
 def lag(account: Account) -> float:
-    """The same of the polling lag."""
+    """The polling lag as a share of the time of all slots."""
     return account.worked().lag / account.worked().time
 
 
 def test_slots_are_hardly_idle_beyond_the_lag() -> None:
-    """A database that is quick enough costs a slot less than a hundredth of its time, the create included."""
+    """With a fast database a slot is idle less than a hundredth of its time, creates included."""
     account = simulated()
     assert account.jobs == account.refused == 0
     assert account.started >= 99 * account.slots
@@ -41,19 +41,19 @@ def test_slots_are_hardly_idle_beyond_the_lag() -> None:
 
 
 def test_a_slow_database_leaves_slots_idle() -> None:
-    """The simulation tells where the engine is the limit."""
+    """With a slow database, the simulation shows idle slots."""
     slow = Rates(**{name: 500 * seconds for name, seconds in attrs.asdict(RATES).items()})
     assert idle(simulated(slow)) > 0.05
 
 
-def test_many_workers_ask_in_vain() -> None:
-    """All workers are notified of a free seat, and one gets it."""
+def test_many_workers_poll_in_vain() -> None:
+    """A free slot wakes all workers, and one gets it."""
     few, many = simulated(workers=1), simulated(workers=50)
     assert many.rounds > 10 * few.rounds
 
 
 def test_a_limit_that_was_declared_too_high_is_learned() -> None:
-    """The account is never above what it grants, is hardly idle, and few creates are refused."""
+    """An account never exceeds its real limit, is hardly idle, and few creates are refused."""
     account = simulated(declared=30)
     assert account.running <= account.slots
     assert 0 < account.refused < account.started / 5
@@ -61,7 +61,7 @@ def test_a_limit_that_was_declared_too_high_is_learned() -> None:
 
 
 def test_the_same_seed_gives_the_same() -> None:
-    """Nothing else is random."""
+    """The simulation depends on the seed only."""
     assert simulated() == simulated()
 
 
@@ -80,7 +80,7 @@ def measured(cpu: float) -> dict[str, Any]:
 
 
 def test_rates_are_those_of_the_processors() -> None:
-    """What frees the seats before a claim is taken off it, and all cores of the database's machine work."""
+    """The freeing of slots is subtracted from a claim, and all cores of the database's machine work."""
     rates = scenarios.rates(measured(MS), 100)
     assert rates.vain == rates.look == rates.commit == rates.end == MS / scenarios.CORES
     assert rates.first == pytest.approx(2 * MS / scenarios.CORES)
@@ -88,8 +88,8 @@ def test_rates_are_those_of_the_processors() -> None:
     assert rates.wait == MS
 
 
-def test_the_page_says_where_the_engine_is_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For each number of workers the shortest tasks with which all slots are at work, or that there are none."""
+def test_the_page_names_the_limit_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page has the shortest tasks that keep all slots busy, per number of workers, or that none do."""
     monkeypatch.setattr(scenarios, "SLOTS", (5, 50))
     monkeypatch.setattr(scenarios, "JOBS", 8_000)
     monkeypatch.setattr(scenarios, "SWEPT", (60.0, 1.0))
@@ -108,7 +108,7 @@ def test_the_page_says_where_the_engine_is_the_limit(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 def test_claims_are_measured(monkeypatch: pytest.MonkeyPatch, shared_cluster: object) -> None:  # noqa: ARG001  (skips where there is no Postgres)
-    """Seats that were freed are claimed again, with processes beside each other, too; what it took is there."""
+    """Claims of freed slots are measured, with concurrent processes too."""
     for name, value in {"QUEUED": (100, 300), "LIMITS": (5, 20), "PROCESSES": (1, 2), "SECONDS": 0.1}.items():
         monkeypatch.setattr(claims, name, value)
     found = claims.measure()

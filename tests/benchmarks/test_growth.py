@@ -27,7 +27,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, A
 @pytest.mark.slow
 @pytest.mark.parametrize("name", growth.CASES)
 def test_tasks_are_waited_for(runs: dict[str, list[dict[str, Any]]], name: str) -> None:
-    """Every task is made once, its end is known after it happened, and the figures are complete."""
+    """Each task is created once, its end is seen after it happened, and the figures are complete."""
     [figures] = runs[name]
     assert (figures.get("error"), figures["errors"]) == (None, [])
     assert (figures["tasks"], figures["kinds"]["create"]) == (5, 5)
@@ -37,8 +37,8 @@ def test_tasks_are_waited_for(runs: dict[str, list[dict[str, Any]]], name: str) 
 
 
 @pytest.mark.slow
-def test_the_report_tells_what_was_measured_and_what_failed(runs: dict[str, list[dict[str, Any]]]) -> None:
-    """Each table has a row per client, the goal its verdict, and failures are shown."""
+def test_the_report_has_figures_and_failures(runs: dict[str, list[dict[str, Any]]]) -> None:
+    """The tables have a row per client, the goal has a verdict, and failures are shown."""
     broken = {"floor-list": [{"error": "broken"}]}
     data = {"runs": {"100": runs, str(growth.MOST): runs | broken}}
     text = growth.markdown(data)
@@ -54,5 +54,5 @@ def test_the_report_tells_what_was_measured_and_what_failed(runs: dict[str, list
 
 
 def test_what_is_not_installed_is_missing(tmp_path: Path) -> None:
-    """The other clients are measured all the same."""
+    """A client that is not installed is reported, and the others are measured."""
     assert growth.run(growth.CASES["floor"], 5, {}, Stage(tmp_path)) == {"error": "not installed"}

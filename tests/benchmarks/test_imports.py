@@ -7,7 +7,7 @@ from benchmarks import imports
 
 @pytest.mark.slow
 def test_imports_are_measured(tmp_path: Path) -> None:
-    """The part runs, and reports its figures, and peers that are not installed or fail to run."""
+    """The benchmark reports its figures, and peers that are not installed or fail."""
     data = imports.measure({"openai": tmp_path / "python"}, rounds=1, pairs=1)
     assert [len(data["import"][name]) for name in ("aiohttp", "kling_async", imports.BARE)] == [1, 1, 1]
     assert data["missing"] == ["runwayml", "lumaai", "fal", "openai"]

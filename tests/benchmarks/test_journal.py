@@ -25,7 +25,7 @@ def _goals(data: dict[str, Any]) -> dict[str, tuple[str, bool]]:
 
 
 def test_a_ratio_is_the_median_of_the_pairs() -> None:
-    """Each run is compared with the one beside it, not with the median of all."""
+    """Each run is compared with its pair, not with the median of all."""
     data = _paired((_half(1.0), _half(1.1)), (_half(2.0), _half(2.4)), (_half(1.0), _half(1.0, stall=30.0)))
     found = _goals(data)
     assert found["cpu"] == ("1.10 (1.00 to 1.20) x (1.10 (1.00 to 2.40) ms against 1.00 (1.00 to 2.00) ms)", True)
@@ -33,21 +33,21 @@ def test_a_ratio_is_the_median_of_the_pairs() -> None:
 
 
 def test_a_pair_with_a_run_that_is_not_whole_does_not_count() -> None:
-    """The page reports the error."""
+    """A pair with an incomplete run is excluded, and the page reports the error."""
     data = _paired((_half(1.0), _half(1.3)), (_half(1.0), _half(0.1, ended=2)), (_half(9.0), {"error": "broken"}))
     assert _goals(data)["cpu"] == ("1.30 x (1.30 ms against 1.00 ms)", False)
     assert "created and waited for** (1 pairs of 3 whole)" in report.page(data, ABOUT)
 
 
-def test_what_was_not_measured_is_told() -> None:
-    """A goal does not vanish where its part failed, and is not met."""
+def test_missing_measurements_are_reported() -> None:
+    """A goal whose benchmark failed is reported as not measured, and not met."""
     data = {name: {"error": f"no {name}", "seconds": 1.0} for name in journal.PARTS}
     assert _goals(data) == dict.fromkeys(report.GOALS, ("not measured", False))
     assert "not measured: syncs: no syncs" in report.page(data, ABOUT)
 
 
 def test_syncs_are_counted_by_file_and_time() -> None:
-    """Those of the journal and its log apart from all others, and only those within the span."""
+    """Syncs of the journal and its log are counted separately from others, within the span only."""
     trace = """
 12 100.500000 fsync(7</home/j.sqlite-wal>) = 0
 12 101.000000 fdatasync(7</home/j.sqlite-wal>) = 0
@@ -61,7 +61,7 @@ def test_syncs_are_counted_by_file_and_time() -> None:
 
 
 def test_a_filled_journal_is_weighed(tmp_path: Path) -> None:
-    """What its entries take is the file less the text of their requests, a picture by its path."""
+    """The size of an entry is that of the file less the text of its request; a picture counts as its path."""
     addresses = large.fill(tmp_path / "a.sqlite", 20)
     paths = large.fill(tmp_path / "p.sqlite", 20, by_path=True)
     assert addresses["kept"] == addresses["given"]
@@ -72,7 +72,7 @@ def test_a_filled_journal_is_weighed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_all_parts_run_and_make_a_page(tmp_path: Path) -> None:
-    """On a tiny size: every goal that can be measured here has its figure."""
+    """All benchmarks run at a tiny size, and each measurable goal has its figure."""
     data = {
         "pairs": pairs.measure(count=3, pairs=1, span=(0.1, 0.3), beat=0.1),
         "syncs": syncs.measure(count=3, repetitions=1),

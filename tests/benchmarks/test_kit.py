@@ -5,7 +5,7 @@ from benchmarks import kit
 
 @pytest.mark.slow
 def test_the_kit_is_measured() -> None:
-    """The part runs, and reports what it compares with the figures."""
+    """The benchmark runs, and reports what it compares with the figures."""
     data = kit.measure({}, rounds=2)
     assert [len(seconds) for seconds in data["seconds"].values()] == [2, 2, 2]
     text = kit.markdown(data)

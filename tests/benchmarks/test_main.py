@@ -9,8 +9,8 @@ from benchmarks import imports
 from benchmarks.work.runs import REPOSITORY
 
 
-def test_what_is_kept_of_an_error_tells_no_place(tmp_path: Path, monkeypatch: Any) -> None:
-    """Directories of the machine have names instead."""
+def test_stored_errors_contain_no_directories(tmp_path: Path, monkeypatch: Any) -> None:
+    """Directories in a stored error are replaced by names."""
     places = f"{REPOSITORY}/a.py, {tmp_path}/environments, {tempfile.gettempdir()}/benchmark-x_1y/video.mp4"
 
     def broken(_: Mapping[str, Path]) -> dict[str, Any]:

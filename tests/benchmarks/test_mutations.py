@@ -11,7 +11,7 @@ from benchmarks.mutations.runs import Reached, Result, Results, Trees
 
 
 def made(source: str, operator: str) -> list[str]:
-    """What the text becomes, mutant by mutant of one operator."""
+    """The source after each mutant of one operator."""
     return [each.applied(source) for each in mutants("x.py", source) if each.operator == operator]
 
 
@@ -69,12 +69,12 @@ def made(source: str, operator: str) -> list[str]:
     ],
 )
 def test_each_operator_makes_one_change(operator: str, source: str, expected: list[str]) -> None:
-    """Each place gives its mutants, and nothing else of the text is touched."""
+    """Each place gives its mutants, and the rest of the source is unchanged."""
     assert made(source, operator) == expected
 
 
-def test_what_people_read_is_left_alone() -> None:
-    """No mutants come of docstrings, annotations, texts, and records of the log."""
+def test_texts_are_not_mutated() -> None:
+    """Docstrings, annotations, texts and log records are not mutated."""
     source = '''
     def f(a: "Literal[1]") -> g(2):
         """Text."""
@@ -84,7 +84,7 @@ def test_what_people_read_is_left_alone() -> None:
 
 
 def test_every_mutant_of_the_listed_files_is_a_program() -> None:
-    """Each can be compiled, means something else than the original, and has an id of its own."""
+    """Each mutant compiles, differs from the original, and has a unique id."""
     texts = sources()
     found = [each for path, text in texts.items() for each in mutants(path, text)]
     assert len({each.id for each in found}) == len(found) > 1000
@@ -93,8 +93,8 @@ def test_every_mutant_of_the_listed_files_is_a_program() -> None:
         assert ast.dump(ast.parse(each.applied(texts[each.path]))) != originals[each.path]
 
 
-def test_a_draw_stays_where_other_things_change() -> None:
-    """Lines that move and functions that come take no mutant of the others out, but by what they draw themselves."""
+def test_a_draw_is_stable() -> None:
+    """Moved lines change no draw, and an added function replaces only a few mutants of it."""
     text = Path(__file__).read_text()
     before = {each.id for each in drawn(mutants("x.py", text), 20, 1)}
     moved = {each.id for each in drawn(mutants("x.py", f"import sys\n\n{text}"), 20, 1)}
@@ -109,12 +109,12 @@ SOURCE = "LIMIT = 3\n\ndef f(a, b=4):\n    return a < b\n"
 
 
 def mutant(operator: str) -> Mutant:
-    """The first of this operator in `SOURCE`."""
+    """The first mutant of this operator in `SOURCE`."""
     return next(each for each in mutants("x.py", SOURCE) if each.operator == operator)
 
 
 def test_the_tests_of_a_mutant_are_those_that_run_its_line() -> None:
-    """The fastest comes first; what runs at import belongs to all tests that run anything of the file."""
+    """The fastest test comes first; lines that run at import belong to all tests of their file."""
     lines = {"x.py": {"1": [""], "3": [""], "4": ["slow", "fast"]}}
     known = Reached({"slow": 2.0, "fast": 1.0, "other": 0.1}, lines)
     assert list(known.tests_of(mutant("comparison"), SOURCE)) == ["fast", "slow"]
@@ -123,7 +123,7 @@ def test_the_tests_of_a_mutant_are_those_that_run_its_line() -> None:
 
 
 def test_a_tree_has_a_change_for_one_run(tmp_path: Path) -> None:
-    """The copy is mutated, not the original, and is as before when the run is over."""
+    """The copy is mutated, not the original, and is restored after the run."""
     (tmp_path / "kling_async").mkdir()
     (tmp_path / "kling_async" / "x.py").write_text(SOURCE)
     [change] = [each for each in mutants("kling_async/x.py", SOURCE) if each.after == "(a >= b)"]
@@ -136,15 +136,15 @@ def test_a_tree_has_a_change_for_one_run(tmp_path: Path) -> None:
 
 
 def test_results_are_kept_for_the_same_tree(tmp_path: Path) -> None:
-    """A run that was broken off goes on; what was found with other tests is forgotten."""
+    """An interrupted run continues; results of another tree are discarded."""
     found = Result("a", "caught", "tests/x.py::test_y", 3, 1.5)
     Results(tmp_path / "results", "the tree").add(found)
     assert Results(tmp_path / "results", "the tree").known == {"a": found}
     assert Results(tmp_path / "results", "another tree").known == {}
 
 
-def test_the_page_tells_what_survived_and_leaves_out_what_changes_nothing() -> None:
-    """Hung counts as caught, an equivalent mutant neither way."""
+def test_the_page_lists_survivors() -> None:
+    """A mutant that hangs counts as caught, an equivalent one not at all."""
     made = mutants("kling_async/x.py", SOURCE)
     caught, hung, survived, same = made[0], made[1], made[2], made[3]
     results = {

@@ -36,7 +36,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["floor", "floor-list", "kling-3", "kling-learned"])
 def test_the_work_is_done(runs: dict[str, dict[str, Any]], name: str) -> None:
-    """Every task is made once and saved whole, and what it cost is known."""
+    """Each task is created once and saved whole, and its cost is measured."""
     figures = runs[name]
     assert (figures.get("error"), figures["errors"]) == (None, [])
     assert (figures["whole"], figures["tasks"], figures["kinds"]["create"], figures["kinds"]["file"]) == (3, 3, 3, 3)
@@ -48,14 +48,14 @@ def test_the_work_is_done(runs: dict[str, dict[str, Any]], name: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_client_that_fails_is_told(runs: dict[str, dict[str, Any]], tmp_path: Path) -> None:
-    """With its last line of output, or as not installed."""
+def test_failed_clients_are_reported(runs: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    """A client that fails is reported with its last line of output, or as not installed."""
     assert runs["luma"]["error"].endswith("No module named 'benchmarks.clients.no_such_client'")
     assert run(CASES["floor"], 3, {}, Stage(tmp_path)) == {"error": "not installed"}
 
 
 @pytest.mark.slow
-def test_the_report_tells_goals_figures_and_failures(runs: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+def test_the_report_has_goals_figures_and_failures(runs: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     """Each client has a row, each goal a verdict, and failures are shown."""
     data = {"runs": {"500": {name: [figures, figures] for name, figures in runs.items()}}}
     section = report.Section(work.markdown(data), work.goals(data))
@@ -70,7 +70,7 @@ def test_the_report_tells_goals_figures_and_failures(runs: dict[str, dict[str, A
 
 @pytest.mark.parametrize("name", PARTS)
 def test_a_goal_does_not_vanish_where_its_part_failed(name: str) -> None:
-    """It is reported as not measured, and not met."""
+    """A goal whose benchmark failed is reported as not measured, and not met."""
     goals = importlib.import_module(f"benchmarks.{name}").goals({"error": "broken"})
     assert goals
     assert {(goal.measured, goal.met) for goal in goals} == {("not measured", False)}
@@ -78,7 +78,7 @@ def test_a_goal_does_not_vanish_where_its_part_failed(name: str) -> None:
 
 @pytest.mark.slow
 def test_runs_that_are_not_whole_do_not_count(runs: dict[str, dict[str, Any]]) -> None:
-    """Neither in figures nor in pairs, which are those that were made one after the other."""
+    """Incomplete runs count neither in figures nor in pairs of consecutive runs."""
     floor, ours = runs["floor"] | {"cpu_ms": 4.0}, runs["kling-3"] | {"cpu_ms": 2.0}
     torn, slow = ours | {"cpu_ms": 0.1, "whole": 2}, floor | {"cpu_ms": 400.0}
     data = {"runs": {"500": {"floor": [slow, floor], "kling-3": [torn, ours]}}}
@@ -92,15 +92,15 @@ def test_runs_that_are_not_whole_do_not_count(runs: dict[str, dict[str, Any]]) -
     assert (learned.measured, learned.met) == ("not measured", False)
 
 
-def test_a_row_tells_that_its_runs_had_others_beside_them() -> None:
-    """And the busiest client has none."""
+def test_concurrent_runs_are_marked() -> None:
+    """A star marks a client that was measured beside others; the busiest is measured alone."""
     assert label("kling-3", 500) == "kling_async, 3 s"
     assert label("kling", 500) == "kling_async as shipped *"
     assert all(names == ["fal"] for _, names in PLAN if "fal" in names)
 
 
 def test_the_file_is_a_video_of_its_size() -> None:
-    """A player plays it, and it is as large as it should be."""
+    """The file is a whole video of the given size."""
     video = mp4(FILE_BYTES)
     assert len(video) == FILE_BYTES
     assert shape_of(len(video), lambda offset, count: video[offset : offset + count]) is Shape.WHOLE

@@ -1,4 +1,4 @@
-"""Jobs of batches for the tests, and what a batch printed."""
+"""Files of jobs for the tests of batches, and the parsed output of a batch."""
 
 import json
 from collections import Counter
@@ -27,7 +27,7 @@ def events(ran: Ran | str) -> list[dict[str, Any]]:
 
 
 def kinds(ran: Ran) -> Counter[str]:
-    """How many events there were of each kind."""
+    """The number of events of each kind."""
     return Counter(event["event"] for event in events(ran))
 
 

@@ -66,7 +66,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def interruptible() -> Iterator[None]:
-    """Lets Ctrl-C reach commands in this and other processes, even if cron or `&` has made pytest ignore it."""
+    """Keeps SIGINT enabled in commands of this and other processes, even if cron or `&` has made pytest ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -120,7 +120,7 @@ def serving(**options: Any) -> Iterator[Emulator]:
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """An emulator as the service of the environment; a video takes about a hundredth of a second."""
+    """An emulator that the environment names as the service; a video takes about a hundredth of a second."""
     with serving(speed=10_000.0) as emulator:
         monkeypatch.setenv("KLING_BASE_URL", emulator.base_url)
         monkeypatch.setenv("KLING_ACCESS_KEY", emulator.access_key)

@@ -17,7 +17,7 @@ def test_help_names_each_exit_code(run: Run) -> None:
     assert all(f"{code.value:>3}  {code.meaning}" in ran.out for code in Exit)
 
 
-def test_keys_are_no_options(run: Run) -> None:
+def test_no_option_takes_a_key(run: Run) -> None:
     """No command takes a key as an option, since process lists show options; the help names the variables."""
     for command in ("generate", "save", "list", "models", "emulator"):
         assert not re.search(r"--\S*(key|secret)", run(command, "--help").out)
@@ -67,7 +67,7 @@ def test_version(run: Run) -> None:
         (["emulator", "--port", "70000"], "0 to 65535"),
     ],
 )
-def test_what_cannot_be_understood(run: Run, words: list[str], text: str) -> None:
+def test_invalid_command_lines(run: Run, words: list[str], text: str) -> None:
     """An invalid command line exits with 2 and refers to the help."""
     ran = run(*words)
     assert ran.code == 2
@@ -97,7 +97,7 @@ def test_usage_error_is_one_line_and_a_hint() -> None:
 
 
 def test_commands_are_listed_by_what_they_make(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The list has a heading for each folder of endpoints, each command once, and no line that a terminal breaks."""
+    """The list has a heading for each folder of endpoints, each command once, and no line over 80 columns."""
     monkeypatch.setenv("COLUMNS", "80")
     text = run("--help").out
     listed = text.partition("options:")[0]
@@ -110,7 +110,7 @@ def test_commands_are_listed_by_what_they_make(run: Run, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("columns", ["1", "9", "20"])
 def test_a_terminal_too_narrow_for_words(run: Run, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
-    """A terminal of any width shows the help, and hinders no command."""
+    """A terminal of any width shows the help, and stops no command."""
     monkeypatch.setenv("COLUMNS", columns)
     for words in (["--help"], ["generate", "--help"], ["batch", "--help"], ["estimate", "text-to-video", "a cat"]):
         ran = run(*words)
@@ -118,8 +118,8 @@ def test_a_terminal_too_narrow_for_words(run: Run, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("option", ["--prompt", "--callback-url"])
-def test_hints_name_few(run: Run, option: str) -> None:
-    """For an option of many commands three of them are named."""
+def test_hints_name_at_most_three_commands(run: Run, option: str) -> None:
+    """A hint names at most three of the commands that have an option."""
     others = endpoints.that_take(option)
     assert len(others) > 3
     hint = f"it is an option of {', '.join(others[:3])} and {len(others) - 3} more"

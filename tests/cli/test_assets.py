@@ -1,4 +1,4 @@
-"""Voices, elements and faces from a shell."""
+"""Commands for voices, elements and faces."""
 
 import json
 import re
@@ -26,7 +26,7 @@ ELEMENT = ["robot", "--element-description", "small blue robot", "--reference-ty
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_what_is_made(run: Run, command: list[str], made: str, cost: str) -> None:
-    """The id is shown, and what it would have cost."""
+    """A command shows the id of the new resource, and what it would have cost."""
     ran = run(*command, "--emulator")
     assert ran.code == 0, ran.err
     assert re.search(made, ran.out)
@@ -47,14 +47,14 @@ def test_presets(run: Run, command: str, first: str) -> None:
 
 
 @pytest.mark.parametrize(("command", "kind"), [("delete-voice", "Voice"), ("delete-element", "Element")])
-def test_a_delete_of_nothing(run: Run, command: str, kind: str) -> None:
-    """The service's message is shown."""
+def test_delete_of_an_unknown_id(run: Run, command: str, kind: str) -> None:
+    """Deleting an unknown id shows the service's message."""
     ran = run(command, "5", "--emulator")
     assert ran.code != 0
     assert f"{kind} id not found: 5" in ran.err
 
 
-def test_what_is_wrong_is_said_at_once(run: Run) -> None:
+def test_all_problems_are_reported_at_once(run: Run) -> None:
     """Each problem is named by its option, and nothing is sent."""
     ran = run("create-element", "x" * 21, "--element-description", "", "--reference-type", "image_refer", "--emulator")
     assert ran.code == Exit.USAGE

@@ -1,4 +1,4 @@
-"""`kling-async text-to-audio` and `video-to-audio`, and what finds and saves what they make."""
+"""`kling-async text-to-audio` and `video-to-audio`, and the commands that list and save their results."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def holds(path: Path) -> bool:
 
 @pytest.mark.parametrize(("words", "name"), [(RAIN, "rain.mp3"), (RAIN, "rain.wav"), (CLIP, "a.wav")])
 def test_without_a_key(run: Run, here: Path, words: tuple[str, ...], name: str) -> None:
-    """`--emulator` makes a file of the kind of its suffix, and shows what it would have cost."""
+    """`--emulator` makes a file of the type of its suffix, and shows what it would have cost."""
     ran = run(*words, "-o", name, "--emulator")
     assert ran.code == 0
     assert holds(here / name)
@@ -30,7 +30,7 @@ def test_without_a_key(run: Run, here: Path, words: tuple[str, ...], name: str) 
 
 
 def test_every_option_reaches_the_service(run: Run, service: Emulator) -> None:
-    """Options are the documented parameters: what is typed is what the service gets, and nothing else."""
+    """Options are the documented parameters: the service receives the given values, and nothing else."""
     more = ("--sound-effect-prompt", "purring", "--asmr-mode", "--external-task-id", "a")
     assert run(*CLIP, *more, "-o", "a.mp3").code == 0
     assert run(*RAIN, "--external-task-id", "b", "-o", "b.mp3").code == 0
@@ -42,7 +42,7 @@ def test_every_option_reaches_the_service(run: Run, service: Emulator) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_save_and_list(run: Run, here: Path) -> None:
-    """The task is in its own endpoint's list, and a directory gets the video and its sound in both forms."""
+    """The endpoint's list contains the task, and a directory gets the video and its sound in both formats."""
     reference = run(*CLIP, "-o", "a.mp3", "--json").data["reference"]
     other = run(*RAIN, "-o", "b.mp3", "--json").data["reference"]
     assert run("list", "video-to-audio", "-q").out.split() == [reference]
@@ -54,8 +54,8 @@ def test_save_and_list(run: Run, here: Path) -> None:
 
 
 def test_bad_input(run: Run, service: Emulator) -> None:
-    """All problems at once, by the names of the options; nothing is sent."""
+    """All problems are reported at once, by the names of the options; nothing is sent."""
     ran = run("video-to-audio", "--video-id", "8", "--video-url", "cat.mp4", "--bgm-prompt", "x" * 201, "-o", "a.mp4")
     assert ran.code == 2
-    assert all(said in ran.err for said in ("3 problems", "exclude each other", "is no address", "at most 200"))
+    assert all(part in ran.err for part in ("3 problems", "exclude each other", "is no address", "at most 200"))
     assert service.ledger.requests.total() == 0

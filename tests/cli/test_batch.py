@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("hurry")
 
 
 def test_all_done(run: Run, here: Path, service: Emulator) -> None:
-    """Every row leaves a video called after its id, and a report; the sums are on stdout, the way there on stderr."""
+    """Each row makes a video named after its id, and a report; stdout gets the sums, stderr the progress."""
     ran = run("batch", jobs(here, "one", "two"), "--out", "out")
     assert ran.code == 0
     assert made(here / "out") == ["clip-0.mp4", "clip-1.mp4"]
@@ -28,7 +28,7 @@ def test_all_done(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_units_of_two_packs(run: Run, here: Path, service: Emulator) -> None:
-    """Units of pictures and of videos, which cost differently, are not added up."""
+    """Units of image and video packs, which have different prices, are not added up."""
     rows = [{"endpoint": "generate_images", "prompt": "a cat"}, {"endpoint": "text_to_video", "prompt": "a cat"}]
     (here / "jobs.jsonl").write_text("\n".join(map(json.dumps, rows)))
     ran = run("batch", "jobs.jsonl", "--out", "out", "--dry-run")
@@ -39,7 +39,7 @@ def test_units_of_two_packs(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_again(run: Run, here: Path, service: Emulator) -> None:
-    """The same command again pays for nothing and succeeds."""
+    """Running the same command again pays nothing and succeeds."""
     words = ["batch", jobs(here, "one", "two"), "--out", "out"]
     run(*words)
     ran = run(*words)
@@ -50,7 +50,7 @@ def test_again(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_some_failed(run: Run, here: Path, service: Emulator) -> None:
-    """A failed row is shown with line and reason; the exit code is 1, and a command to make it again is printed."""
+    """A failed row is shown with line and reason; the exit code is 1, and the command to retry it is printed."""
     words = ["batch", jobs(here, "one", FAILS, "this is refused"), "--out", "my out"]
     ran = run(*words)
     assert ran.code == 1
@@ -63,7 +63,7 @@ def test_some_failed(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_retry_failed(run: Run, here: Path, service: Emulator) -> None:
-    """`--retry-failed` makes only failed rows again."""
+    """`--retry-failed` retries failed rows only."""
     words = ["batch", jobs(here, "one", FAILS), "--out", "out"]
     run(*words)
     ran = run(*words, "--retry-failed", "--json")
@@ -86,7 +86,7 @@ def test_invalid(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_skip_invalid(run: Run, here: Path, service: Emulator) -> None:
-    """`--skip-invalid` makes the other rows, which determine the exit code."""
+    """`--skip-invalid` makes the valid rows, which determine the exit code."""
     name = jobs(here, "one", {"image": "missing.png"})
     ran = run("batch", name, "--out", "out", "--skip-invalid")
     assert ran.code == 0
@@ -135,7 +135,7 @@ def test_options_of_the_endpoint(run: Run, here: Path, service: Emulator) -> Non
 
 
 def test_watermark(run: Run, here: Path, service: Emulator) -> None:
-    """`--watermark` leaves both videos of a row."""
+    """`--watermark` saves both videos of a row."""
     assert run("batch", jobs(here, "one"), "--out", "out", "--watermark").code == 0
     assert len(made(here / "out")) == 2
     assert service.ledger.created == 1
@@ -145,7 +145,7 @@ def test_watermark(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_budget(run: Run, here: Path, service: Emulator) -> None:
-    """A budget holds over all runs; with a larger one the same command continues."""
+    """A budget applies to all runs together; with a larger one the same command continues."""
     words = ["batch", jobs(here, "one", "two", "three"), "--out", "out", "--budget"]
     ran = run(*words, "4")
     assert ran.code == 1
@@ -159,7 +159,7 @@ def test_budget(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_budget_in_dollars(run: Run, here: Path, service: Emulator) -> None:
-    """A budget may be of dollars."""
+    """A budget can be in dollars."""
     ran = run("batch", jobs(here, "one", "two"), "--out", "out", "--budget", "$0.25", "--json")
     assert ran.code == 1
     assert end(ran)["counts"]["over budget"] == 1
@@ -195,8 +195,8 @@ def test_quiet(run: Run, here: Path) -> None:
     assert ran.out.startswith("rows    1 done\n")
 
 
-def test_letters_of_strangers(run: Run, here: Path, service: Emulator) -> None:
-    """External text cannot move the cursor or look like a line of the command."""
+def test_untrusted_text_is_escaped(run: Run, here: Path, service: Emulator) -> None:
+    """Untrusted text cannot move the cursor or imitate a line of the command."""
     name = jobs(here, {"id": "a", "image": "no\x1b[2J\nline 1: all is well.png"})
     ran = run("batch", name, "--out", "out")
     assert ran.code == 2
@@ -209,7 +209,7 @@ def test_letters_of_strangers(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_with_the_emulator_inside(run: Run) -> None:
-    """The shipped example runs without a key on an emulator in the command, and again without making anything."""
+    """The shipped example runs without a key on the built-in emulator; a second run makes nothing."""
     ran = run("batch", EXAMPLE, "--out", "out", "--emulator")
     assert ran.code == 0, ran.err
     assert "7 done" in ran.out
@@ -219,7 +219,7 @@ def test_with_the_emulator_inside(run: Run) -> None:
     assert next(event for event in events(again) if event["event"] == "plan")["to_make"] == 0
 
 
-def test_what_an_emulator_made_is_kept_apart(run: Run, here: Path, service: Emulator) -> None:
+def test_directories_of_emulator_and_service_are_not_mixed(run: Run, here: Path, service: Emulator) -> None:
     """A directory with results of an emulator is refused for the service, and vice versa."""
     name = jobs(here, "one")
     assert run("batch", name, "--out", "try", "--emulator").code == 0
@@ -231,7 +231,7 @@ def test_what_an_emulator_made_is_kept_apart(run: Run, here: Path, service: Emul
 
 
 def test_without_a_key(run: Run, here: Path) -> None:
-    """Without a key nothing is sent, and the error names where keys come from."""
+    """Without a key nothing is sent, and the error names the sources of keys."""
     ran = run("batch", jobs(here, "one"), "--out", "out")
     assert ran.code == 2
     assert "KLING_API_KEY" in ran.err
@@ -259,7 +259,7 @@ def test_progress_without_a_terminal(run: Run, here: Path, service: Emulator, mo
 
 
 def test_unknown_price(run: Run, here: Path, service: Emulator) -> None:
-    """With a budget a row of unknown price is sent only if `--assume` sets what it takes."""
+    """With a budget, a row of unknown price is sent only if `--assume` sets its price."""
     row = {"id": "a", "endpoint": "video_effect", "image": CAT, "effect_scene": "squish"}
     words = ["batch", jobs(here, row), "--out", "out", "--budget", "6"]
     ran = run(*words)

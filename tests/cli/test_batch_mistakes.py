@@ -1,4 +1,4 @@
-"""Mistakes at the command line of a batch: the error suggests what is right, and nothing is sent."""
+"""Mistakes in the command line of a batch: the error suggests a correction, and nothing is sent."""
 
 import errno
 import os
@@ -52,7 +52,7 @@ from .conftest import CAT, Run
     ],
 )
 def test_mistakes(run: Run, here: Path, words: list[str], error: str) -> None:
-    """A mistake exits with 2, and the error suggests what is right."""
+    """A mistake exits with 2, and the error suggests a correction."""
     jobs(here, "one")
     (here / "empty").mkdir()
     before = {path.name for path in here.iterdir()}
@@ -63,7 +63,7 @@ def test_mistakes(run: Run, here: Path, words: list[str], error: str) -> None:
 
 
 def test_a_working_directory_that_is_gone(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deleted current directory is an error for relative paths, and no problem for absolute ones."""
+    """A deleted current directory is an error for relative paths only."""
     rows = str(here / jobs(here, "one"))
 
     def gone() -> str:
@@ -79,7 +79,7 @@ def test_a_working_directory_that_is_gone(run: Run, here: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("words", [["--out", "x" * 300], ["--out", "out", "--journal", "x" * 300]])
 def test_names_that_no_file_can_have(run: Run, here: Path, words: list[str]) -> None:
-    """A name that the system refuses is reported, without a plan."""
+    """A file name that the system refuses is reported before any plan is shown."""
     ran = run("batch", jobs(here, "one"), *words, "--dry-run")
     assert (ran.code, ran.out) == (1, "")
     assert "cannot be opened: File name too long" in ran.err

@@ -44,20 +44,20 @@ def moment(counts: Mapping[RowStatus, int], *, elapsed: float = 0.0, sums: Sums 
         (400, 0, 100, 1000.0, 600),
         (2000, 0, 100, 1000.0, 0),
         (500, 50, 100, 1000.0, 500),  # as planned
-        (1000, 50, 100, 1000.0, 916),  # twice as slow, and nearly believed
+        (1000, 50, 100, 1000.0, 916),  # twice as slow, and given most of the weight
         (10, 1, 2, None, 10),  # without a plan, what was seen
         (10, 0, 2, None, None),
         (10, 0, 0, 0.0, None),
     ],
 )
 def test_time_left(elapsed: float, ended: int, to_make: int, planned: float | None, left: float | None) -> None:
-    """The time left is from the plan at first, and increasingly from the measured pace."""
+    """The time left comes from the plan at first, and increasingly from the measured rate."""
     found = seconds_left(elapsed, ended, to_make, planned)
     assert (None if found is None else int(found)) == left
 
 
-def test_places() -> None:
-    """A row is named by line and id, as far as it has them."""
+def test_place_of_a_row() -> None:
+    """A row is named by its line and id, if it has them."""
     assert [place(3, "cat"), place(3, None), place(None, "cat")] == ["line 3 (cat)", "line 3", "cat"]
 
 
@@ -108,7 +108,7 @@ def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("width", [40, 100])
 def test_live_display_fits(width: int) -> None:
-    """Whatever the terminal, each line of the display is one line of it."""
+    """On a terminal of any size, each line of the display takes one line."""
     live = BatchLive(Output())
     live._console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     live.moment(moment({RowStatus.DONE: 118, RowStatus.FAILED: 9, RowStatus.RUNNING: 5, RowStatus.WAITING: 174}))
@@ -125,7 +125,7 @@ def test_live_display_fits(width: int) -> None:
 
 @pytest.mark.parametrize(("term", "moves"), [("xterm", True), ("dumb", False)])
 def test_terminal(monkeypatch: pytest.MonkeyPatch, term: str, *, moves: bool) -> None:
-    """On a terminal that can move its cursor the display is live; the last rows that went wrong stay."""
+    """A terminal that can move its cursor gets a live display, whose latest failed rows stay visible."""
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setenv("TERM", term)
@@ -161,13 +161,13 @@ def end(*statuses: RowStatus, interrupted: Exit | None = None) -> End:
     ],
 )
 def test_exit_codes(statuses: list[RowStatus], code: Exit) -> None:
-    """All done is 0, rows that were left out on purpose included; anything else is 1, and a signal counts more."""
+    """The code is 0 if all rows are done or skipped on request, 1 otherwise; the code of a signal takes precedence."""
     assert end(*statuses).code is code
     assert end(*statuses, interrupted=Exit.TERMINATED).code is Exit.TERMINATED
 
 
 def test_how_to_go_on() -> None:
-    """For rows that are not done, commands to continue are printed."""
+    """For rows that are not done, the commands to continue are printed."""
     same = "kling-async batch 'my jobs.jsonl' --out out"
     refused = RowResult(id="a", status=RowStatus.FAILED, attempts=1)
     failed = attrs.evolve(refused, task_id="1")
@@ -192,14 +192,14 @@ def test_why_nothing_was_sent() -> None:
 
 
 def test_emulators_end_with_their_tasks() -> None:
-    """Tasks of an emulator end with the command, so no command to continue is printed."""
+    """Tasks end with their emulator, so no command to continue is printed."""
     emulated = attrs.evolve(end(RowStatus.RUNNING, RowStatus.WAITING), emulated=True)
     assert [*emulated.how_to_go_on()] == ["tasks of an emulator end with it: begin anew with another --out"]
     assert "cost    nothing spent\n" in emulated.text()
 
 
 def test_terminal_without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where rich is not installed a terminal gets lines, and no error."""
+    """Without rich, a terminal gets lines, and no error."""
     for name in ("batch_live", "progress_rich"):
         monkeypatch.delitem(sys.modules, f"kling_async.cli.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "rich", None)

@@ -1,4 +1,4 @@
-"""Signals in real processes: the first waits for running tasks, the second ends at once, the same command continues."""
+"""Signals in real processes: the first waits for running tasks, the second exits, the same command continues."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ class _Clock(Clock):
 
 @pytest.fixture
 def clock() -> _Clock:
-    """The service's clock; no task ends until a test lets it."""
+    """The service's clock; no task ends until a test advances it."""
     return _Clock()
 
 
@@ -61,7 +61,7 @@ def running(here: Path, *words: str) -> Iterator["subprocess.Popen[str]"]:
         yield process
 
 
-def go_on(run: Run, err: str) -> Any:
+def run_printed_command(run: Run, err: str) -> Any:
     """Runs the command that a message contains."""
     command = next(line for line in err.splitlines() if line.startswith("go on"))
     return run(*shlex.split(command[command.index("kling-async") :])[1:])
@@ -69,7 +69,7 @@ def go_on(run: Run, err: str) -> Any:
 
 @pytest.mark.parametrize("number", CODES)
 def test_once(run: Run, here: Path, service: Emulator, clock: _Clock, number: signal.Signals) -> None:
-    """After one signal nothing more is sent, running tasks are saved, and the same command makes the rest."""
+    """After one signal nothing more is sent, running tasks are saved, and the same command makes the remaining rows."""
     with running(here) as process:
         line_with(process.stderr, f"{AT_ONCE} running")
         process.send_signal(number)
@@ -83,12 +83,12 @@ def test_once(run: Run, here: Path, service: Emulator, clock: _Clock, number: si
     assert service.ledger.created == AT_ONCE
     assert "Traceback" not in rest
     clock.step = 20
-    assert go_on(run, rest).code == 0
+    assert run_printed_command(run, rest).code == 0
     assert service.ledger.created == ROWS
 
 
 def test_twice(run: Run, here: Path, service: Emulator, clock: _Clock) -> None:
-    """A second signal ends at once, with a report; the same command saves running tasks, and pays nothing twice."""
+    """A second signal exits at once, with a report; the same command saves running tasks, and pays nothing twice."""
     with running(here) as process:
         line_with(process.stderr, f"{AT_ONCE} running")
         process.send_signal(signal.SIGINT)
@@ -102,7 +102,7 @@ def test_twice(run: Run, here: Path, service: Emulator, clock: _Clock) -> None:
     assert "Traceback" not in err
     assert (here / "out" / "report.html").exists()
     clock.step = 20
-    assert go_on(run, err).code == 0
+    assert run_printed_command(run, err).code == 0
     assert len(made(here / "out")) == ROWS
     assert service.ledger.created == ROWS
 
@@ -153,7 +153,7 @@ def test_events(here: Path) -> None:
 
 
 def test_while_rows_are_checked(run: Run, here: Path, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signal before anything is sent ends the command at once, and leaves nothing behind."""
+    """A signal before the first request ends the command at once, and no file remains."""
 
     async def interrupted(_: Batch) -> None:
         os.kill(os.getpid(), signal.SIGINT)

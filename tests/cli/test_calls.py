@@ -1,4 +1,4 @@
-"""The commands of endpoints that make no task: the answer is the result."""
+"""Commands of endpoints without tasks: the response is the result."""
 
 import signal
 import socket
@@ -25,7 +25,7 @@ COSTS = ("account-costs", "2026-01-01", "--end-time", "2100-12-31T18:00")
 
 
 def test_speech_is_saved(run: Run, here: Path) -> None:
-    """A spoken text is a file at once, and its cost is shown."""
+    """Speech is saved as a file at once, and its cost is shown."""
     ran = run(*SPEECH, "-o", "hello.mp3", "--emulator")
     assert ran.code == 0, ran.err
     assert (here / "hello.mp3").stat().st_size > 100
@@ -41,8 +41,8 @@ def test_speech_in_a_directory(run: Run) -> None:
     assert (data["units"], data["cost_told"]) == (0.05, True)
 
 
-def test_the_place_is_looked_at_before_it_is_paid(run: Run, here: Path, service: Emulator) -> None:
-    """An existing file is reported before anything is sent; invalid values with their options."""
+def test_the_target_is_checked_before_anything_is_sent(run: Run, here: Path, service: Emulator) -> None:
+    """An existing file and invalid options are errors before anything is sent."""
     (here / "hello.mp3").touch()
     ran = run(*SPEECH, "-o", "hello.mp3")
     assert (ran.code, "--overwrite replaces it" in ran.err) == (2, True)
@@ -69,7 +69,7 @@ def test_a_call_without_a_value(run: Run) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_a_table(run: Run) -> None:
-    """A list of records is a table, ids for scripts, and records for programs; days are days of this machine."""
+    """A list of records is a table, ids for scripts, and records for programs; dates are in local time."""
     ran = run(*COSTS)
     assert ran.code == 0
     header, first, *_ = ran.out.splitlines()
@@ -80,7 +80,7 @@ def test_a_table(run: Run) -> None:
     assert [pack["resource_pack_id"] for pack in packs] == run(*COSTS, "-q").out.split()
 
 
-def test_a_time_that_is_none(run: Run) -> None:
+def test_invalid_times(run: Run) -> None:
     """A time is a day, a day and an hour, or milliseconds; other text is an error."""
     assert run("account-costs", "0", "--end-time", "4000000000000", "--emulator").code == 0
     ran = run("account-costs", "yesterday", "--end-time", "4000000000000", "--emulator")
@@ -89,16 +89,16 @@ def test_a_time_that_is_none(run: Run) -> None:
 
 @pytest.mark.parametrize("error", [CallInDoubt("lost"), UnexpectedAnswer("odd")])
 def test_a_lost_answer(error: CallInDoubt | UnexpectedAnswer) -> None:
-    """A call that may have been paid for exits with 5, and names no task, since there is none."""
+    """A call that may have been billed exits with 5, and names no task."""
     ending = report.of_error(error, Job(target="a.mp3", stage=Stage.CHARGING))
     assert (ending.code, ending.data["reference"], ending.data["save_command"]) == (Exit.UNKNOWN, None, None)
 
 
 @pytest.mark.parametrize(("words", "text"), [(SPEECH, "may bill it"), (COSTS, "bills nothing")], ids=["paid", "free"])
-def test_ctrl_c_while_nobody_answers(
+def test_ctrl_c_without_a_response(
     monkeypatch: pytest.MonkeyPatch, here: Path, words: tuple[str, ...], text: str
 ) -> None:
-    """An interrupted call ends at once, and the message names what may be billed."""
+    """A call interrupted without a response exits at once, and the message names what may be billed."""
     monkeypatch.setenv("KLING_API_KEY", "key")
     target = ["-o", "a.mp3"] if words is SPEECH else []
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -123,7 +123,7 @@ def test_ctrl_c_while_nobody_answers(
     ],
 )
 def test_interrupted(stage: Stage, text: str) -> None:
-    """After Ctrl-C the message names what may have been done."""
+    """After Ctrl-C the message names what the call may have done."""
     ending = report.of_stop(signal.SIGINT, Job(target="a.mp3", stage=stage))
     assert text in ending.text
     assert "kling-async save" not in ending.text

@@ -1,4 +1,4 @@
-"""A chain at the shell: each command uses the output of the one before."""
+"""A chain of commands, each of which uses the output of the previous one."""
 
 import json
 from pathlib import Path
@@ -9,8 +9,8 @@ from .conftest import Run
 
 
 @pytest.mark.usefixtures("hurry", "service")
-def test_a_face_that_speaks_with_sound_around_it(run: Run, here: Path) -> None:
-    """A video, its faces, a speech, lips that fit it, and sound: by ids from `--json` and `-q`."""
+def test_lip_sync_with_speech_and_sound(run: Run, here: Path) -> None:
+    """A video, its faces, speech, lip sync and sound are chained by ids from `--json` and `-q`."""
     video = run("text-to-video", "a cat on a stage", "-o", "cat.mp4", "--json").data["video_ids"][0]
     faces = run("identify-faces", video, "--json").data["value"]
     words = ("--voice-id", "calm_story1", "--voice-language", "en", "-o", "speech.mp3", "--json")

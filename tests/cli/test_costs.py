@@ -1,4 +1,4 @@
-"""`kling-async costs`: packs, what is left, what was spent."""
+"""`kling-async costs`: packs, remaining units and deductions."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -18,14 +18,14 @@ NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
 def package(amount: str | None, model: str = "kling-3.0", **more: Any) -> PackageDetail:
-    """Units of a pack."""
+    """A deduction of units from a pack."""
     taken = None if amount is None else Decimal(amount)
     usual = {"model_name": model, "deduction_time": NOON, "product_type": "video"}
     return PackageDetail(deduction_amount=taken, **{**usual, **more})
 
 
 def balance(amount: str, currency: str = "USD", **more: Any) -> BalanceDetail:
-    """Money."""
+    """A deduction of money."""
     usual = {"model_name": "kling-3.0", "deduction_time": NOON, "currency": currency}
     return BalanceDetail(deduction_amount=Decimal(amount), **{**usual, **more})
 
@@ -66,7 +66,7 @@ def test_sums() -> None:
 
 
 def test_what_is_shown() -> None:
-    """A table of packs and one of days, with what the figures are worth."""
+    """The output has a table of packs and one of days, and how current the figures are."""
     left: dict[str, Any] = {"total_quantity": Decimal("100.0"), "remaining_quantity": Decimal("95.5")}
     pack = ResourcePack(resource_pack_name="Trial", status="online", invalid_time=NOON, **left)
     costs = Costs(packs=[pack, ResourcePack(resource_pack_name="odd")], since=NOON, until=NOON, deductions=TAKEN)
@@ -80,35 +80,35 @@ def test_what_is_shown() -> None:
 
 
 def test_nothing() -> None:
-    """An account without packs that has spent nothing."""
+    """An account without packs and deductions is described in words."""
     costs = Costs(packs=[], since=NOON, until=NOON, deductions=[])
     assert as_text(costs, 7, None) == "the account has no packs\n\nnothing was spent in the last 7 days"
 
 
-async def _made(emulator: Emulator) -> None:
+async def _make_video(emulator: Emulator) -> None:
     async with KlingClient(api_key=emulator.api_key, base_url=emulator.base_url) as client:
         await (await client.model("kling-3.0-turbo").image_to_video(CAT, prompt="x", duration=3))
 
 
 @pytest.mark.usefixtures("hurry")
 def test_an_account(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With an API key both are shown, with a key pair only the packs, and the reason."""
-    asyncio.run(_made(service))
+    """With an API key packs and deductions are shown; with a key pair only packs, and the reason."""
+    asyncio.run(_make_video(service))
     monkeypatch.delenv("KLING_ACCESS_KEY", raising=False)
     monkeypatch.delenv("KLING_SECRET_KEY", raising=False)
     monkeypatch.setenv("KLING_API_KEY", service.api_key)
-    told = run("costs", "--json")
-    assert told.code == 0, told.err
-    assert told.data["packs_hours_behind"] == 12
-    assert {pack["resource_pack_type"] for pack in told.data["packs"]} == {"decreasing_total"}
-    [row] = told.data["spent"]
+    ran = run("costs", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.data["packs_hours_behind"] == 12
+    assert {pack["resource_pack_type"] for pack in ran.data["packs"]} == {"decreasing_total"}
+    [row] = ran.data["spent"]
     assert (row["model_name"], row["product_type"], row["deductions"], row["units"]) == (
         "kling-3.0-turbo",
         "video",
         1,
         2.4,
     )
-    assert told.data["totals"] == {"video units": 2.4}
+    assert ran.data["totals"] == {"video units": 2.4}
     monkeypatch.delenv("KLING_API_KEY")
     monkeypatch.setenv("KLING_ACCESS_KEY", service.access_key)
     monkeypatch.setenv("KLING_SECRET_KEY", service.secret_key)
@@ -120,6 +120,6 @@ def test_an_account(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch
 
 
 def test_days(run: Run) -> None:
-    """There is no time of no days, nor one that began before there were dates."""
+    """A span of no days, or one that begins before the first possible date, is an error."""
     assert run("costs", "--days", "0").code == 2
     assert "must be 36500 or less" in run("costs", "--days", "9" * 30).err

@@ -1,4 +1,4 @@
-"""Models of the current generation at a shell: `--model` in front of, behind, or between the other words."""
+"""Models of the current generation in the shell: `--model` before, after, or between the other arguments."""
 
 from pathlib import Path
 
@@ -17,13 +17,13 @@ NO_MEDIA = "https://files.example/walk.mp4"
 
 @pytest.mark.usefixtures("hurry")
 def test_the_first_video(run: Run, tmp_path: Path) -> None:
-    """The way of the README: a picture without an option's name, and what it is saved as."""
+    """The README's example works: a picture without an option's name, and the file that it is saved as."""
     out = tmp_path / "cat.mp4"
     ran = run("generate", *TURBO, CAT, "-o", str(out), "--prompt", "the cat yawns", "--emulator", "--json")
     assert (ran.code, out.read_bytes()[4:8]) == (Exit.OK, b"ftyp")
-    told = ran.data
-    assert told["reference"] == f"tasks:{told['task_id']}"
-    assert (told["units"], told["usd"], told["cost_told"]) == (4.0, 0.56, True)
+    output = ran.data
+    assert output["reference"] == f"tasks:{output['task_id']}"
+    assert (output["units"], output["usd"], output["cost_told"]) == (4.0, 0.56, True)
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,13 @@ def test_the_first_video(run: Run, tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_it_costs(run: Run, words: list[str], units: float | None) -> None:
-    """`estimate` takes what the command takes, files by name in JSON too, and sends nothing."""
+    """`estimate` accepts the command's arguments, also files by name in JSON, and sends nothing."""
     ran = run("estimate", *(word.replace("{image}", CAT) for word in words), "--json")
     assert (ran.code, ran.data["units"]) == (Exit.OK, units)
 
 
 def test_each_record_has_a_command() -> None:
-    """Whatever models of the current generation can do is a command with `--model`."""
+    """Each record of the current generation has a command that takes `--model`."""
     commands = {current for name in endpoints.names() if (current := endpoints.current_of(name)) is not None}
     records = {each.record for each in all_endpoints() if each.generation is Generation.CURRENT}
     assert {endpoints.record(name) for name in commands} == records
@@ -58,13 +58,13 @@ def test_each_record_has_a_command() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in endpoints.names() if endpoints.current_of(name)])
-def test_both_helps(run: Run, name: str) -> None:
-    """The help of a command names `--model`, and with it the help is that of the model's own parameters."""
+def test_help_with_and_without_a_model(run: Run, name: str) -> None:
+    """A command's help mentions `--model`; with `--model`, it describes the parameters of that model."""
     legacy, current = run(name, "--help"), run(name, "--model", "kling-3.0", "--help")
     assert (legacy.code, current.code) == (Exit.OK, Exit.OK)
-    told = " ".join(legacy.out.split())
-    assert f"kling-async {name} --model NAME --help" in told
-    assert "--model-name" in told
+    output = " ".join(legacy.out.split())
+    assert f"kling-async {name} --model NAME --help" in output
+    assert "--model-name" in output
     assert "--model-name" not in current.out
     assert "--model NAME" in current.out
     assert "--resolution" in current.out
@@ -72,7 +72,7 @@ def test_both_helps(run: Run, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (["generate", "{image}", "--model-name", "kling-3.0-turbo"], "or --model kling-3.0-turbo in a shell"),
         (["generate", "{image}", "--model", "kling-v3", "--prompt", "x"], "in the current generation it is kling-3.0"),
@@ -83,16 +83,16 @@ def test_both_helps(run: Run, name: str) -> None:
         (["avatar", "{image}", "--model", "kling-3.0"], "unrecognized arguments: --model kling-3.0"),
     ],
 )
-def test_what_is_refused(run: Run, tmp_path: Path, words: list[str], said: str) -> None:
-    """A model of the other generation is refused with the way to it, and a parameter of the other as any mistake."""
+def test_what_is_refused(run: Run, tmp_path: Path, words: list[str], text: str) -> None:
+    """A model of the other generation is refused with the right option; its parameters are unknown arguments."""
     given = [word.replace("{image}", CAT) for word in words]
     ran = run(*given[:2], "-o", str(tmp_path / "x.mp4"), "--emulator", *given[2:])
     assert ran.code == Exit.USAGE
-    assert said in " ".join(ran.err.split())
+    assert text in " ".join(ran.err.split())
 
 
 def test_models(run: Run) -> None:
-    """`models` shows the models of the current generation beside those of legacy paths, with what they cost."""
+    """`models` shows current models and those of legacy paths, with their prices."""
     shown = run("models")
     assert {"kling-v2-6", "kling-3.0-turbo"} <= {*shown.out.split()}
     one = run("models", "kling-3.0-turbo", "--json")

@@ -1,4 +1,4 @@
-"""`kling-async doctor` as a whole, against servers of the tests' own."""
+"""`kling-async doctor` as a whole, against local servers."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ NO_HOST = "no-such-host.invalid"
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxies and certificates of the machine."""
+    """Removes proxies and certificate files from the environment."""
     for name in ("http", "https", "all", "no"):
         monkeypatch.delenv(f"{name}_proxy", raising=False)
         monkeypatch.delenv(f"{name.upper()}_PROXY", raising=False)
@@ -37,28 +37,28 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
 
 
 @contextlib.contextmanager
-def listening(talk: Talk, tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """A server on a loop of its own; yields its port."""
+def listening(handler: Handler, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Runs a server on a separate loop; yields its port."""
     writers: list[asyncio.StreamWriter] = []
-    talks: set[asyncio.Task[None]] = set()
+    handlers: set[asyncio.Task[None]] = set()
 
-    async def talked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            await talk(reader, writer)
+            await handler(reader, writer)
         writer.transport.abort()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # No coroutine: one that is cancelled before its first step would never have noted its connection.
+        # Not a coroutine: if cancelled before its first step, it would never record its connection.
         writers.append(writer)
-        talks.add(asyncio.get_running_loop().create_task(talked(reader, writer)))
+        handlers.add(asyncio.get_running_loop().create_task(handled(reader, writer)))
 
     async def close() -> None:
         server.close()
-        # The loop accepts in tasks of its own, and a handshake that ends meanwhile begins another talk.
+        # The loop accepts in separate tasks, and a handshake that ends meanwhile starts another handler.
         while left := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in left:
                 task.cancel()
@@ -85,10 +85,10 @@ def listening(talk: Talk, tls: ssl.SSLContext | None = None) -> Iterator[int]:
         loop.close()
 
 
-def says(raw: bytes, heads: list[str] | None = None) -> Talk:
+def answering(raw: bytes, heads: list[str] | None = None) -> Handler:
     """Answers each request with the same bytes."""
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         if heads is not None:
             heads.append(head)
@@ -97,21 +97,21 @@ def says(raw: bytes, heads: list[str] | None = None) -> Talk:
         writer.close()
         await writer.wait_closed()
 
-    return talk
+    return handler
 
 
-def stays(raw: bytes, heads: list[str]) -> Talk:
-    """Answers one request, and leaves the end of the connection to the client.
+def keeping_open(raw: bytes, heads: list[str]) -> Handler:
+    """Answers one request, and waits for the client to close the connection.
 
     Over TLS that has to be so: aiohttp leaves a connection that the server ends to the loop, which may end before it.
     """
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
         writer.write(raw)
         await reader.read()
 
-    return talk
+    return handler
 
 
 def refuse(*_: Any, **__: Any) -> str:
@@ -126,13 +126,13 @@ async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) ->
 
 
 def free_port() -> int:
-    """A port at which nothing listens."""
+    """A port on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
 
 
 def states(ran: Ran) -> dict[str, str]:
-    """How each check ended."""
+    """The state of each check."""
     return {check["name"]: check["state"] for check in ran.data["checks"]}
 
 
@@ -144,7 +144,7 @@ def text_of(ran: Ran, name: str) -> str:
 
 def examined(run: Run, raw: bytes, *words: str) -> Ran:
     """The doctor's findings for a server that always answers with `raw`."""
-    with listening(says(raw)) as port:
+    with listening(answering(raw)) as port:
         return run("doctor", "--json", "--base-url", f"http://127.0.0.1:{port}", *words)
 
 
@@ -153,7 +153,7 @@ def examined(run: Run, raw: bytes, *words: str) -> Ran:
 
 @pytest.mark.usefixtures("service")
 def test_all_is_well(run: Run, here: Path) -> None:
-    """Against an emulator all checks pass, in one line each; nothing stays in the directory."""
+    """Against an emulator all checks pass, in one line each; nothing keeping_open in the directory."""
     ran = run("doctor")
     assert ran.code == 0
     lines = ran.out.splitlines()
@@ -176,7 +176,7 @@ def test_all_is_well(run: Run, here: Path) -> None:
 
 
 def test_beside_the_emulator_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what `kling-async emulator` prints all is well, and tasks are not made."""
+    """With the variables that `kling-async emulator` prints, all checks pass, and no task is made."""
     with started("emulator", "--json") as process:
         assert process.stdout is not None
         for name, value in json.loads(process.stdout.readline()).items():
@@ -191,7 +191,7 @@ def test_beside_the_emulator_command(run: Run, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.usefixtures("key")
 def test_the_current_generation(run: Run) -> None:
-    """A key that legacy paths alone take is a warning, not a problem."""
+    """A key that is valid only for legacy paths is a warning, not a problem."""
 
     async def legacy_alone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         is_legacy = (await reader.readuntil(b"\r\n\r\n")).startswith(b"GET /v1/")
@@ -229,7 +229,7 @@ def test_a_wrong_key(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_wrong_secret(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A secret key that does not belong to its access key is a problem, without warnings of libraries."""
+    """A secret key of another access key is a problem, without warnings of libraries."""
     monkeypatch.setenv("KLING_SECRET_KEY", "short-secret")
     ran = run("doctor")
     assert "signature is invalid" in ran.out
@@ -238,8 +238,8 @@ def test_a_wrong_secret(run: Run, service: Emulator, monkeypatch: pytest.MonkeyP
     assert service.base_url in ran.out
 
 
-def test_a_secret_of_which_no_token_can_be_made(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file's text in place of the secret key ends the call, and not the command."""
+def test_a_secret_that_cannot_sign(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret key that cannot sign a token fails the call check, and does not end the command."""
     monkeypatch.setenv("KLING_SECRET_KEY", "-----BEGINPUBLICKEY-----hidden-----ENDPUBLICKEY-----")
     monkeypatch.setattr(jwt, "encode", refuse)
     ran = run("doctor", "--json", "--base-url", service.base_url)
@@ -248,7 +248,7 @@ def test_a_secret_of_which_no_token_can_be_made(run: Run, service: Emulator, mon
     assert "hidden" not in ran.out + ran.err
 
 
-def test_what_is_odd_is_shown_when_quiet(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quiet_shows_warnings_and_problems(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """`-q` shows only warnings and problems."""
     monkeypatch.setenv("KLING_API_KEY", f" {service.api_key}")
     ran = run("doctor", "-q")
@@ -268,8 +268,8 @@ def test_what_is_odd_is_shown_when_quiet(run: Run, service: Emulator, monkeypatc
         ("https://host:port", "cannot be read"),
     ],
 )
-def test_an_address_that_is_none(run: Run, url: str, text: str) -> None:
-    """Checks that depend on the address are skipped, the others run."""
+def test_an_invalid_address(run: Run, url: str, text: str) -> None:
+    """Checks that depend on an invalid address are skipped, the others run."""
     ran = run("doctor", "--json", "--base-url", url)
     assert ran.code == 7
     assert text in text_of(ran, "address")
@@ -290,14 +290,14 @@ def test_an_unknown_name(run: Run, host: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_closed_port(run: Run, host: str) -> None:
-    """Where nothing listens that is the one problem of the network."""
+    """A port on which nothing listens is reported as the only network problem."""
     ran = run("doctor", "--json", "--base-url", f"http://{host}:{free_port()}")
     assert ran.data["message"] == "problems: credentials, connection"
     assert "nothing listens" in text_of(ran, "connection")
 
 
 def test_no_step_waits_for_ever(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name server that never answers does not hold up the command, not even its end."""
+    """A name server that never answers does not block the command, not even its end."""
     monkeypatch.setattr(probes, "STEP_SECONDS", 0.05)
     forever = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: forever.wait())
@@ -312,7 +312,7 @@ def test_no_step_waits_for_ever(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_host_that_never_answers(
     run: Run, monkeypatch: pytest.MonkeyPatch, scheme: str, step: str, name: str
 ) -> None:
-    """A connection over which nothing comes ends in time."""
+    """A connection without a response times out."""
     patient = probes._in_time
 
     async def in_time(work: Any) -> Any:
@@ -361,7 +361,7 @@ def pair(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_something_else_answers(run: Run, raw: bytes, text: str) -> None:
-    """An answer that is not the service's is shown without secrets, and its clock is not compared."""
+    """A response of another service is shown without secrets, and its clock is not compared."""
     ran = examined(run, raw)
     assert ran.code == 7
     assert text in text_of(ran, "call")
@@ -373,7 +373,7 @@ def test_something_else_answers(run: Run, raw: bytes, text: str) -> None:
 @pytest.mark.usefixtures("pair")
 @pytest.mark.parametrize("code", [1000, 1002, 1003, 1004])
 def test_a_refused_token(run: Run, code: int) -> None:
-    """A token of a pair that is refused, also when it is renewed, is a problem."""
+    """A key pair whose token is refused, even after a renewal, is a problem."""
     ran = examined(run, refusal(401, code))
     assert ran.data["message"] == "problems: call"
     assert f"code {code}, HTTP 401" in text_of(ran, "call")
@@ -387,7 +387,7 @@ def test_an_empty_account(run: Run) -> None:
 
 @pytest.mark.usefixtures("pair")
 def test_a_wrong_clock(run: Run) -> None:
-    """The clocks are compared by the service's answer; the token is corrected as the client does it."""
+    """The clock is compared with the service's response; tokens are corrected as in the client."""
     empty = {"code": 0, "data": []}
     ran = examined(run, answer(200, empty, Date="Tue, 01 Jan 2030 00:00:00 GMT"))
     assert ran.data["message"] == "problems: clock"
@@ -395,8 +395,8 @@ def test_a_wrong_clock(run: Run) -> None:
     assert states(examined(run, answer(200, empty)))["clock"] == "skipped"
 
 
-def test_a_key_does_not_go_to_a_slip_of_the_pen(run: Run, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host with nearly an official name is called without the key."""
+def test_no_key_is_sent_to_a_mistyped_host(run: Run, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that resembles an official name is called without the key."""
     real = socket.getaddrinfo
 
     def here(host: str, *words: Any, **more: Any) -> Any:
@@ -404,7 +404,7 @@ def test_a_key_does_not_go_to_a_slip_of_the_pen(run: Run, key: str, monkeypatch:
 
     monkeypatch.setattr(socket, "getaddrinfo", here)
     heads: list[str] = []
-    with listening(says(refusal(401, 1002), heads)) as port:
+    with listening(answering(refusal(401, 1002), heads)) as port:
         ran = run("doctor", "--json", "--base-url", f"http://api-singapor.klingai.com:{port}")
     assert "did you mean https://api-singapore.klingai.com?" in text_of(ran, "address")
     assert "no key was sent" in text_of(ran, "call")
@@ -422,16 +422,16 @@ def authority() -> trustme.CA:
 
 
 def certified(authority: trustme.CA, *names: str) -> ssl.SSLContext:
-    """A server's side of TLS, with a certificate for these names."""
+    """The server's TLS context, with a certificate for these names."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names).configure_cert(context)
     return context
 
 
 def test_an_untrusted_certificate(run: Run, key: str, authority: trustme.CA) -> None:
-    """It is a problem that names the way out, and no key is sent."""
+    """An untrusted certificate is a problem whose advice is SSL_CERT_FILE, and no key is sent."""
     heads: list[str] = []
-    with listening(says(PAGE, heads), certified(authority, "127.0.0.1")) as port:
+    with listening(answering(PAGE, heads), certified(authority, "127.0.0.1")) as port:
         ran = run("doctor", "--json", "--base-url", f"https://127.0.0.1:{port}")
     assert ran.data["message"] == "problems: certificate"
     assert "SSL_CERT_FILE" in text_of(ran, "certificate")
@@ -441,14 +441,14 @@ def test_an_untrusted_certificate(run: Run, key: str, authority: trustme.CA) -> 
 
 
 def test_a_trusted_certificate(run: Run, authority: trustme.CA, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SSL_CERT_FILE is honoured and named; a certificate for another host is something else."""
+    """SSL_CERT_FILE is used and named; a certificate for another host is a different problem."""
     authority.cert_pem.write_to_path(here / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(here / "ca.pem"))
     for name, state, text in (
         ("127.0.0.1", "ok", "ca.pem), valid until"),
         ("other.example", "problem", "another host"),
     ):
-        with listening(says(PAGE), certified(authority, name)) as port:
+        with listening(answering(PAGE), certified(authority, name)) as port:
             ran = run("doctor", "--json", "--base-url", f"https://127.0.0.1:{port}")
         assert states(ran)["certificate"] == state
         assert text in text_of(ran, "certificate")
@@ -458,11 +458,11 @@ def test_a_trusted_certificate(run: Run, authority: trustme.CA, here: Path, monk
 def test_a_certificate_file_that_holds_none(
     run: Run, authority: trustme.CA, here: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
 ) -> None:
-    """Python ignores it silently; the doctor names it."""
+    """A certificate file without certificates, which Python ignores silently, is named."""
     if content is not None:
         (here / "ca.pem").write_text(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(here / "ca.pem"))
-    with listening(says(PAGE), certified(authority, "127.0.0.1")) as port:
+    with listening(answering(PAGE), certified(authority, "127.0.0.1")) as port:
         ran = run("doctor", "--json", "--base-url", f"https://127.0.0.1:{port}")
     assert "ca.pem is no file of certificates" in text_of(ran, "certificate")
 
@@ -492,17 +492,17 @@ def trusted(authority: trustme.CA, here: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_through_a_tunnel(
     run: Run, trusted: trustme.CA, monkeypatch: pytest.MonkeyPatch, name: str, scheme: str
 ) -> None:
-    """The certificate is looked at and the call is made through the proxy, which looks up the name."""
+    """The certificate is checked and the call is made through the proxy, which resolves the name."""
     heads: list[str] = []
     kept = answer(200, {"code": 0, "data": []}, Connection="keep-alive")
-    with listening(stays(kept, heads), certified(trusted, NO_HOST)) as port:
+    with listening(keeping_open(kept, heads), certified(trusted, NO_HOST)) as port:
         via = Proxy(to=port)
         with listening(via.serve, certified(trusted, "127.0.0.1") if scheme == "https" else None) as proxy_port:
             monkeypatch.setenv(name, f"{scheme}://user:hidden@127.0.0.1:{proxy_port}")
             ran = run("doctor", "--json", "--base-url", f"https://{NO_HOST}")
     assert {states(ran)[each] for each in ("dns", "proxy", "connection", "certificate", "call")} == {"ok"}
     assert f"127.0.0.1:{proxy_port} ({name})" in text_of(ran, "proxy")
-    assert via.seen == [(f"CONNECT {NO_HOST}:443 HTTP/1.1", USER)] * 3  # to look at it, and for the calls
+    assert via.seen == [(f"CONNECT {NO_HOST}:443 HTTP/1.1", USER)] * 3  # the certificate check and two calls
     paths = ["/v1/videos/image2video?pageNum=1&pageSize=1", "/tasks?task_ids=0"]
     assert [head.split()[:2] for head in heads] == [["GET", path] for path in paths]
     assert "hidden" not in ran.out + ran.err
@@ -511,8 +511,8 @@ def test_through_a_tunnel(
 @pytest.mark.usefixtures("key")
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "all_proxy"])
 def test_through_a_proxy(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Without TLS the call is the proxy's to pass on."""
-    with listening(says(answer(200, {"code": 0, "data": []}))) as port:
+    """Without TLS the proxy forwards the call."""
+    with listening(answering(answer(200, {"code": 0, "data": []}))) as port:
         via = Proxy(to=port)
         with listening(via.serve) as proxy_port:
             monkeypatch.setenv(name, f"user:hidden@127.0.0.1:{proxy_port}")
@@ -526,7 +526,7 @@ def test_through_a_proxy(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -
 def test_a_proxy_whose_certificate_is_not_trusted(
     run: Run, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The certificate is the proxy's, not the service's, and nothing is requested from the proxy."""
+    """An untrusted certificate is reported as the proxy's, and the proxy gets no request."""
     via = Proxy()
     with listening(via.serve, certified(authority, "127.0.0.1")) as port:
         monkeypatch.setenv("ALL_PROXY", f"https://user:hidden@127.0.0.1:{port}")
@@ -544,9 +544,9 @@ def test_a_proxy_without_tls(run: Run, service: Emulator, monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("key")
-def test_a_proxy_that_wants_a_user_for_a_call(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a tunnel the call finds the problem, without advice to run it again."""
-    with listening(says(answer(407, b"who are you"))) as port:
+def test_a_proxy_that_requires_credentials(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that requires credentials fails the call, without advice to retry."""
+    with listening(answering(answer(407, b"who are you"))) as port:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
         ran = run("doctor", "--json", "--base-url", f"http://{NO_HOST}")
     assert "the proxy refused (HTTP 407)" in text_of(ran, "call")
@@ -554,7 +554,7 @@ def test_a_proxy_that_wants_a_user_for_a_call(run: Run, monkeypatch: pytest.Monk
 
 
 def test_a_proxy_that_cannot_be_read(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No client can be made with it, so nothing on the way is tried; its password does not show."""
+    """An invalid proxy address skips all network checks; its password is not shown."""
     monkeypatch.setenv("ALL_PROXY", "http://user:hidden@proxy:port")
     ran = run("doctor", "--json", "--base-url", service.base_url)
     assert ran.data["message"] == "problems: proxy"
@@ -564,7 +564,7 @@ def test_a_proxy_that_cannot_be_read(run: Run, service: Emulator, monkeypatch: p
 
 
 def test_a_proxy_of_another_kind(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SOCKS is not used, which is reported once; the connection is direct."""
+    """A SOCKS proxy is ignored, which is reported once; the connection is direct."""
     monkeypatch.setenv("ALL_PROXY", f"socks5://user:hidden@127.0.0.1:{free_port()}")
     ran = run("doctor", "--json", "--base-url", service.base_url)
     assert (ran.code, states(ran)["proxy"], states(ran)["call"]) == (0, "warning", "ok")
@@ -585,8 +585,8 @@ def test_a_proxy_of_another_kind(run: Run, service: Emulator, monkeypatch: pytes
     ],
 )
 def test_a_proxy_that_does_not_let_through(run: Run, monkeypatch: pytest.MonkeyPatch, raw: bytes, text: str) -> None:
-    """A proxy's answer without a tunnel is shown."""
-    with listening(says(raw)) as port:
+    """A proxy's response that opens no tunnel is shown."""
+    with listening(answering(raw)) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         ran = run("doctor", "--json", "--base-url", f"https://{NO_HOST}")
     assert text in text_of(ran, "proxy")
@@ -594,7 +594,7 @@ def test_a_proxy_that_does_not_let_through(run: Run, monkeypatch: pytest.MonkeyP
 
 
 def test_a_dead_proxy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy at which nothing listens is the problem, not the service; NO_PROXY takes it out of the way."""
+    """An unreachable proxy is reported as the problem, not the service; NO_PROXY bypasses it."""
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
     ran = run("doctor", "--json", "--base-url", f"https://{NO_HOST}")
     assert "nothing listens" in text_of(ran, "proxy")
@@ -605,7 +605,7 @@ def test_a_dead_proxy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_loopback_goes_to_no_proxy(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An emulator is reached directly, whatever the network needs."""
+    """An emulator on loopback is reached directly, even if a proxy is set."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     ran = run("doctor", "--json", "--base-url", service.base_url)
     assert (ran.code, states(ran)["proxy"]) == (0, "ok")
@@ -616,7 +616,7 @@ def test_loopback_goes_to_no_proxy(run: Run, service: Emulator, monkeypatch: pyt
 
 @pytest.mark.usefixtures("service")
 def test_places(run: Run, here: Path) -> None:
-    """A place is tried by making a file there: neither a file, nor /proc, nor what is missing will do."""
+    """A directory is checked by creating a file there; a file, /proc and a missing path are problems."""
     (here / "file").touch()
     (here / "out").mkdir()
     for place, state in (

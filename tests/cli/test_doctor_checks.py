@@ -1,4 +1,4 @@
-"""Tables of findings and their checks."""
+"""Findings of the doctor and the checks that they result in."""
 
 import socket
 import ssl
@@ -121,13 +121,13 @@ def test_address(url: str, kind: Host, state: State, text: str) -> None:
 
 
 def test_a_mistyped_address_is_corrected() -> None:
-    """The official host that nearly has the name is proposed."""
+    """A host that resembles the official one gets the official one as a suggestion."""
     check = host.address(Address("https://api-bejing.klingai.com", "--base-url"), "--base-url")
     assert "did you mean https://api-beijing.klingai.com?" in check.advice
 
 
 def test_no_address() -> None:
-    """What the client refuses is a problem that names where it was read from."""
+    """An address that the client refuses is a problem that names its source."""
     check = host.address(ConfigurationError("base_url must begin with https://"), "KLING_BASE_URL")
     assert (check.state, check.text) == (PROBLEM, "KLING_BASE_URL: base_url must begin with https://")
     assert "https://api-singapore.klingai.com" in check.advice
@@ -145,7 +145,7 @@ def test_no_address() -> None:
     ],
 )
 def test_where_the_key_goes(url: str, *, takes: bool) -> None:
-    """A key is not tried on a mistyped host, nor sent to the service in clear."""
+    """A key is not sent to a mistyped host, nor to the service unencrypted."""
     assert Address(url, "x").takes_key is takes
 
 
@@ -183,7 +183,7 @@ P, TLS = "http://p:1", "https://u@[::1]"
     ],
 )
 def test_which_proxy_applies(target: Address, environment: dict[str, str], expected: Proxy | None) -> None:
-    """The client's own, with the variable that names it."""
+    """The client's proxy is used, with the variable that sets it."""
     assert way.proxy_for(target, Proxies.of(environment)) == expected
 
 
@@ -200,7 +200,7 @@ def test_which_proxy_applies(target: Address, environment: dict[str, str], expec
     ],
 )
 def test_a_proxy_s_address(address: str, host: str, port: int, shown: str, pair: bytes | None) -> None:
-    """It is read as the client reads it, and shown without its user."""
+    """A proxy's address is parsed as in the client, and shown without its user."""
     found = Proxy("HTTPS_PROXY", address)
     assert (found.host, found.port, found.shown) == (host, port, shown)
     assert found.authorization == (f"Basic {b64encode(pair).decode()}" if pair else "")
@@ -242,7 +242,7 @@ def tls_error(reason: str) -> ssl.SSLError:
     ],
 )
 def test_proxy(dialled: Dialled, state: State, text: str, advice: str) -> None:
-    """A proxy is named without its user, with what is wrong with it."""
+    """A proxy is shown without its user, with its problem."""
     check = way.proxy(OFFICIAL, Proxies.of({"HTTPS_PROXY": PROXY.address}), dialled, Trust(), JANUARY)
     assert check.state is state
     assert text in check.text
@@ -276,7 +276,7 @@ def test_no_proxy(target: Address, environment: dict[str, str], state: State, te
 
 
 def test_a_proxy_that_the_client_refuses() -> None:
-    """It is a problem in the client's own words, which name the variable."""
+    """A proxy that the client refuses is a problem with the client's message, which names the variable."""
     check = way.unreadable(ConfigurationError("HTTPS_PROXY cannot be read"))
     assert (check.name, check.state, check.text) == ("proxy", PROBLEM, "HTTPS_PROXY cannot be read")
     assert check.advice
@@ -301,7 +301,7 @@ def test_a_proxy_that_the_client_refuses() -> None:
     ],
 )
 def test_dns(target: Address, chosen: Proxy | None, dialled: Dialled, state: State, text: str) -> None:
-    """A name is known or not, and the service's stands for public addresses."""
+    """A name resolves or not, and the service's must resolve to public addresses."""
     check = way.dns(target, chosen, dialled)
     assert check.state is state
     assert text in check.text
@@ -322,7 +322,7 @@ def test_dns(target: Address, chosen: Proxy | None, dialled: Dialled, state: Sta
     ],
 )
 def test_connection(target: Address, chosen: Proxy | None, dialled: Dialled, state: State, text: str) -> None:
-    """Something listens, or the reason is given once, where it belongs."""
+    """A connection succeeds, or the reason is given once, in the right check."""
     check = way.connection(target, chosen, dialled)
     assert check.state is state
     assert text in check.text
@@ -358,7 +358,7 @@ UNUSABLE = Trust("/none.pem", usable=False)
     ],
 )
 def test_certificate(dialled: Dialled, trust: Trust, state: State, text: str, advice: str) -> None:
-    """A certificate is verified, or the problem is named: the clock, the name, the trust, no TLS at all."""
+    """A certificate is verified, or the problem is named: clock, name, trust, or no TLS."""
     check = way.certificate(OFFICIAL, dialled, trust, JANUARY)
     assert check.state is state
     assert text in check.text
@@ -366,13 +366,13 @@ def test_certificate(dialled: Dialled, trust: Trust, state: State, text: str, ad
 
 
 def test_a_certificate_that_ends_soon() -> None:
-    """A week before its end it is a warning."""
+    """A certificate that expires within a week is a warning."""
     check = way.certificate(OFFICIAL, CERTIFIED, Trust(), JANUARY + 25 * 86_400)
     assert (check.state, "(5 days)" in check.text) == (WARNING, True)
 
 
 def test_no_certificate_without_https() -> None:
-    """Where nothing is encrypted there is none to look at."""
+    """Without https there is no certificate to check."""
     assert way.certificate(LOCAL, Dialled(reached=Step.DONE), Trust(), JANUARY).state is SKIPPED
 
 
@@ -380,7 +380,7 @@ def test_no_certificate_without_https() -> None:
 
 
 def result_of(status: int, body: bytes | str, credentials: ApiKey | KeyPair | None = KEY, **headers: str) -> CallResult:
-    """The call as it ends with this answer."""
+    """The result of a call with this response."""
     content = body.encode() if isinstance(body, str) else body
     answer = HttpResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, content)
     error: KlingError | None = None
@@ -393,7 +393,7 @@ def result_of(status: int, body: bytes | str, credentials: ApiKey | KeyPair | No
 
 
 def refusal(code: int, message: str = "no") -> str:
-    """The service's own envelope."""
+    """An error envelope of the service."""
     return f'{{"code": {code}, "message": "{message}", "request_id": "r-1"}}'
 
 
@@ -468,7 +468,7 @@ PAIR = KeyPair(ACCESS, SECRET)
     ],
 )
 def test_call(target: Address, found: CallResult | None, state: State, text: str, advice: str) -> None:
-    """The service's answers are distinguished from all others, and each problem has advice."""
+    """Responses of the service are distinguished from all others, and each problem has advice."""
     check = call.call(target, found)
     assert check.state is state
     assert text in check.text
@@ -477,20 +477,20 @@ def test_call(target: Address, found: CallResult | None, state: State, text: str
 
 
 @pytest.mark.parametrize("code", [1002, 1003, 1101, 1203, 5001])
-def test_the_table_s_advice_is_not_said_twice(code: int) -> None:
+def test_advice_is_not_repeated(code: int) -> None:
     """The text is the service's message; the advice is the library's general hint, or a better one."""
     check = call.call(OFFICIAL, result_of(401, refusal(code, "its own words")))
     assert check.text == f"its own words (code {code}, HTTP 401), request_id r-1"
 
 
 def test_no_words_of_the_service() -> None:
-    """A refusal without a message gets a text, too."""
+    """A refusal without a message gets a text as well."""
     check = call.call(OFFICIAL, result_of(401, refusal(1002, "")))
     assert "gave no reason (HTTP 401) (code 1002" in check.text
 
 
-def test_what_is_in_vain_is_not_advised() -> None:
-    """Running it again is advised only where the client itself would retry."""
+def test_retry_is_advised_only_where_it_may_help() -> None:
+    """A retry is advised only where the client itself would retry."""
     refused = ConnectionFailed("the proxy refused", permanent=True)
     assert "once more" not in call.call(OFFICIAL, CallResult(credentials=None, error=refused)).advice
 
@@ -500,7 +500,7 @@ def test_what_is_in_vain_is_not_advised() -> None:
     [f"<p>you sent {API_KEY} and short</p>", refusal(1201, f"{API_KEY} short"), refusal(1002, f"{API_KEY} short")],
 )
 def test_what_is_repeated_is_redacted(body: str) -> None:
-    """Keys that an answer repeats do not show, short ones neither."""
+    """Keys that a response repeats are redacted, short ones too."""
     check = call.call(OFFICIAL, result_of(401, body))
     assert "…" in check.text
     assert "short" not in check.text
@@ -508,7 +508,7 @@ def test_what_is_repeated_is_redacted(body: str) -> None:
 
 
 def test_a_foreign_answer_is_cut() -> None:
-    """200 letters are enough of a page."""
+    """A response of another service is cut to 200 characters."""
     assert len(call.call(OFFICIAL, result_of(200, "ab " * 1000)).text) < 300
 
 
@@ -535,7 +535,7 @@ def test_clock(credentials: ApiKey | KeyPair, offset: float | None, state: State
 
 
 def test_only_the_clock_of_the_service() -> None:
-    """The Date of a login page is not the service's."""
+    """The Date of a response that is not the service's is ignored."""
     assert call.clock(result_of(200, "<html>")).state is SKIPPED
     assert call.clock(None).state is SKIPPED
 
@@ -576,7 +576,7 @@ def test_files(soft: int | None, hard: int | None, state: State, advice: str) ->
     ],
 )
 def test_place(found: Target, state: State, text: str) -> None:
-    """A place that cannot be written to is a problem; little room is a warning first."""
+    """A directory that is not writable is a problem; little free space is first a warning."""
     check = machine.place(found)
     assert check.state is state
     assert text in check.text
@@ -593,7 +593,7 @@ LINES = [
 
 
 def test_lines_fit_a_terminal() -> None:
-    """Lines are wrapped below their own text; what can be copied stays in one piece."""
+    """Lines are wrapped with a hanging indent; commands and addresses stay unbroken."""
     lines = checks.as_text(LINES, 80).splitlines()
     assert lines[0] == "ok       dns          known"
     assert lines[1].startswith("PROBLEM  call         api key")
@@ -602,7 +602,7 @@ def test_lines_fit_a_terminal() -> None:
 
 
 def test_lines_for_a_file() -> None:
-    """Where no terminal is, each text is one line."""
+    """Outside a terminal, each text is one line."""
     assert len(checks.as_text(LINES).splitlines()) == 5
 
 
@@ -615,11 +615,11 @@ def test_lines_for_a_file() -> None:
     ],
 )
 def test_summary(found: list[Check], text: str) -> None:
-    """One sentence names the problems, and the checks that are only worth a look."""
+    """One sentence names the problems, and the checks with warnings."""
     assert checks.summary(found) == text
 
 
 def test_data() -> None:
-    """Programs read name, state, text and advice of each."""
+    """The JSON has name, state, text and advice of each check."""
     data: list[dict[str, Any]] = checks.as_data(LINES)
     assert data[0] == {"name": "dns", "state": "ok", "text": "known", "advice": None}

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("hurry")
 
 
 def test_serves_until_interrupted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The printed lines are what another shell needs; Ctrl-C is the usual end."""
+    """The printed lines set up another shell; Ctrl-C is the normal end."""
     with started("emulator", "--speed", "300") as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -36,7 +36,7 @@ def test_for_programs() -> None:
 
 @pytest.mark.parametrize("balance", ["nan", "inf", "-1", "many"])
 def test_a_balance_that_no_account_has(run: Run, balance: str) -> None:
-    """It is a mistake of the command line."""
+    """A negative or invalid balance is a mistake in the command line."""
     ran = run("emulator", f"--balance={balance}")
     assert (ran.code, ran.out) == (2, "")
     assert f"argument --balance: must be a number from 0 up, got '{balance}'" in ran.err
@@ -52,7 +52,7 @@ def test_port_is_taken(run: Run) -> None:
 
 
 def environment(*words: str) -> dict[str, str]:
-    """The variables printed by an emulator in a separate process, which has ended."""
+    """The variables printed by an emulator in a separate process that has ended."""
     with started("emulator", "--json", *words) as process:
         assert process.stdout is not None
         variables: dict[str, str] = json.loads(process.stdout.readline())
@@ -62,7 +62,7 @@ def environment(*words: str) -> dict[str, str]:
 
 
 def test_keys_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each start has other keys, whatever the seed, unless the environment sets the API key."""
+    """Each start has different keys even with the same seed, unless the environment sets the API key."""
     first, second = environment("--seed", "1"), environment("--seed", "1")
     monkeypatch.setenv("KLING_EMULATOR_API_KEY", "known")
     third = environment()
@@ -94,7 +94,7 @@ def test_callbacks_are_signed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment()[name] == "whsec_AAAA whsec_BBBB"
 
 
-def test_a_webhook_secret_that_is_none(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_webhook_secret(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """An invalid secret is refused, with a message that does not contain it."""
     monkeypatch.setenv("KLING_EMULATOR_WEBHOOK_SECRET", "whsec_?secret?")
     ran = run("emulator")

@@ -46,7 +46,7 @@ def test_longer_and_finer_takes_longer() -> None:
 @pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("name", ["generate", endpoints.DEFAULT])
 def test_default_endpoint(run: Run, here: Path, name: str) -> None:
-    """`generate` is short for the default endpoint's own command."""
+    """`generate` is the command of the default endpoint."""
     ran = run(name, CAT, "-o", "cat.mp4", "--emulator", "--prompt", "the cat turns", "--json")
     assert (ran.code, ran.data["path"]) == (0, "cat.mp4")
     assert (here / "cat.mp4").read_bytes()[4:8] == b"ftyp"

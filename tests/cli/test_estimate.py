@@ -1,4 +1,4 @@
-"""`kling-async estimate`: what a request costs, with the options of its own command."""
+"""`kling-async estimate`: the cost of a request, with the options of its command."""
 
 import re
 import shlex
@@ -17,7 +17,7 @@ JSON = {
         "face_id": "0", "audio_id": "1", "sound_start_time": 0, "sound_end_time": 2000, "sound_insert_time": 0
     }]""",
 }
-"""What the examples read from files."""
+"""The files that the examples read."""
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ JSON = {
     ],
 )
 def test_what_it_costs(run: Run, words: list[str], of: str, cost: str) -> None:
-    """The words of a command, after `estimate`, show its cost, without a key and without a place."""
+    """The arguments of a command after `estimate` show its cost, without a key or an output path."""
     ran = run("estimate", *words)
     assert ran.code == 0
     assert of in ran.out
@@ -40,14 +40,14 @@ def test_what_it_costs(run: Run, words: list[str], of: str, cost: str) -> None:
 
 
 def test_for_programs(run: Run, here: Path) -> None:
-    """Programs get numbers; a place that is named is not written to."""
+    """`--json` has numbers; a given output path is not written to."""
     data = run("estimate", "text-to-video", "a cat", "-o", "cat.mp4", "--json").data
     assert (data["units"], data["usd"], data["typical_seconds"] > 10) == (1.5, 0.21, True)
     assert [*here.iterdir()] == []
 
 
 def test_what_is_wrong(run: Run, here: Path) -> None:
-    """All that the command would refuse is refused, the place included."""
+    """All that the command would refuse is refused, including the output path."""
     (here / "cat.mp4").touch()
     assert "cat.mp4 exists" in run("estimate", "generate", CAT, "-o", "cat.mp4").err
     ran = run("estimate", "image-to-video", "none.png", "--cfg-scale", "7")
@@ -73,7 +73,7 @@ def test_mistakes(run: Run, words: list[str], text: str) -> None:
 
 
 def test_unknown_price(run: Run) -> None:
-    """A model without a price is reported, as `?` to scripts."""
+    """A model without a price is reported, as `?` with `--quiet`."""
     words = ("text-to-video", "a cat", "--model-name", "unheard-of")
     assert "not known" in run("estimate", *words).out
     assert run("estimate", *words, "-q").out == "?\n"
@@ -81,7 +81,7 @@ def test_unknown_price(run: Run) -> None:
 
 @pytest.mark.parametrize("name", endpoints.names())
 def test_examples(run: Run, here: Path, name: str) -> None:
-    """What the help of a command shows first is refused by no check: whatever is required is in it."""
+    """The first example in a command's help passes all checks."""
     shutil.copy(CAT, here / "cat.jpg")
     [example] = re.findall(r"^  kling-async (.*) --emulator$", run(name, "--help").out, re.MULTILINE)
     for file in re.findall(r"@(\S+)", example):
@@ -92,7 +92,7 @@ def test_examples(run: Run, here: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["generate", *endpoints.names()])
 def test_help(run: Run, name: str) -> None:
-    """Each endpoint's options are shown, and no place is needed."""
+    """Each endpoint's options are shown, and no output path is required."""
     ran = run("estimate", name, "--help")
     assert ran.code == 0
     assert ran.out.startswith(f"usage: kling-async estimate {name} ")

@@ -52,7 +52,7 @@ def test_quiet(run: Run) -> None:
 
 
 def test_directory(run: Run, here: Path) -> None:
-    """In a directory the file is called by its task, so that the next one finds a name as well."""
+    """In a directory the file is named after its task, so that names do not collide."""
     ran = run("generate", CAT, "-o", "out/", "--emulator", "--json")
     assert ran.data["path"] == f"out/{ran.data['task_id']}.mp4"
     assert (here / ran.data["path"]).exists()
@@ -69,7 +69,7 @@ def test_watermark(run: Run, here: Path) -> None:
 
 
 def test_watermark_in_a_directory(run: Run, here: Path) -> None:
-    """In a directory both have names of their own."""
+    """In a directory both files have different names."""
     ran = run("generate", CAT, "-o", ".", "--emulator", "--watermark", "--json")
     assert sorted(path.name for path in here.iterdir()) == [
         f"{ran.data['task_id']}-watermark.mp4",
@@ -84,7 +84,7 @@ def test_picture_is_piped_in(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tail_alone(run: Run) -> None:
-    """IMAGE can be left out where there is a tail."""
+    """IMAGE can be omitted if a tail is given."""
     words = ["--image-tail", CAT, "--model-name", "kling-v1-6", "--mode", "pro", "--emulator", "-q"]
     assert run("generate", "-o", "cat.mp4", *words).code == 0
 
@@ -100,8 +100,8 @@ def test_tail_alone(run: Run) -> None:
         (["new.mp4", "--watermark"], "new-watermark.mp4 exists"),
     ],
 )
-def test_place_is_looked_at_first(run: Run, here: Path, service: Emulator, words: list[str], text: str) -> None:
-    """A problem of the place to save to is reported before anything is sent."""
+def test_target_is_checked_first(run: Run, here: Path, service: Emulator, words: list[str], text: str) -> None:
+    """A problem with the output path is reported before anything is sent."""
     (here / "old.mp4").touch()
     (here / "new-watermark.mp4").touch()
     ran = run("generate", CAT, "-o", *words)
@@ -112,14 +112,14 @@ def test_place_is_looked_at_first(run: Run, here: Path, service: Emulator, words
 
 @pytest.mark.usefixtures("service")
 def test_overwrite(run: Run, here: Path) -> None:
-    """`--overwrite` replaces what is there."""
+    """`--overwrite` replaces an existing file."""
     (here / "old.mp4").write_text("old")
     assert run("generate", CAT, "-o", "old.mp4", "--overwrite").code == 0
     assert (here / "old.mp4").stat().st_size > 3
 
 
 def test_all_problems_at_once(run: Run, service: Emulator) -> None:
-    """Documented rules are checked here, all at once, and nothing is sent."""
+    """Documented rules are checked locally, all at once, and nothing is sent."""
     words = ["-o", "a.mp4", "--duration", "7.5", "--cfg-scale", "3", "--json"]
     ran = run("generate", "none.png", *words)
     assert ran.code == 2
@@ -137,8 +137,8 @@ def test_wrong_mode(run: Run, service: Emulator) -> None:
 
 
 @pytest.mark.parametrize("words", [["none.png", "-o", "a.mp4"], [CAT, "-o", "here.mp4"], [CAT, "-o", "no/a.mp4"]])
-def test_submitting_is_said_when_all_is_checked(run: Run, here: Path, service: Emulator, words: list[str]) -> None:
-    """What the checks or the place refuse was never about to be sent: no "submitting", and no reference."""
+def test_submitting_is_shown_after_all_checks(run: Run, here: Path, service: Emulator, words: list[str]) -> None:
+    """If a check or the output path fails, neither "submitting" nor a reference is printed."""
     (here / "here.mp4").write_text("precious")
     ran = run("generate", *words)
     assert ran.code == 2
@@ -147,7 +147,7 @@ def test_submitting_is_said_when_all_is_checked(run: Run, here: Path, service: E
 
 
 def test_no_strict(run: Run, recwarn: pytest.WarningsRecorder) -> None:
-    """What the map alone refuses is refused with `--no-strict` as the way out, which then warns in one line."""
+    """A refusal by the capability map alone suggests `--no-strict`, which then warns in one line."""
     words = ["generate", CAT, "-o", "a.mp4", "--emulator", "--image-tail", CAT]
     refused = run(*words)
     assert refused.code == 2
@@ -159,7 +159,7 @@ def test_no_strict(run: Run, recwarn: pytest.WarningsRecorder) -> None:
 
 
 def test_no_credentials(run: Run) -> None:
-    """Without keys the error names how to set them, and `--emulator`."""
+    """Without keys the error explains how to set them, and names `--emulator`."""
     ran = run("generate", CAT, "-o", "a.mp4")
     assert ran.code == 2
     assert "KLING_ACCESS_KEY" in ran.err
@@ -171,7 +171,7 @@ def test_no_credentials(run: Run) -> None:
 
 
 def test_refused(run: Run, service: Emulator) -> None:
-    """A refusal of the service is 3: nothing was created, so there is nothing to save."""
+    """A refusal by the service exits with 3; nothing was created, so no save command is printed."""
     ran = run("generate", CAT, "-o", "a.mp4", "--prompt", "refused", "--json")
     assert ran.code == 3
     assert (ran.data["error"], ran.data["code"]) == ("ContentRefused", 1301)
@@ -183,7 +183,7 @@ def test_refused(run: Run, service: Emulator) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_failed(run: Run) -> None:
-    """A task that fails exits with 4; its reference is shown, but there is nothing to save."""
+    """A failed task exits with 4; its reference is shown, but no save command."""
     ran = run("generate", CAT, "-o", "a.mp4", "--prompt", "forbidden")
     assert ran.code == 4
     assert "risk control" in ran.err
@@ -192,7 +192,7 @@ def test_failed(run: Run) -> None:
 
 
 def test_conflict_and_adoption(run: Run, service: Emulator) -> None:
-    """An external task id of an older task is a conflict, unless that task is wanted."""
+    """An external task id of an older task is a conflict, unless that task is to be adopted."""
     words = ["--external-task-id", "mine", "--json"]
     first = run("generate", CAT, "-o", "a.mp4", *words).data
     service_tasks = service.ledger.created
@@ -202,7 +202,7 @@ def test_conflict_and_adoption(run: Run, service: Emulator) -> None:
 
 
 def test_deadline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deadline that passes exits with 5; the printed command then gets the video."""
+    """A deadline that passes exits with 5; the printed command then saves the video."""
     with serving(speed=60.0) as service:
         monkeypatch.setenv("KLING_API_KEY", service.api_key)
         ran = run("generate", CAT, "-o", "a.mp4", "--deadline", "0.1", "--base-url", service.base_url)
@@ -213,7 +213,7 @@ def test_deadline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_cannot_be_saved(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A video that is made and cannot be saved exits with 6; the printed command saves it."""
+    """A finished video that cannot be saved exits with 6; the printed command saves it."""
     real = TaskHandle.save
 
     async def late(handle: TaskHandle, path: str, **more: Any) -> Path:
@@ -230,7 +230,7 @@ def test_cannot_be_saved(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.usefixtures("service")
 def test_bug(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bug shows its traceback, and still how to get the video."""
+    """A bug shows its traceback, and still the command that saves the video."""
 
     async def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a bug")
@@ -244,7 +244,7 @@ def test_bug(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("model", "mode"), [("kling-v3", "4k"), ("kling-v2-6", "std"), ("kling-v1", "pro")])
 def test_emulator_takes_the_same_time_for_all(model: str, mode: Any) -> None:
-    """With `--emulator` any request takes about the same time; a model that it does not know is refused by it."""
+    """With `--emulator` all requests take about the same time; it refuses unknown models."""
     request = ImageToVideo(model_name=model, mode=mode, duration=10)
     mean = mean_generation_seconds("/v1/videos/image2video", {"model_name": model, "mode": mode, "duration": "10"})
     assert mean is not None

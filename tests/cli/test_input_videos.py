@@ -1,4 +1,4 @@
-"""Commands whose requests name pictures and a video: `omni-video` and `motion-control`."""
+"""Commands whose requests take pictures and a video: `omni-video` and `motion-control`."""
 
 import json
 import re
@@ -16,7 +16,7 @@ CLIP = "https://files.example.com/clip.mp4?signature=a,b"
 
 
 def test_omni_video(run: Run, here: Path, service: Emulator) -> None:
-    """Pictures are given one by one, as files or with what they are; a video as its address, commas and all."""
+    """Pictures are given one by one, as files or as JSON with their type; a video as its address, commas included."""
     frame = json.dumps({"image_url": CAT, "type": "first_frame"})
     clip = json.dumps({"video_url": CLIP, "refer_type": "feature", "keep_original_sound": False})
     words = ["--image-list", frame, "--image-list", CAT, "--video-list", clip]
@@ -31,7 +31,7 @@ def test_omni_video(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_motion_control(run: Run, here: Path, service: Emulator) -> None:
-    """The picture needs no option; what the documentation has as yes and no is a switch."""
+    """The picture needs no option; a documented yes or no is a switch."""
     words = ["--video-url", CLIP, "--character-orientation", "image", "--mode", "std", "--no-keep-original-sound"]
     assert run("motion-control", CAT, *words, "-o", "dance.mp4").code == 0
     assert (here / "dance.mp4").read_bytes()[4:8] == b"ftyp"
@@ -49,7 +49,7 @@ def test_motion_control(run: Run, here: Path, service: Emulator) -> None:
     ],
 )
 def test_mistakes(run: Run, service: Emulator, words: list[str], texts: list[str]) -> None:
-    """It exits with 2, suggests what is right, and nothing is sent."""
+    """A mistake exits with 2, the error suggests a correction, and nothing is sent."""
     ran = run(*words, "-o", "a.mp4")
     assert (ran.code, ran.out) == (2, "")
     assert [text for text in texts if text not in ran.err] == [], ran.err
@@ -57,14 +57,14 @@ def test_mistakes(run: Run, service: Emulator, words: list[str], texts: list[str
 
 
 def test_help_shows_what_can_be_typed(run: Run) -> None:
-    """A video of an earlier task is for programs: neither an option nor a part of the JSON stands for it."""
+    """A `Task` video is for Python only: no option and no part of the JSON takes one."""
     omni, motion = (re.sub(r"\s+", " ", run(name, "--help").out) for name in ("omni-video", "motion-control"))
     assert '"video_url": "TEXT", "refer_type": "base", "keep_original_sound": true' in omni
     assert "--video " not in motion
 
 
 def test_models(run: Run) -> None:
-    """The price with a video is in the table; that of motion is for a second of the result."""
+    """The price with a video is in the table; that of motion control is per second of the result."""
     omni, motion = (run("models", "--endpoint", name).out for name in ("omni-video", "motion-control"))
     assert re.search(r"^kling-v3-omni +pro +3-15 .* 0\.8 / 1 / \? / 1\.2 ", omni, re.MULTILINE)
     assert re.search(r"^kling-v3 +pro +y +1080p .* 1\.2 ", motion, re.MULTILINE)

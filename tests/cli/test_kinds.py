@@ -1,4 +1,4 @@
-"""What the commands make of results of every kind: several files, ids, a file of several."""
+"""Commands for results of every kind: several files, ids, and one of several files."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ PNG = b"\x89PNG"
 
 
 def heads(folder: Path) -> list[bytes]:
-    """The first bytes of all files of a folder."""
+    """The first bytes of all files in a directory."""
     return [path.read_bytes()[:4] for path in folder.iterdir()]
 
 
@@ -25,7 +25,7 @@ def heads(folder: Path) -> list[bytes]:
 
 
 def test_one_picture_goes_to_a_file(run: Run, here: Path) -> None:
-    """A picture is saved under the name that was given."""
+    """A picture is saved under the given name."""
     ran = run("generate-images", "a fox", "-o", "fox.png", "--emulator")
     assert ran.code == 0
     assert heads(here) == [PNG]
@@ -33,7 +33,7 @@ def test_one_picture_goes_to_a_file(run: Run, here: Path) -> None:
 
 
 def test_several_go_to_a_directory(run: Run, here: Path) -> None:
-    """All pictures are saved, and each is named, to people, scripts and programs."""
+    """All pictures are saved, and each is listed, in all output formats."""
     ran = run(*PICTURES, "-o", "out/", "--emulator", "--json")
     assert ran.code == 0
     task_id = ran.data["task_id"]
@@ -48,7 +48,7 @@ def test_several_go_to_a_directory(run: Run, here: Path) -> None:
 
 @pytest.mark.parametrize("target", ["fox.png", "out", "here.png"])
 def test_several_do_not_go_to_a_file(run: Run, here: Path, service: Emulator, target: str) -> None:
-    """That a directory is needed is reported before anything is sent."""
+    """Several files need a directory, which is reported before anything is sent."""
     (here / "here.png").write_text("precious")
     ran = run(*PICTURES, "-o", target)
     assert ran.code == 2
@@ -59,7 +59,7 @@ def test_several_do_not_go_to_a_file(run: Run, here: Path, service: Emulator, ta
 
 @pytest.mark.usefixtures("service")
 def test_save_of_several(run: Run, here: Path) -> None:
-    """`save` gets all into a directory, and the first into a file; then it names the command that gets the others."""
+    """`save` gets all into a directory, and the first into a file; then it prints the command for the others."""
     reference = run(*PICTURES, "-o", "out/", "--json").data["reference"]
     assert run("save", reference, "-o", "again/").code == 0
     assert len(heads(here / "again")) == 3
@@ -69,21 +69,21 @@ def test_save_of_several(run: Run, here: Path) -> None:
 
 
 def test_watermarks_of_several(run: Run, here: Path) -> None:
-    """In a directory every file has its watermarked variant beside it."""
+    """In a directory each file has its watermarked variant beside it."""
     ran = run(*PICTURES, "-o", "out/", "--watermark", "--emulator", "--json")
     assert ran.data["watermark_paths"][0] == f"out/{ran.data['task_id']}-watermark.png"
     assert len(heads(here / "out")) == 6
 
 
 def test_a_series_whose_length_the_service_chooses(run: Run, here: Path) -> None:
-    """As many as there may be have room on the emulator inside the command."""
+    """The built-in emulator accepts a series of automatic length."""
     words = ("--result-type", "series", "--series-amount", "auto", "--aspect-ratio", "1:1")
     assert run("omni-image", "a cat", *words, "-o", "out/", "--emulator").code == 0
     assert len(heads(here / "out")) > 1
 
 
 def test_ids_for_other_requests(run: Run) -> None:
-    """The id by which other commands take a video is shown; it is not that of its task."""
+    """The video id that other commands take is shown; it differs from the task id."""
     ran = run("text-to-video", "a cat", "-o", "cat.mp4", "--emulator", "--json")
     [video_id] = ran.data["video_ids"]
     assert video_id not in ran.data["reference"]
@@ -105,8 +105,8 @@ def test_what_stays_at_the_service(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("service")
-def test_no_place_for_what_is_no_file(run: Run) -> None:
-    """`-o` is refused where there is nothing to save, and required where there is."""
+def test_output_of_results_without_files(run: Run) -> None:
+    """`-o` is refused for results without files, and required for others."""
     assert "unrecognized arguments: -o x; leave it out" in run(*VOICE, "-o", "x").err
     reference = run(*VOICE, "--json").data["reference"]
     ran = run("save", reference, "-o", "x")
@@ -116,14 +116,14 @@ def test_no_place_for_what_is_no_file(run: Run) -> None:
 
 
 def test_waiting_later() -> None:
-    """The command that waits on for a voice names no place."""
+    """The command that waits for a voice later has no `-o`."""
     job = Job(reference="general/custom-voices:1", stage=Stage.ACCEPTED)
     assert job.save_command() == "kling-async save general/custom-voices:1"
 
 
 @pytest.mark.usefixtures("service")
-def test_list_says_what_was_made(run: Run) -> None:
-    """The list shows pictures by their number and voices by their ids, and no signed address."""
+def test_list_shows_results(run: Run) -> None:
+    """The list shows the number of pictures and the ids of voices, and no signed address."""
     run(*PICTURES, "-o", "out/")
     assert " 3 pictures " in run("list", "generate-images").out
     voice = run(*VOICE, "--json").data["voices"][0]
@@ -150,7 +150,7 @@ def test_no_such_list(run: Run, name: str, text: str) -> None:
 
 
 def test_pictures_without_a_name(run: Run, service: Emulator) -> None:
-    """Where the first parameter is a list, all its files may be given without its name."""
+    """If the first parameter is a list, all its files may be given without an option."""
     assert run("multi-image-to-image", CAT, CAT, "-o", "a.png").code == 0
     [entry] = service.ledger.entries
     assert len(entry.parameters["subject_image_list"]) == 2
@@ -158,7 +158,7 @@ def test_pictures_without_a_name(run: Run, service: Emulator) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_files_within_json(run: Run) -> None:
-    """Files in JSON are paths from where the command runs; problems are reported with their option."""
+    """Files in JSON are relative to the current directory; problems are reported with their option."""
     words = ("create-element", "cat", "--element-description", "a cat", "--reference-type", "image_refer")
     good = f'{{"frontal_image": "{CAT}", "refer_images": ["{CAT}"]}}'
     assert run(*words, "--element-image-list", good).code == 0

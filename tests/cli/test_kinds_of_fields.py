@@ -1,4 +1,4 @@
-"""Options of any record that may come: each kind of field, without an endpoint of the service."""
+"""Options of possible records: each type of field, independent of the service's endpoints."""
 
 from argparse import ArgumentParser, Namespace
 from datetime import datetime
@@ -116,12 +116,12 @@ class Sample:
 
 
 def sample(*words: str) -> Any:
-    """A record made of words."""
+    """A `Sample` parsed from arguments."""
     return made(Sample, *words)
 
 
 def made(record: type, *words: str) -> Any:
-    """Any record made of words."""
+    """Any record parsed from arguments."""
     parser = ArgumentParser()
     add_options(parser, parser, record)
     return request_from(
@@ -140,13 +140,13 @@ def test_kinds_of_values() -> None:
         ratio="3:2",
         words=["a, b", "c"],
         frames=["a,b.png", "c.png"],
-        point={"x": 1, "y": 2},  # type: ignore[arg-type]  # its converter would make it one
+        point={"x": 1, "y": 2},  # type: ignore[arg-type]  # its converter accepts a dict
         wide=False,
     )
 
 
 def test_first_field_needs_no_name() -> None:
-    """Whatever the first field is: a text, or a list, each of whose items is a word."""
+    """The first field, a text or a list, may be given without its option."""
     assert sample("p") == sample("--prompt", "p") == Sample(prompt="p")
     assert made(Various, "a.png", "b.png").pictures == (Image.of("a.png"), Image.of("b.png"))
     assert made(Various, "--pictures", "a.png", "--pictures", "b.png") == made(Various, "a.png", "b.png")
@@ -156,7 +156,7 @@ def test_first_field_needs_no_name() -> None:
 
 
 def test_items_by_what_they_need() -> None:
-    """A record in a list of which one field is needed is made of that alone; ids have commas between, addresses not."""
+    """A record with one required field can be given as that; ids are split at commas, addresses are not."""
     address = "https://example.com/a,b.mp4"
     assert made(Various, "--clips", address).clips == [{"video_url": address}]
     json = '{"video_url": "x", "refer_type": "base"}'
@@ -170,14 +170,14 @@ def test_a_number_or_a_word() -> None:
 
 
 def test_a_moment() -> None:
-    """Where the converter takes a moment, a day and an hour are read, and the service's own number."""
+    """A time field parses a date and hour, and the service's own number."""
     day = int(datetime(2026, 11, 29, 18).timestamp())  # noqa: DTZ001  (of this machine's clock)
     assert made(Various, "--until", "2026-11-29T18:00").until == day
     assert made(Various, "--until", "7").until == 7
 
 
 def test_files_at_any_depth_are_piped_in() -> None:
-    """`-` stands for standard input within JSON too, and for sound; a text that is no file may be a dash."""
+    """`-` means standard input in JSON and for sound too; in other fields it is a text."""
     cover = made(Various, "--cover", '{"front": "-", "frames": [{"image": "a.png"}]}').cover
     assert (cover.front, cover.frames) == (Image.of(b""), (Frame(image="a.png"),))
     assert made(Various, "--sound", "-").sound == Sound.of(b"")
@@ -187,7 +187,7 @@ def test_files_at_any_depth_are_piped_in() -> None:
 
 
 def test_earlier_results_are_no_options() -> None:
-    """An object of Python cannot be typed: its id is, and messages name that."""
+    """A field for a Python object has no option; messages name its id instead."""
     parser = ArgumentParser()
     add_options(parser, parser, Various)
     assert "--video " not in parser.format_help()
@@ -200,7 +200,7 @@ def test_earlier_results_are_no_options() -> None:
 
 
 def test_messages_in_the_words_of_the_shell() -> None:
-    """A message is about options; words of English and of paths stay."""
+    """Messages name options in place of fields; other words and paths are unchanged."""
     names = {"cfg_scale": "--cfg-scale", "prompt": "--prompt", "image_list": "--image-list"}
     text = "2 problems:\n  - prompt: no prompt\n  - image_list[0].image: needs cfg_scale, not a_cfg_scale.png"
     assert in_options(text, names) == (
@@ -210,7 +210,7 @@ def test_messages_in_the_words_of_the_shell() -> None:
 
 
 def test_one_of_a_list_is_piped_in() -> None:
-    """`-` stands for standard input in a list of files, too, and for one file only."""
+    """`-` means standard input in a list of files too, and for one file only."""
     assert sample("--prompt", "p", "--frames", "a.png", "--frames", "-").frames == (
         Frame(image="a.png"),
         Frame(image=b""),

@@ -48,7 +48,7 @@ def test_limit(run: Run, service: Emulator) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_page_size_out_of_range(run: Run) -> None:
-    """The service's limit for a page holds."""
+    """A page size above the service's limit is an error."""
     ran = run("list", "--page-size", "501")
     assert ran.code == 2
     assert "page_size" in ran.err
@@ -63,14 +63,14 @@ def test_size_of_a_page(limit: int, size: int) -> None:
 @pytest.mark.usefixtures("service")
 @pytest.mark.parametrize("words", [[], ["image-to-video"], ["image_to_video"], ["image2video"]])
 def test_of_one_endpoint(run: Run, words: list[str]) -> None:
-    """An endpoint is named by its command, as the client's method, or as in a reference; one of them is the default."""
+    """An endpoint is named by its command, the client's method, or as in a reference; the default may be omitted."""
     reference = run("generate", CAT, "-o", "a.mp4", "--json").data["reference"]
     assert run("list", *words, "-q").out.split() == [reference]
 
 
 @pytest.mark.usefixtures("service")
 def test_of_a_path_without_a_record(run: Run) -> None:
-    """`raw:PATH` lists the tasks of any path, each with the reference that `save` takes."""
+    """`raw:PATH` lists the tasks of any path, each with a reference for `save`."""
     reference = run("generate", CAT, "-o", "a.mp4", "--json").data["reference"]
     assert run("list", "raw:/v1/videos/image2video", "-q").out.split() == [f"raw:/v1/videos/{reference}"]
 
@@ -78,7 +78,7 @@ def test_of_a_path_without_a_record(run: Run) -> None:
 @pytest.mark.usefixtures("service")
 @pytest.mark.parametrize("text", ["image2vidoe", "/v1/videos/image2video", "raw:v1/videos/image2video"])
 def test_of_no_endpoint(run: Run, text: str) -> None:
-    """An unknown endpoint is reported, with the known ones."""
+    """An unknown endpoint is an error that suggests known ones."""
     ran = run("list", text)
     assert ran.code == 2
     assert ("did you mean image-to-video?" in ran.err) is (text == "image2vidoe")
@@ -86,7 +86,7 @@ def test_of_no_endpoint(run: Run, text: str) -> None:
 
 
 def test_without_a_network(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A retry is reported after the first failure, once; not with `--json` or `--quiet`."""
+    """The first retry is reported, once; not with `--json` or `--quiet`."""
     monkeypatch.setenv("KLING_API_KEY", "key")
     retry = Retry(first=0.01, maximum=0.02, budget=0.5)
     monkeypatch.setattr(listing, "KlingClient", functools.partial(KlingClient, retry=retry))

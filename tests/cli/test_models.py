@@ -10,7 +10,7 @@ from .conftest import Run
 
 
 def test_every_model_is_shown(run: Run) -> None:
-    """The table has every model of the map, and `?` for what is not known."""
+    """The table has every model of the map, and `?` for unknown values."""
     ran = run("models")
     assert ran.code == 0
     assert all(name in ran.out for name in CAPABILITIES.models)
@@ -39,7 +39,7 @@ def test_unknown_model(run: Run) -> None:
     ],
 )
 def test_a_model_of_another_endpoint(run: Run, word: str, text: str) -> None:
-    """For a word that belongs elsewhere the error names where."""
+    """For a model of another endpoint, or a command, the error names the right option."""
     ran = run("models", word)
     assert (ran.code, text in ran.err) == (2, True)
 
@@ -54,7 +54,7 @@ def test_models_for_programs(run: Run) -> None:
 
 
 def test_retired_models(run: Run) -> None:
-    """Beneath the table stands which of its models are no more, since when, and what to take; programs get it a row."""
+    """Below the table its retired models are listed, with date and replacement; the JSON has both in each row."""
     retired = "kling-v1, kling-v1-5, kling-v1-6, kling-v2-master, kling-v2-1, kling-v2-1-master"
     assert f"\nretired since 2026-09-15, use kling-v2-6: {retired}\n" in run("models").out
     assert "retired" not in run("models", "kling-v3").out
@@ -63,14 +63,14 @@ def test_retired_models(run: Run) -> None:
 
 
 def test_names_of_models_for_scripts(run: Run) -> None:
-    """`--quiet` gives the names alone, those of legacy paths first."""
+    """`--quiet` prints only the names, those of legacy paths first."""
     names = run("models", "-q").out.split()
     assert names[: len(CAPABILITIES.models)] == list(CAPABILITIES.models)
     assert "kling-3.0-turbo" in names
 
 
 def test_rows_together() -> None:
-    """Rows that differ in their seconds alone are one line, and none is lost."""
+    """Rows that differ only in their durations are one line, and none is lost."""
     groups = grouped(CAPABILITIES.rows)
     assert [row for group in groups for row in group] == list(CAPABILITIES.rows)
     assert len(groups) < len(CAPABILITIES.rows)
@@ -80,12 +80,12 @@ def test_rows_together() -> None:
     ("durations", "text"), [([5], "5"), ([5, 10], "5, 10"), ([3, 4, 5], "3-5"), ([9, 10], "9, 10")]
 )
 def test_seconds(durations: list[int], text: str) -> None:
-    """Durations are short to read."""
+    """Durations are abbreviated."""
     assert text == seconds(durations)
 
 
 def test_narrow_terminal() -> None:
-    """Where columns do not fit, each row is a paragraph that does."""
+    """Where columns do not fit, each row becomes a paragraph."""
     headers, rows = ("model", "tail", "size"), [("kling-v3", "y", "1080p"), ("kling-v1", "", "720p")]
     assert table(headers, rows) == "model     tail  size\nkling-v3  y     1080p\nkling-v1        720p"
     assert table(headers, rows, 19) == "kling-v3\n  tail y,\n  size 1080p\nkling-v1\n  size 720p"

@@ -28,7 +28,7 @@ def test_printable(text: str, encoding: str, expected: str) -> None:
     assert expected == printable(text, encoding)
 
 
-def test_terminal_that_knows_ascii_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ascii_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names of files in other letters do not break a terminal of the C locale."""
     written = io.BytesIO()
     stream = io.TextIOWrapper(written, encoding="ascii")
@@ -39,7 +39,7 @@ def test_terminal_that_knows_ascii_only(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("words", ["models", "--version", "--help"])
 def test_broken_pipe(words: str) -> None:
-    """A reader that goes away is no error and no traceback."""
+    """A reader that closes the pipe causes no error and no traceback."""
     with started(words) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -70,7 +70,7 @@ def test_full_disk(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: py
 def test_full_disk_where_something_was_paid(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """A result that was paid for is saved, and its JSON is on stderr."""
+    """A paid result is saved, and its JSON is printed to stderr."""
     monkeypatch.setattr(sys, "stdout", _Full())
     words = ["text-to-video", "--prompt", "a boat", "-o", "boat.mp4", "--emulator", "--json"]
     assert main(words) == Exit.ERROR
@@ -86,7 +86,7 @@ def test_full_disk_where_something_was_paid(
 def test_full_disk_at_the_end_of_a_batch(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """JSON on stderr is not `ok` either, like the exit code."""
+    """The JSON on stderr is not `ok`, like the exit code."""
     words = ["batch", jobs(tmp_path, "one"), "--out", "out", "--emulator", "--json"]
     monkeypatch.setattr(sys, "stdout", _Full())
     assert main(words) == Exit.ERROR
@@ -102,7 +102,7 @@ def test_full_disk_after_an_error(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 
 def test_no_streams_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process without a console writes nowhere."""
+    """A process without a console prints nothing."""
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     output = Output()

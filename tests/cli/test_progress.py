@@ -10,7 +10,7 @@ from kling_async.cli.progress_rich import Live
 
 
 def test_bar_never_claims_to_be_done() -> None:
-    """The bar goes with time at first, then ever slower, and ends short of full."""
+    """The bar is linear in time at first, then ever slower, and never full."""
     steps = [progress_rich.fraction(elapsed, 100.0) for elapsed in range(0, 2000, 10)]
     assert steps[5] == 0.5
     assert steps == sorted(steps)
@@ -18,7 +18,7 @@ def test_bar_never_claims_to_be_done() -> None:
 
 
 def test_times() -> None:
-    """Times read as on a clock."""
+    """Times are formatted as on a clock."""
     assert [progress_rich.clock_time(seconds) for seconds in (0, 65.9, 3723)] == ["0:00", "1:05", "1:02:03"]
     assert progress_rich.times(5, 164) == "0:05 / about 2:44"
     assert progress_rich.times(5, None) == "0:05"
@@ -26,7 +26,7 @@ def test_times() -> None:
 
 @pytest.mark.parametrize(("columns", "width"), [(200, 40), (50, 16), (41, 0), (10, 0)])
 def test_bar_fits_the_terminal(columns: int, width: int) -> None:
-    """The bar takes what is left, and goes where that is too little."""
+    """The bar takes the free width, and is omitted where that is too small."""
     assert width == progress_rich.bar_width(columns, others=30)
 
 
@@ -41,8 +41,8 @@ def test_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("output", [Output(json=True), Output(quiet=True)])
-def test_nothing_where_nobody_reads_it(output: Output, capsys: pytest.CaptureFixture[str]) -> None:
-    """Programs and `--quiet` get no progress."""
+def test_no_progress_with_json_or_quiet(output: Output, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json` and `--quiet` show no progress."""
     with progress.shown(output) as display:
         display.status("submitted")
     assert capsys.readouterr() == ("", "")
@@ -59,7 +59,7 @@ class Terminal(io.StringIO):
 
 
 def test_terminal_without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where rich is not installed there are lines, and no error."""
+    """Without rich, a terminal gets lines, and no error."""
     for name in [name for name in sys.modules if name.split(".")[0] == "rich"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "kling_async.cli.progress_rich")
@@ -74,7 +74,7 @@ def test_terminal_without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("term", "moves"), [("xterm", True), ("dumb", False)])
 def test_terminal_with_rich(monkeypatch: pytest.MonkeyPatch, term: str, *, moves: bool) -> None:
-    """On a terminal that can move its cursor there is a live line, which is gone at the end."""
+    """A terminal that can move its cursor gets a live line, which is removed at the end."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", term)
@@ -86,7 +86,7 @@ def test_terminal_with_rich(monkeypatch: pytest.MonkeyPatch, term: str, *, moves
 
 @pytest.mark.parametrize("width", [20, 40, 100])
 def test_live_line_is_one_line(width: int) -> None:
-    """Whatever the terminal, the display is one line with status and time."""
+    """On a terminal of any size, the display is one line with status and time."""
     live = Live(Output(), 164.0)
     live._console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     live.status("processing")

@@ -14,7 +14,7 @@ PROXY = Path(__file__).parents[1] / "shell" / "proxy.py"
 
 @contextlib.contextmanager
 def proxy_process(to: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """A proxy in a process of its own, which leads every name to a port of this machine; its address."""
+    """Runs a proxy in a separate process, which resolves every name to a local port; yields its address."""
     command = [sys.executable, str(PROXY), to.rpartition(":")[2]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -25,8 +25,8 @@ def proxy_process(to: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
 
 
 @pytest.mark.usefixtures("hurry")
-def test_a_command_asks_through_a_proxy(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that only the proxy resolves is reached by HTTP_PROXY, a real process here."""
+def test_a_command_uses_a_proxy(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real process reaches a name that only the proxy resolves, by HTTP_PROXY."""
     monkeypatch.setenv("KLING_BASE_URL", "http://api.kling.test")
     with proxy_process(service.base_url) as (process, url):
         monkeypatch.setenv("HTTP_PROXY", url)

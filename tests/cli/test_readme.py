@@ -14,7 +14,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
 
 def first_command() -> list[str]:
-    """The words behind `kling-async` in the first command, with the picture where it is."""
+    """The arguments of the first command, with the path of the picture."""
     [line] = [line for line in README.splitlines() if line.startswith("python3 -m venv") and "generate" in line]
     words = shlex.split(line[line.index("kling-async generate") :])[1:]
     return [_where_it_is(word) for word in words]
@@ -25,7 +25,7 @@ def _where_it_is(word: str) -> str:
 
 
 def test_the_first_command(run: Run, here: Path) -> None:
-    """It makes a video without a key, more than once."""
+    """The first command makes a video without a key, more than once."""
     for _ in range(2):
         assert run(*first_command()).code == 0
     assert (here / "cat.mp4").read_bytes()[4:8] == b"ftyp"
@@ -40,7 +40,7 @@ def test_the_hint_beside_it(run: Run) -> None:
 
 
 def test_the_first_example_is_ten_lines() -> None:
-    """The first Python that a reader meets fits a glance, and can be compiled."""
+    """The README's first Python example is at most ten lines, and compiles."""
     example = README.partition("```python\n")[2].partition("```")[0]
     assert len(example.splitlines()) <= 10
     compile(example, "README.md", "exec")

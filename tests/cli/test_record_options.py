@@ -18,7 +18,7 @@ from .conftest import Run
 
 
 def given(*words: str, stdin: bytes = b"picture") -> Any:
-    """The request of a command."""
+    """The request that a command line gives."""
     return request_from(ImageToVideo, read(["generate", "-o", "a.mp4", *words]), lambda: stdin)
 
 
@@ -26,12 +26,12 @@ def given(*words: str, stdin: bytes = b"picture") -> Any:
 
 
 def test_only_what_was_given() -> None:
-    """What no option names is left to the record's own defaults."""
+    """Options that are not given keep the record's defaults."""
     assert given("cat.png") == ImageToVideo(image="cat.png")
 
 
 def test_every_option_reaches_its_field() -> None:
-    """Options carry the documented names over."""
+    """Each option sets the field of the documented name."""
     words = "--prompt p --negative-prompt n --model-name kling-v3 --mode pro --duration 7 --image-tail t.png --sound"
     words += " --cfg-scale 0.5 --static-mask s.png --multi-shot --shot-type customize --callback-url http://h/ "
     words += "--external-task-id e --watermark --element-list 1,2 --element-list 3 --voice-list v "
@@ -59,7 +59,7 @@ def test_every_option_reaches_its_field() -> None:
 
 
 def test_every_field_has_an_option() -> None:
-    """No parameter of the documentation is left out, and each is described; a watermark has a shorter name."""
+    """Each documented parameter has a described option; that of a watermark has a shorter name."""
     options = vars(read(["generate", "-o", "a.mp4"]))
     fields = attrs.fields_dict(ImageToVideo)
     assert {name.removeprefix("record.") for name in options if "." in name} == fields.keys() - {"watermark_info"}
@@ -67,7 +67,7 @@ def test_every_field_has_an_option() -> None:
 
 
 def test_switches_have_three_positions() -> None:
-    """`--sound` and `--no-sound` differ from saying nothing."""
+    """`--sound`, `--no-sound` and neither of them are three different values."""
     assert [given("a.png", *more).sound for more in ([], ["--sound"], ["--no-sound"])] == [None, True, False]
 
 
@@ -83,7 +83,7 @@ def test_nested_values_are_json() -> None:
 
 
 def test_picture_from_standard_input() -> None:
-    """`-` takes the bytes that are piped in, for one picture only."""
+    """`-` reads the bytes of standard input, for one picture only."""
     assert given("-") == ImageToVideo(image=b"picture")
     assert given("--image-tail", "-").image_tail == Image.of(b"picture")
     with pytest.raises(UsageError, match="image and image_tail"):
@@ -107,7 +107,7 @@ def test_first_picture_has_a_name_as_well() -> None:
     ],
 )
 def test_camera_control(text: str, expected: Any) -> None:
-    """A movement, a preset, or JSON."""
+    """`--camera-control` takes a movement, a preset, or JSON."""
     assert given("a.png", "--camera-control", text).camera_control == expected
 
 
@@ -155,7 +155,7 @@ def test_text_that_begins_with_a_dash() -> None:
     ],
 )
 def test_slips(run: Run, here: Path, words: list[str], text: str) -> None:
-    """An invalid value is reported with its option and what is right, and exits with 2."""
+    """An invalid value exits with 2, and the error names its option and valid values."""
     (here / "picture").write_bytes(b"\xff\xfe\xff")
     (here / "broken.json").write_text("[")
     ran = run("image-to-video", "cat.png", "-o", "a.mp4", *words)
@@ -200,13 +200,13 @@ class Stdin(io.TextIOWrapper):
 
 @pytest.mark.parametrize("stdin", [None, Stdin(b"", terminal=True), Stdin(b"")])
 def test_no_picture_in_standard_input(monkeypatch: pytest.MonkeyPatch, stdin: Stdin | None) -> None:
-    """The command does not wait for a picture typed at a terminal."""
+    """The command does not read a picture from a terminal."""
     monkeypatch.setattr("sys.stdin", stdin)
     with pytest.raises(UsageError, match="standard input"):
         stdin_bytes()
 
 
 def test_bytes_of_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is piped in is taken as bytes."""
+    """Standard input is read as bytes."""
     monkeypatch.setattr("sys.stdin", Stdin(b"\x89PNG"))
     assert stdin_bytes() == b"\x89PNG"

@@ -76,7 +76,7 @@ SOUND = Audio(id="3", url="http://h/3.mp3", duration=Decimal("5.041"))
     ],
 )
 def test_exit_codes(error: type[KlingError], stage: Stage, code: Exit) -> None:
-    """A refusal means "nothing was created" only as long as nothing was accepted."""
+    """A refusal means "nothing was created" only as long as no task was accepted."""
     assert code == report.exit_for(error("x"), stage)
 
 
@@ -110,7 +110,7 @@ def job(stage: Stage, **more: Any) -> Job:
     ],
 )
 def test_how_to_go_on(error: KlingError, stage: Stage, command: str | None) -> None:
-    """Every error about a task that may exist contains the command that gets its video."""
+    """Every error about a task that may exist contains the command that saves its video."""
     ending = report.of_error(error, job(stage))
     assert command == ending.data["save_command"]
     assert (command or "kling-async save") in ending.text or command is None
@@ -118,14 +118,14 @@ def test_how_to_go_on(error: KlingError, stage: Stage, command: str | None) -> N
 
 
 def test_what_just_failed_is_not_advised() -> None:
-    """Where a task has no watermarked video, the command gets the other one."""
+    """If a task has no watermarked video, the command saves the plain one."""
     error = DownloadError("x", reference=REFERENCE, remedy=Remedy.WATERMARK)
     ending = report.of_error(error, job(Stage.MADE, watermark=True))
     assert ending.data["save_command"] == "kling-async save image2video:1 -o cat.mp4"
 
 
 def test_command_can_be_pasted() -> None:
-    """The command keeps the options that matter and quotes what a shell would change."""
+    """The command keeps the relevant options and quotes shell metacharacters."""
     made = job(Stage.MADE, target="my cat.mp4", overwrite=True, watermark=True, base_url="http://h:1")
     assert made.save_command() == (
         "kling-async save image2video:own -o 'my cat.mp4' --watermark --overwrite --base-url http://h:1"
@@ -134,14 +134,14 @@ def test_command_can_be_pasted() -> None:
 
 
 def test_emulated_tasks_end_with_the_command() -> None:
-    """There is no going on with a task whose emulator is gone."""
+    """For a task whose emulator has ended, no command to continue is printed."""
     ending = report.of_error(TaskTimeout("x", reference=REFERENCE), job(Stage.ACCEPTED, emulated=True))
     assert ending.data["save_command"] is None
     assert "nothing was billed" in report.of_stop(signal.SIGINT, job(Stage.ACCEPTED, emulated=True)).text
 
 
-def test_error_has_what_support_asks_for() -> None:
-    """Code, HTTP status and request id are shown, to people and programs."""
+def test_error_has_the_data_for_support() -> None:
+    """Code, HTTP status and request id are in the text and the JSON."""
     error = AuthenticationError("no", code=1002, http_status=401, request_id="r")
     ending = report.of_error(error, job(Stage.CREATING))
     assert ending.text == "error: AuthenticationError: no\n  code 1002, HTTP 401, request_id r"
@@ -149,7 +149,7 @@ def test_error_has_what_support_asks_for() -> None:
 
 
 def test_no_strict_is_offered_for_the_map_only() -> None:
-    """What only the capability map says can be sent all the same; what the documentation forbids cannot."""
+    """`--no-strict` is suggested for a refusal by the capability map, not for a documented rule."""
     by_map = InvalidRequest.of([Problem("sound", "no", by_map=True)])
     documented = InvalidRequest.of([Problem("sound", "no", by_map=True), Problem("prompt", "too long")])
     assert "--no-strict" in report.of_error(by_map, job(Stage.CREATING)).text
@@ -169,7 +169,7 @@ def test_no_strict_is_offered_for_the_map_only() -> None:
     ],
 )
 def test_signals(number: signal.Signals, stage: Stage, code: int, words: str) -> None:
-    """A signal is answered with what goes on, and how to get at it."""
+    """The message for a signal names what continues, and the command that saves it."""
     ending = report.of_stop(number, job(stage))
     assert code == ending.code
     assert words in ending.text
@@ -178,21 +178,21 @@ def test_signals(number: signal.Signals, stage: Stage, code: int, words: str) ->
 
 
 def test_bugs_keep_the_reference() -> None:
-    """A bug does not lose what was paid for."""
+    """After a bug, the reference of the paid task is still shown."""
     ending = report.of_bug(ZeroDivisionError("division"), job(Stage.ACCEPTED))
     assert "kling-async save image2video:own" in ending.text
     assert ending.code == Exit.ERROR
 
 
 def test_words_of_the_shell() -> None:
-    """Messages of the library are rewritten in terms of options."""
+    """The library's messages are rewritten in terms of options."""
     error = TargetExists("x exists", remedy=Remedy.OVERWRITE)
     assert report.of_error(error, job(Stage.UNSENT)).data["message"] == "x exists; --overwrite replaces it"
 
 
 @pytest.mark.parametrize("remedy", Remedy)
 def test_every_remedy_has_its_words(remedy: Remedy) -> None:
-    """The shell has words of its own for each remedy, and none of Python's."""
+    """Each remedy has a text for the shell, without Python."""
     words = report.SHELL_WORDS[remedy]
     assert not any(python in words for python in ("=True", "attach(", "api_key=", "polling.", "='", "base_url "))
 
@@ -205,7 +205,7 @@ def test_cost_from_the_service() -> None:
 
 
 def test_cost_by_the_table() -> None:
-    """Without a cost from the service that of the price table is used, and named as such."""
+    """Without a cost from the service, that of the price table is used, and marked as such."""
     silent = attrs.evolve(TASK, final_unit_deduction=None, cost=None)
     request = ImageToVideo(mode="pro", duration=10, sound=True)
     assert results.cost_of(silent, request).text(emulated=False) == "about 10 units, $1.40 (price table)"
@@ -268,15 +268,15 @@ def test_saved_video(here: Path) -> None:
     ],
 )
 def test_seconds_of_what_was_saved(target: str, audios: tuple[Audio, ...], what: str) -> None:
-    """The seconds of a file are described by its content, whatever its name."""
+    """The duration of a file is described by its content, independent of its name."""
     Path(target).write_bytes(b"")
     task = attrs.evolve(TASK, audios=audios)
     text = results.Result(task=task, paths=[Path(target)], cost=results.cost_of(task), seconds=1).text()
     assert text.startswith(f"saved      {target} (0 bytes, 5.041 s of {what})")
 
 
-def test_a_file_that_was_taken_away(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process may move a file as soon as it is there: that is no error of the task."""
+def test_a_file_that_was_moved_after_the_save(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that another process moves right after the save is no error of the task."""
     (here / "b.mp4").write_bytes(bytes(10))
     paths = [here / "a.mp4", here / "b.mp4"]
     done = results.Result(task=TASK, paths=paths, cost=results.cost_of(TASK), seconds=1)
@@ -293,7 +293,7 @@ def test_a_file_that_was_taken_away(here: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_units_of_pictures() -> None:
-    """Units that are not those of videos are named with their pack: they cost less."""
+    """Units that are not of the video pack are shown with their pack: they cost less."""
     cost = results.cost_of(None, GenerateImages("a cat"))
     assert cost.text(emulated=True) == "would have cost 8 units (image pack), $0.028; nothing was paid"
 

@@ -1,4 +1,4 @@
-"""Models that the service has retired, at a shell."""
+"""Models that the service has retired, in the shell."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def test_a_warning_before_and_an_error_after(run: Run, service: Emulator) -> Non
 
 
 def test_where_it_is_served_still(run: Run, service: Emulator) -> None:
-    """Retired models are not refused: resellers of the service may still have them."""
+    """Retired models are not refused, since resellers may still serve them."""
     ran = run(*WORDS, "-q")
     assert (ran.code, ran.out) == (Exit.OK, "cat.mp4\n")
     assert service.ledger.created == 1

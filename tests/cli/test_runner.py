@@ -17,23 +17,23 @@ from kling_async.cli.runner import Stop, Stopped
 
 
 def run_(work: Callable[[Stop], Coroutine[Any, Any, None]], stage: Stage = Stage.UNSENT) -> int:
-    """Runs work as a command."""
+    """Runs a coroutine function as a command."""
     return runner.run(Job(target="a.mp4", reference="image2video:1", stage=stage), Output(), work)
 
 
 async def nothing() -> str:
-    """Takes no time."""
+    """Returns at once."""
     return "done"
 
 
 async def forever() -> str:
-    """Takes all time."""
+    """Never returns."""
     await asyncio.Event().wait()
     return "never"
 
 
 def test_result_without_a_signal() -> None:
-    """Work that ends by itself gives its result."""
+    """Work that ends without a signal returns its result."""
 
     async def work(stop: Stop) -> None:
         assert await stop.or_result(nothing()) == "done"
@@ -42,7 +42,7 @@ def test_result_without_a_signal() -> None:
 
 
 def test_signal_between_two_steps(capsys: pytest.CaptureFixture[str]) -> None:
-    """A signal that came before a step keeps it from beginning."""
+    """A signal before a step prevents that step."""
 
     async def work(stop: Stop) -> None:
         stop.request(signal.SIGINT)
@@ -55,7 +55,7 @@ def test_signal_between_two_steps(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_end_of_work_counts() -> None:
-    """Work that is brought to its end after a signal still gives what it has."""
+    """Work that is ended after a signal still returns its result."""
 
     async def work(stop: Stop) -> None:
         ended = asyncio.Event()
@@ -77,7 +77,7 @@ def test_end_of_work_counts() -> None:
 def test_signals_that_come_as_exceptions(
     interrupt: type[BaseException], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The message at the end is the same for all kinds of signals."""
+    """The final message is the same for all kinds of interrupts."""
 
     async def work(_stop: Stop) -> None:
         raise interrupt
@@ -87,7 +87,7 @@ def test_signals_that_come_as_exceptions(
 
 
 def test_warnings_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
-    """Warnings of the log and retries are lines, once each; events that the end of the command reports are not."""
+    """Log warnings and retries are printed once each; events that the final message reports are not."""
 
     async def work(_stop: Stop) -> None:
         logging.getLogger("kling_async").warning("base_url is http://")
@@ -99,7 +99,7 @@ def test_warnings_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
             logging.getLogger("kling_async").debug("POST: HTTP 200")
             broken = DownloadError("the file host answered HTTP 503")
             logging.getLogger("kling_async").debug("%s", broken, extra={"kling_event": "download_failed"})
-            refused = AuthenticationError("no", code=1002, http_status=401)  # it is not tried again
+            refused = AuthenticationError("no", code=1002, http_status=401)  # not retried
             logging.getLogger("kling_async").debug("1: %s", refused, extra={"kling_event": "poll_failed"})
 
     run_(work)
@@ -120,7 +120,7 @@ def test_errors_of_others_are_not_hidden() -> None:
             contexts.append(context)
 
     for error in (KlingError("x"), ValueError("y")):
-        runner._without_ours(Loop(), {"exception": error})  # type: ignore[arg-type]  # a loop of which one method is asked
+        runner._without_ours(Loop(), {"exception": error})  # type: ignore[arg-type]  # only this method is called
     assert [type(context["exception"]) for context in contexts] == [ValueError]
 
 
@@ -147,13 +147,13 @@ sys.exit(runner.run(Job(), Output(), work))
 
 
 def test_a_thread_that_is_stuck() -> None:
-    """After a second signal the process ends although a thread never does, with the same message and code."""
+    """After a second signal the process exits despite a stuck thread, with the same message and code."""
     ran = subprocess.run([sys.executable, "-c", _STUCK], capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stderr) == (143, "interrupted: nothing was sent, nothing is billed\n")
 
 
 def test_a_process_is_left_alone_where_nothing_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the command has ended after a second signal, nothing ends the process that ran it."""
+    """If the command ends after a second signal, its process is not killed."""
     monkeypatch.setattr(runner, "LEAVE_SECONDS", 3600.0)
 
     async def work(stop: Stop) -> None:
@@ -168,7 +168,7 @@ def test_a_process_is_left_alone_where_nothing_is_stuck(monkeypatch: pytest.Monk
 
 
 def test_outside_of_the_main_thread(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where signals cannot be caught, commands run without."""
+    """Commands run without signal handlers where none can be set."""
     codes: list[int] = []
 
     async def work(_stop: Stop) -> None:
@@ -185,14 +185,14 @@ def test_outside_of_the_main_thread(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_handlers_are_put_back() -> None:
-    """A command leaves the signals of the process as they were."""
+    """A command restores the signal handlers of the process."""
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     main(["models", "-q"])
     assert before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
 
 
 def test_ignored_signals_stay_ignored() -> None:
-    """A command in a script's background is not ended by the Ctrl-C that is meant for others."""
+    """A command with SIGINT ignored, as in a script's background, is not ended by Ctrl-C."""
 
     async def work(stop: Stop) -> None:
         signal.raise_signal(signal.SIGINT)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("hurry")
 
 
 def beat(seconds: float, deadline: float) -> Polling:
-    """All delays alike."""
+    """Sets all polling delays to the same value."""
     return Polling(first=seconds, maximum=seconds, deadline=deadline)
 
 
@@ -25,7 +25,7 @@ def reference(run: Run, service: Emulator) -> str:  # noqa: ARG001  (what `run` 
 
 
 def test_saves_what_was_made_before(run: Run, here: Path, service: Emulator, reference: str) -> None:
-    """A reference is enough to save a video again; nothing is made anew."""
+    """A reference is enough to save a video again; no task is created."""
     ran = run("save", reference, "-o", "again.mp4")
     assert ran.code == 0
     assert (here / "again.mp4").read_bytes() == (here / "made.mp4").read_bytes()
@@ -35,7 +35,7 @@ def test_saves_what_was_made_before(run: Run, here: Path, service: Emulator, ref
 
 @pytest.mark.usefixtures("service")
 def test_a_task_of_a_path_without_a_record(run: Run, here: Path, reference: str) -> None:
-    """`raw:PATH:ID` saves, too, under the name that its bytes call for; what a unit of it costs is not known."""
+    """`raw:PATH:ID` saves too, with the suffix of the content; its price per unit is unknown."""
     ran = run("save", f"raw:/v1/videos/{reference}", "-o", "out/")
     assert ran.code == 0, ran.err
     task_id = reference.partition(":")[2]
@@ -52,7 +52,7 @@ def test_a_reference_by_the_name_of_the_command(run: Run, here: Path, reference:
 
 
 def test_goes_on_where_it_broke_off(run: Run, here: Path, service: Emulator, reference: str) -> None:
-    """The part of an earlier try is used."""
+    """A download continues from the partial file of an earlier attempt."""
     before = service.ledger.requests["file"]
     (here / "again.mp4.part").write_bytes(b"garbage")
     assert run("save", reference, "-o", "again.mp4", "--json").data["size"] == (here / "made.mp4").stat().st_size
@@ -71,7 +71,7 @@ def test_existing_file(run: Run, service: Emulator, reference: str) -> None:
 
 
 def test_no_watermarked_video(run: Run, reference: str) -> None:
-    """A watermark that was not requested cannot be saved: 6, since the video itself is made."""
+    """Saving a watermarked video that was not requested exits with 6."""
     ran = run("save", reference, "-o", "mark.mp4", "--watermark")
     assert ran.code == 6
     assert "no watermarked video" in ran.err
@@ -97,14 +97,14 @@ def test_wrong_reference(run: Run, text: str, code: int, error: str) -> None:
 
 
 @pytest.mark.parametrize(("words", "expected"), [([], AimedPolling(deadline=60)), (["--poll", "2.5"], beat(2.5, 60))])
-def test_fixed_beat(
+def test_fixed_interval(
     run: Run,
     service: Emulator,
     monkeypatch: pytest.MonkeyPatch,
     words: list[str],
     expected: Polling | AimedPolling,
 ) -> None:
-    """`--poll` sets a fixed interval in every command that waits, on the emulator too; the default is aimed polling."""
+    """`--poll` sets a fixed interval in each waiting command, with the emulator too; the default is aimed polling."""
     monkeypatch.setattr(cli_service, "AimedPolling", AimedPolling)
     used: list[Polling | AimedPolling] = []
 
@@ -124,8 +124,8 @@ def test_fixed_beat(
     assert service.ledger.created == 1
 
 
-def test_too_fast_a_beat(run: Run, service: Emulator) -> None:
-    """An interval that would cause a flood of polls is refused before anything is sent."""
+def test_too_short_an_interval(run: Run, service: Emulator) -> None:
+    """An interval that would flood the service with polls is refused before anything is sent."""
     ran = run("generate", CAT, "-o", "a.mp4", "--poll", "0.00001")
     assert ran.code == 2
     assert "0.001" in ran.err
@@ -133,7 +133,7 @@ def test_too_fast_a_beat(run: Run, service: Emulator) -> None:
 
 
 def test_wrong_key(run: Run, reference: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refused credentials are 3, and the secret is not repeated."""
+    """Refused credentials exit with 3, and the secret is not shown."""
     monkeypatch.setenv("KLING_SECRET_KEY", "wrong-secret-0123456789abcdefghijklmn")
     ran = run("save", reference, "-o", "a.mp4")
     assert ran.code == 3

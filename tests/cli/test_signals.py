@@ -60,7 +60,7 @@ def test_while_it_is_imported(tmp_path: Path, number: str, code: int) -> None:
 
 
 def test_ignored_from_the_start() -> None:
-    """A command that was started with SIGINT ignored, in cron or a script's background, is not ended by it."""
+    """A command started with SIGINT ignored, by cron or in a script's background, is not ended by it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with started("generate", "-", "-o", "cat.mp4", "--emulator", stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -72,11 +72,11 @@ def test_ignored_from_the_start() -> None:
 
 
 def test_before_anything_is_sent() -> None:
-    """Ctrl-C while the picture is still piped in: nothing was sent."""
+    """Ctrl-C while standard input is read: nothing was sent."""
     with started("generate", "-", "-o", "cat.mp4", "--emulator", stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         process.stdin.write("x" * PIPE_HOLDS_LESS)  # returns once the command reads
-        for _ in range(5):  # one that comes just before the next read does not end that read
+        for _ in range(5):  # a signal just before the next read does not interrupt it
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(10)
@@ -87,12 +87,12 @@ def test_before_anything_is_sent() -> None:
 
 
 def test_service_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C while a connection is tried again and again: nothing was sent."""
+    """Ctrl-C while a connection is retried: nothing was sent."""
     monkeypatch.setenv("KLING_API_KEY", "api-key-anything")
     with socket.create_server(("127.0.0.1", 0)) as hangs_up:
         hangs_up.settimeout(60)
         with generating("--base-url", f"https://127.0.0.1:{hangs_up.getsockname()[1]}") as process:
-            for _ in range(2):  # before it knows who is there, so that nothing was sent
+            for _ in range(2):  # before a connection is usable, so that nothing was sent
                 hangs_up.accept()[0].close()
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=60)
@@ -123,7 +123,7 @@ def silent_service(received: Callable[[], object]) -> Iterator[str]:
 
 
 def test_while_creating(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C while the answer to the create call is due: it may be billed, and there is a reference to find out."""
+    """Ctrl-C while a create awaits its response: it may be billed, and the reference of its task is shown."""
     monkeypatch.setattr(under_way, "CLOSE_SECONDS", 0.05)
     monkeypatch.setattr(generate, "SETTLES_AT_ONCE", 0.01)
     monkeypatch.setenv("KLING_API_KEY", "api-key-anything")
@@ -136,7 +136,7 @@ def test_while_creating(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_second_signal_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second Ctrl-C does not wait for the look-up of a create; the reference is shown all the same."""
+    """A second Ctrl-C does not wait for the lookup of a create; the reference is still shown."""
     monkeypatch.setenv("KLING_API_KEY", "api-key-anything")
     received = threading.Event()
     with silent_service(received.set) as address, generating("--base-url", address) as process:
@@ -152,7 +152,7 @@ def test_second_signal_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_accepted_while_it_is_interrupted(run: Run, service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A create that is answered after Ctrl-C is reported as a task that goes on."""
+    """A create that succeeds after Ctrl-C is reported as a task that continues."""
     real = Creates.drive
 
     async def interrupted(creates: Any, *arguments: Any, **options: Any) -> Any:
@@ -169,7 +169,7 @@ def test_accepted_while_it_is_interrupted(run: Run, service: Emulator, monkeypat
 
 
 def test_with_the_emulator_inside() -> None:
-    """An emulator ends with its command, so the message names nothing that goes on."""
+    """A built-in emulator ends with its command, so the message names no task that continues."""
     with generating("--emulator") as process:
         line_with(process.stderr, "submitted")
         process.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""`kling-async text-to-video`, and the commands that find, save and explain what it makes."""
+"""`kling-async text-to-video`, and the commands that list, save and describe its results."""
 
 import re
 import shlex
@@ -30,7 +30,7 @@ def test_without_a_key(run: Run, here: Path) -> None:
 
 
 def test_every_option_reaches_the_service(run: Run, service: Emulator) -> None:
-    """Options are the documented parameters: what is typed is what the service gets, and nothing else."""
+    """Options are the documented parameters: the service receives the given values, and nothing else."""
     words = "--model-name kling-v3 --mode pro --duration 7 --sound --aspect-ratio 1:1 --cfg-scale 0.5"
     words += " --negative-prompt rain --camera-control zoom=5 --external-task-id mine"
     words += " --voice-list 829824295735410756,829824295735410757"
@@ -60,7 +60,7 @@ def test_every_option_reaches_the_service(run: Run, service: Emulator) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_shots(run: Run) -> None:
-    """Shots stand in the place of the prompt."""
+    """Shots replace the prompt."""
     shot = '{"index": 1, "prompt": "a cat", "duration": 5}'
     words = ["--model-name", "kling-v3", "--multi-shot", "--shot-type", "customize", "--multi-prompt", shot]
     assert run("text-to-video", "-o", "cat.mp4", *words, "-q").out == "cat.mp4\n"
@@ -82,7 +82,7 @@ def test_save_and_list(run: Run, here: Path, service: Emulator) -> None:
 
 
 def test_deadline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A task that was not waited for is saved later by the printed command."""
+    """After a deadline, the printed command saves the task."""
     with serving(speed=300.0) as service:
         monkeypatch.setenv("KLING_API_KEY", service.api_key)
         ran = run(*MADE, "-o", "cat.mp4", "--deadline", "0.1", "--base-url", service.base_url)
@@ -93,7 +93,7 @@ def test_deadline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_models(run: Run) -> None:
-    """The table is that of the endpoint: its own models, columns and prices."""
+    """The table has the models, columns and prices of the endpoint."""
     ran = run("models", "--endpoint", "text-to-video")
     header, *rows = ran.out.splitlines()
     assert " ".join(header.split()) == "model mode seconds camera sound voices cfg shots size fps units/s $/s"
@@ -103,14 +103,14 @@ def test_models(run: Run) -> None:
 
 
 def test_voices_have_no_price_where_there_is_no_sound(run: Run) -> None:
-    """Prices are silent, with sound, with voices, in this order: one that cannot be reached is not shown."""
+    """Prices are silent, with sound, with voices; an impossible combination has none."""
     table = run("models", "--endpoint", "text2video").out
     assert re.search(r"^kling-v1 +std +5 .* 30 +0\.2 +0\.028$", table, re.MULTILINE)
     assert re.search(r"^kling-v3 +std .* 0\.6 / 0\.9 / \? ", table, re.MULTILINE)
 
 
 def test_help(run: Run) -> None:
-    """The help is about the shell: options, no Python, examples that can be pasted, no long lines."""
+    """The help is about the shell: options, no Python, examples to paste, no long lines."""
     text = run("text-to-video", "--help").out
     assert text.startswith("usage: kling-async text-to-video [PROMPT] -o FILE [options]\n")
     assert "A video from a prompt" in text
@@ -124,7 +124,7 @@ def test_help(run: Run) -> None:
 
 
 def test_the_example_of_the_help_works(run: Run) -> None:
-    """What the help shows first runs as it stands."""
+    """The first example in the help runs unchanged."""
     [line] = re.findall(
         r"^  kling-async (text-to-video .*--emulator)$", run("text-to-video", "--help").out, re.MULTILINE
     )
@@ -167,7 +167,7 @@ def test_the_example_of_the_help_works(run: Run) -> None:
     ids=lambda words: " ".join(words).replace(CAT, "CAT") if isinstance(words, list) else None,
 )
 def test_mistakes(run: Run, service: Emulator, words: list[str], text: str) -> None:
-    """It exits with 2, suggests what is right in one or two lines, and nothing is sent."""
+    """A mistake exits with 2, the error suggests a correction in one or two lines, and nothing is sent."""
     ran = run("text-to-video", *words, "-o", "a.mp4")
     assert (ran.code, ran.out) == (2, "")
     assert text.removeprefix("--image is ") in ran.err
@@ -176,18 +176,18 @@ def test_mistakes(run: Run, service: Emulator, words: list[str], text: str) -> N
 
 
 def test_words_may_begin_with_an_at_sign(run: Run) -> None:
-    """`@NAME` is a file where there is such a file, and else text."""
+    """`@NAME` is a file if that file exists, and text otherwise."""
     assert run("estimate", "text-to-video", "--prompt", "@nobody-here waves").code == 0
 
 
 def test_a_mistyped_command(run: Run) -> None:
-    """The nearest command is named, however it is written."""
+    """The nearest command is suggested, with any separator."""
     assert "did you mean text-to-video?" in run("text2video", "-o", "a.mp4").err
     assert "did you mean text-to-video?" in run("text_to_vidoe", "-o", "a.mp4").err
 
 
-def test_what_takes_what() -> None:
-    """Which commands have an option, and which take a file without one, comes from the records."""
+def test_commands_that_take_an_option() -> None:
+    """The records determine which commands have an option, and which take a file without one."""
     assert "text-to-video" in endpoints.that_take("--aspect-ratio")
     assert "image-to-video" not in endpoints.that_take("--aspect-ratio")
     assert {"image-to-video", "text-to-video"} <= {*endpoints.that_take("--prompt")}
@@ -198,7 +198,7 @@ def test_what_takes_what() -> None:
 
 @pytest.mark.parametrize("word", ["on", "off", "Yes"])
 def test_a_switch_takes_no_word(run: Run, word: str) -> None:
-    """`--sound on` is not a video of the word "on", which would be paid for."""
+    """`--sound on` is an error, not a video of the prompt "on"."""
     ran = run("text-to-video", "-o", "out/", "--sound", word)
     assert (ran.code, ran.out) == (2, "")
     assert f"--sound takes no {word!r}: --sound is on, --no-sound is off" in ran.err

@@ -26,12 +26,12 @@ class Block(NamedTuple):
 
 
 def blocks_of(page: Path) -> list[Block]:
-    """All blocks of a page, in order; what begins with a brace is a directive, and no code."""
+    """All blocks of a page, in order; one whose language begins with a brace is a directive, not code."""
     text = page.read_text("utf-8")
     found = [Block(text[: each.start()].count("\n") + 2, each[1], each[2]) for each in _FENCE.finditer(text)]
     return [block for block in found if not block.kind.startswith("{")]
 
 
 def name_of(page: Path) -> str:
-    """What a page is called in tests."""
+    """The name of a page in test ids."""
     return str(page.relative_to(DOCS))

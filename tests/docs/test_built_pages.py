@@ -1,4 +1,4 @@
-"""What looks through the built pages finds what must not be there."""
+"""The check of the built pages finds dead links and resources of other hosts."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ GOOD = """<!doctype html><html id=top><head>
 
 @pytest.fixture
 def pages(tmp_path: Path) -> Path:
-    """Pages with nothing wrong."""
+    """Pages without problems."""
     (tmp_path / "_static").mkdir()
     (tmp_path / "_static" / "a.css").write_text("p { background: url(data:image/png;base64,AA==) }")
     (tmp_path / "_static" / "a.js").write_text('console.log("https://x.example/ is a text")')
@@ -25,7 +25,7 @@ def pages(tmp_path: Path) -> Path:
 
 
 def test_good_pages(pages: Path) -> None:
-    """Links to elsewhere may be followed; what is loaded is among the pages."""
+    """Links to other hosts are allowed; loaded resources are among the pages."""
     assert problems_of(pages) == []
 
 
@@ -46,7 +46,7 @@ def test_good_pages(pages: Path) -> None:
         "<style>@font-face { src: url(//x.example/a.woff2) }</style>",
     ],
 )
-def test_what_is_loaded_from_elsewhere(pages: Path, loads: str) -> None:
+def test_resources_of_other_hosts(pages: Path, loads: str) -> None:
     """Scripts, styles, fonts, pictures and frames of other hosts are reported, each with its page."""
     (pages / "page.html").write_text(GOOD + loads)
     assert [each.partition(" ")[0] for each in problems_of(pages)] == ["page.html:"]
@@ -60,19 +60,19 @@ def test_what_is_loaded_from_elsewhere(pages: Path, loads: str) -> None:
         ("a.svg", '<svg xmlns="http://www.w3.org/2000/svg"><image href="https://x.example/a.png"/></svg>'),
     ],
 )
-def test_what_files_load_from_elsewhere(pages: Path, file: str, text: str) -> None:
-    """Styles, scripts and drawings are looked through as well."""
+def test_resources_of_other_hosts_in_files(pages: Path, file: str, text: str) -> None:
+    """Styles, scripts and drawings are checked as well."""
     (pages / "_static" / file).write_text(text)
     assert [each.partition(":")[0] for each in problems_of(pages)] == [f"_static/{file}"]
 
 
 @pytest.mark.parametrize("link", ["gone.html", "#gone", "other.html#here", "_static/gone.js", "../page.html"])
-def test_links_that_lead_nowhere(pages: Path, link: str) -> None:
-    """A page that is not there, or a place that it does not have."""
+def test_dead_links(pages: Path, link: str) -> None:
+    """A link to a missing page, or to a missing anchor, is reported."""
     (pages / "page.html").write_text(GOOD + f'<a href="{link}">x</a>')
     assert [each.split()[:2] for each in problems_of(pages)] == [["page.html:", link]]
 
 
 def test_no_pages(tmp_path: Path) -> None:
-    """An empty folder is a mistake, too."""
+    """An empty folder is a problem, too."""
     assert len(problems_of(tmp_path)) == 1

@@ -1,4 +1,4 @@
-"""Links between the files of the repository, as they are read there: in a clone, without the pages that are made."""
+"""Links between the files of the repository, as seen in a clone, without the generated pages."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def committed() -> set[str]:
-    """What git keeps, and the folders of that; nothing where this is no clone."""
+    """The files that git tracks, and their folders; empty outside a clone."""
     git = shutil.which("git")
     if git is None:
         return set()
@@ -24,8 +24,8 @@ def committed() -> set[str]:
     return {path.as_posix() for file in files for path in (file, *file.parents)}
 
 
-def test_links_lead_to_what_is_committed() -> None:
-    """Each relative link leads to a file that git keeps, and each place in a page is a heading of it."""
+def test_links_lead_to_tracked_files() -> None:
+    """Each relative link leads to a tracked file, and each anchor to a heading of it."""
     known = committed()
     if "README.md" not in known:
         pytest.skip("no clone")
@@ -44,7 +44,7 @@ def test_links_lead_to_what_is_committed() -> None:
 
 
 def _headings(page: Path) -> set[str]:
-    """What GitHub names the headings of a page by."""
+    """The anchors that GitHub gives the headings of a page."""
     words = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in words}
 
@@ -61,11 +61,11 @@ def _headings(page: Path) -> set[str]:
     ],
 )
 def test_links_of_built_pages(page: str, link: str, led: str) -> None:
-    """In the built pages, a link to what a page is made of leads to that page; any other stays as it is."""
+    """In the built pages, a link to the source of a page leads to that page; any other is unchanged."""
     assert led_to_pages(f"See [this]({link}).", ROOT / "docs" / page) == f"See [this]({led})."
 
 
 @pytest.mark.parametrize("source", [*REPORTS, *MADE_OF])
-def test_what_pages_are_made_of(source: str) -> None:
-    """All that links are led away from is there."""
+def test_sources_of_pages_exist(source: str) -> None:
+    """Each source whose links are replaced exists."""
     assert (ROOT / source).exists()

@@ -1,4 +1,4 @@
-"""The drawings of the state machines leave nothing out."""
+"""The drawings of the state machines are complete."""
 
 from docs.tools import machines_page
 from kling_async.protocol.create_states import TRANSITIONS, CreateState
@@ -6,7 +6,7 @@ from kling_async.protocol.tasks import TaskStatus
 
 
 def test_each_state_has_a_place() -> None:
-    """A state that is new is not forgotten, and no two cards lie on each other."""
+    """Each state has a place in the drawings, and no two cards overlap."""
     assert {*machines_page.PLACES, *machines_page.ENDS} == set(CreateState)
     assert set(machines_page.STATUS_PLACES) == set(TaskStatus)
     for places in (machines_page.PLACES, machines_page.STATUS_PLACES):
@@ -14,7 +14,7 @@ def test_each_state_has_a_place() -> None:
 
 
 def test_each_step_is_drawn_and_explained() -> None:
-    """Each arrow of the table is in the drawing and has its reason below it; ends are marks on the cards."""
+    """Each transition is an arrow with its reason below; transitions to ends are marks on the cards."""
     [(_, text)] = machines_page.pages()
     _, task, create = (each.partition("</div>")[0] for each in text.split('<div class="machine">'))
     steps = [(begin, end) for begin, further in TRANSITIONS.items() for end in further]

@@ -36,7 +36,7 @@ RUN = [
 
 @pytest.fixture
 def here(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with what the pages name; for the first one the project's, after the command that it begins with."""
+    """A folder with the files that the pages use; for the start page, those of the project after its first command."""
     monkeypatch.chdir(tmp_path)
     if page == START:
         shutil.copytree(IMAGES, tmp_path / "examples" / "images")
@@ -54,7 +54,7 @@ def here(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def same_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the pages do to logging does not outlive them."""
+    """Restores the logging handlers and levels that the pages change."""
     for name in (None, "kling_async"):
         logger = logging.getLogger(name)
         monkeypatch.setattr(logger, "handlers", [*logger.handlers])
@@ -63,7 +63,7 @@ def same_log(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def virtual(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """Clients and emulators of the pages go by the loop's time; clients that a page leaves open are closed."""
+    """Clients and emulators of the pages use the loop's time; clients that a page leaves open are closed."""
     made: list[KlingClient] = []
     client, emulator = KlingClient.__init__, Emulator.__init__
 
@@ -87,7 +87,7 @@ async def virtual(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
 
 
 async def run(block: Block, page: Path, names: dict[str, Any]) -> None:
-    """Runs a block; `asyncio.run(main())` is awaited, since there is a loop."""
+    """Runs a block; `asyncio.run(main())` is awaited, since a loop is already running."""
     code = re.sub(r"\basyncio\.run\((.*)\)$", r"await \1", block.code, flags=re.MULTILINE)
     tree = ast.parse(code, str(page))
     ast.increment_lineno(tree, block.line - 1)
@@ -102,7 +102,7 @@ async def run(block: Block, page: Path, names: dict[str, Any]) -> None:
 async def test_a_page(
     page: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its blocks run in one namespace that has `kling`; text behind a block is what that prints."""
+    """The blocks of a page run in one namespace that has `kling`; a text block is the output of the one before."""
     monkeypatch.setenv("KLING_API_KEY", emulator.api_key)
     monkeypatch.setenv("KLING_BASE_URL", emulator.base_url)
     monkeypatch.setenv("KLING_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -124,7 +124,7 @@ async def test_a_page(
 async def test_the_readmes_first_example(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It runs unchanged in the project's folder after the first command; a second run prints the README's message."""
+    """The README's example runs unchanged after the first command; a second run prints its message."""
     monkeypatch.setenv("KLING_API_KEY", emulator.api_key)
     monkeypatch.setenv("KLING_BASE_URL", emulator.base_url)
     readme = DOCS.parent / "README.md"
@@ -140,7 +140,7 @@ async def test_the_readmes_first_example(
 
 
 def test_the_page_about_tests(tmp_path: Path) -> None:
-    """Its blocks are tests that pass in a project of their own, with warnings as errors."""
+    """The blocks are tests that pass in a separate project, with warnings as errors."""
     for number, block in enumerate(blocks_of(TESTS)):
         if block.kind == "python":
             (tmp_path / f"test_{number}.py").write_text(block.code, "utf-8")

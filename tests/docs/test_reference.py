@@ -1,4 +1,4 @@
-"""The reference and the start page leave nothing out."""
+"""The reference and the start page are complete."""
 
 import inspect
 import re
@@ -10,8 +10,8 @@ from kling_async.protocol import errors
 from tests.docs.blocks import DOCS, PAGES
 
 
-def test_each_public_name_stands_on_one_page() -> None:
-    """No public name of the package, of the modules of its own is missing, and none is there twice."""
+def test_each_public_name_is_on_one_page() -> None:
+    """Each public name of the package and its public modules is on exactly one page."""
     found = reference.contents()
     for module in (kling_async, current, web, emulator, events, testing):
         pages = [page for page in reference.PAGES if page.module == module.__name__]
@@ -20,7 +20,7 @@ def test_each_public_name_stands_on_one_page() -> None:
 
 
 def test_each_error_documents_what_to_do() -> None:
-    """The page of the errors has all that are public, and no empty cell."""
+    """The page of errors has all public errors, and no empty cell."""
     listed = errors_page.classes()
     public = {
         error for error in vars(errors).values() if inspect.isclass(error) and issubclass(error, kling_async.KlingError)
@@ -30,6 +30,6 @@ def test_each_error_documents_what_to_do() -> None:
 
 
 def test_each_page_is_in_the_contents() -> None:
-    """The start page lists each page that is written by hand."""
+    """The start page lists each page that is not generated."""
     listed = set(re.findall(r"^(?:.*<)?([\w/-]+)>?$", (DOCS / "index.md").read_text("utf-8"), re.MULTILINE))
     assert {str(page.relative_to(DOCS).with_suffix("")) for page in PAGES} - {"index"} <= listed

@@ -1,4 +1,4 @@
-"""Each shell line of the documentation is one that the shell and the command take."""
+"""Each shell line of the documentation is valid for the shell and the command."""
 
 import json
 import shlex
@@ -43,7 +43,7 @@ def test_a_line(line: str) -> None:
 
 
 def test_rows_of_a_batch(tmp_path: Path) -> None:
-    """The JSON on the pages is rows that a batch takes."""
+    """The JSON blocks on the pages are valid rows of a batch."""
     rows = [block.code for page in PAGES for block in blocks_of(page) if block.kind == "json"]
     assert rows
     for number, code in enumerate(rows):
@@ -60,6 +60,6 @@ def test_lines_fit_a_laptop() -> None:
 
 
 def test_no_other_kinds() -> None:
-    """What is neither run nor looked at is not on the pages."""
+    """The pages have only blocks that are run or checked."""
     kinds = {block.kind for page in PAGES for block in blocks_of(page)}
     assert kinds <= {"python", "bash", "json", "text"}

@@ -1,4 +1,4 @@
-"""User code that both type checkers must accept: every way to call."""
+"""User code that both type checkers must accept: every way to call the package."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -56,13 +56,13 @@ def show(*values: object) -> None:
 
 
 async def keep(intent: Intent) -> None:
-    """A hook: what is sent is told before."""
+    """A hook that gets a request before it is sent."""
     reference: str | None = intent.reference
     show(reference, intent.external_task_id, intent.request)
 
 
 def clients() -> list[KlingClient]:
-    """With nothing, with all by name."""
+    """Clients without options, and with all options by name."""
     return [
         KlingClient(),
         KlingClient(api_key="key", concurrency=5, polling=AimedPolling(lag=0.05), on_intent=keep),
@@ -72,7 +72,7 @@ def clients() -> list[KlingClient]:
 
 
 async def input_videos(kling: KlingClient, earlier: Task) -> None:
-    """Videos as addresses or as an earlier task made them, bare or with what is to be done with them."""
+    """Videos as addresses or results of an earlier task, bare or with their options."""
     [made] = earlier.videos
     frame = InputImage(image_url=Path("cat.png"), type="first_frame")
     await kling.omni_video("a cat", image_list=["cat.png", b"png", frame, {"image_url": "a.png"}], duration="10")
@@ -86,7 +86,7 @@ async def input_videos(kling: KlingClient, earlier: Task) -> None:
 
 
 async def the_current_generation(kling: KlingClient, earlier: Task) -> None:
-    """Pictures as everywhere, what a prompt names by its name, prompts as text or shots; models of any name."""
+    """Pictures in all forms, named materials, prompts as text or shots; models of any name."""
     [made] = earlier.videos
     await kling.submit(current.ImageToVideo("cat.png", model="kling-3.0-turbo"), deadline=600)
     await kling.submit(
@@ -115,7 +115,7 @@ async def the_current_generation(kling: KlingClient, earlier: Task) -> None:
 
 
 async def pictures(kling: KlingClient, earlier: Task) -> None:
-    """Pictures from all that a picture can be; lists of them as they are, or as the documentation has them."""
+    """Pictures in all their forms; lists of them, bare or as documented."""
     await kling.generate_images("a cat", n=2, image=earlier.images[0], aspect_ratio="21:9", resolution="8k")
     await kling.omni_image("a cat", image_list=["a.png", Path("b.png"), b"PNG"], series_amount="auto")
     await kling.omni_image("a cat", image_list=({"image": name} for name in ("a.png", "b.png")), series_amount=4)
@@ -165,7 +165,7 @@ async def by_the_record(kling: KlingClient, directory: Path) -> Path:
 
 
 async def without_a_record(kling: KlingClient, directory: Path) -> Any:
-    """A path of which nothing is known: a task as any other, and a call that is awaited for its data."""
+    """A path without a record: a task like any other, and a call that is awaited for its data."""
     request = RawTask("/v1/general/ai-multi-shot", {"element_frontal_image": "https://example.com/cat.png", "n": None})
     handle = await kling.submit(request)
     assert_type(handle, TaskHandle)
@@ -187,7 +187,7 @@ async def without_a_record(kling: KlingClient, directory: Path) -> Any:
 
 
 async def many(kling: KlingClient, images: list[str]) -> list[Path]:
-    """In a group, gathered, one after the other, and passed on as a function."""
+    """Tasks in a group, gathered, in sequence, and by a method that is passed as a function."""
     async with asyncio.TaskGroup() as group:
         submitting = [group.create_task(kling.image_to_video(image, mode="std")) for image in images]
     handles = [task.result() for task in submitting]
@@ -200,7 +200,7 @@ async def many(kling: KlingClient, images: list[str]) -> list[Path]:
 
 
 async def afterwards(kling: KlingClient, reference: str) -> Task:
-    """What there is to do with a task."""
+    """All uses of a task after its submission."""
     await kling.check(ImageToVideo("cat.jpg"))
     handle = kling.attach(reference)
     handle.add_done_callback(lambda done: show(done.reference))
@@ -218,7 +218,7 @@ async def afterwards(kling: KlingClient, reference: str) -> Task:
 
 
 async def speaking(kling: KlingClient, task: Task) -> None:
-    """Sounds as they are at hand, and what was made before as it is."""
+    """Sounds in all their forms, and earlier results."""
     speech = await kling.text_to_speech("Hello", voice_id="calm_story1", voice_language="en")
     await kling.avatar("cat.jpg", sound_file="speech.mp3", mode="pro")
     await kling.avatar(task.images[0], audio=speech.audios[0])
@@ -235,7 +235,7 @@ async def speaking(kling: KlingClient, task: Task) -> None:
 
 
 async def library(kling: KlingClient, task: Task) -> None:
-    """Lists one by one and all at once; what was made is given as it is."""
+    """Lists, item by item and as a whole; earlier results as arguments."""
     async for voice in kling.preset_voices(page_size=1000):
         assert_type(voice, kling_async.Voice)
     assert_type(await kling.preset_elements(), list[kling_async.Element])
@@ -258,7 +258,7 @@ async def library(kling: KlingClient, task: Task) -> None:
 
 
 async def budgets() -> None:
-    """Amounts as numbers or text, windows as words or lengths; what is left, and why something was not sent."""
+    """Amounts as numbers or text, windows as words or lengths; the remaining amount and the reason of a refusal."""
     for budget in (
         kling_async.Budget(units=60, per="day", name="cats", failed_is_free=True),
         kling_async.Budget(usd="9.99", per=timedelta(hours=1), change=True, assume=0.5),
@@ -274,7 +274,7 @@ async def budgets() -> None:
 
 
 async def over_http(kling: KlingClient, request: web.Request) -> web.StreamResponse:
-    """A result as an answer, in one line or by hand, and its progress."""
+    """A result as an HTTP response, in one line or by hand, and its progress."""
     handle = kling.attach(request.match_info["reference"])
     async with handle.open(method=request.method, headers=request.headers, watermark=True) as video:
         assert_type(video, kling_async.OpenFile)
@@ -291,7 +291,7 @@ async def over_http(kling: KlingClient, request: web.Request) -> web.StreamRespo
 
 
 async def callbacks(kling: KlingClient) -> None:
-    """By any framework."""
+    """Callbacks with any framework."""
     receiver = CallbackReceiver(kling, secrets=["whsec_AAAA"], allow_unsigned=True)
     answer = await receiver.handle("POST", "/kling?a=b", {"webhook-id": "m"}, b"{}")
     assert_type(answer, WebhookAnswer)
@@ -299,14 +299,14 @@ async def callbacks(kling: KlingClient) -> None:
 
 
 def without_a_client() -> Estimate:
-    """The map and the price."""
+    """The capability map and the price."""
     rows: tuple[Capability, ...] = kling_async.capabilities()
     show([row.model_name for row in rows if row.tail is Cell.YES], kling_async.__version__)
     return kling_async.estimate(kling_async.ImageToVideo(mode="pro"))
 
 
 async def models(kling: KlingClient, name: str) -> None:
-    """Each model has its methods, with the record's parameters but the model."""
+    """Each model has its methods, with the record's parameters except for the model."""
     turbo = kling.model("kling-3.0-turbo")
     assert_type(await turbo.image_to_video("cat.png", prompt="a cat", duration=5), TaskHandle)
     assert_type(await turbo.text_to_video("a cat", aspect_ratio="16:9"), TaskHandle)

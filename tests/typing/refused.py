@@ -1,4 +1,4 @@
-"""User code of which both type checkers must refuse each marked line: a mark that is not needed is an error to both."""
+"""User code of which both type checkers must refuse each marked line: an unneeded mark is an error in both."""
 # pyright: reportUnnecessaryTypeIgnoreComment=true
 
 import asyncio
@@ -9,7 +9,7 @@ from kling_async.protocol import endpoints
 
 
 async def wrong_parameters(kling: KlingClient) -> None:
-    """What the record does not take, its method does not take either."""
+    """A method refuses the parameters that its record refuses."""
     await kling.image_to_video("cat.jpg", mode="fast")  # type: ignore[arg-type]
     await kling.image_to_video("cat.jpg", promt="a cat")  # type: ignore[call-arg]
     await kling.image_to_video("cat.jpg", prompt=5)  # type: ignore[arg-type]
@@ -28,7 +28,7 @@ async def wrong_parameters(kling: KlingClient) -> None:
 
 
 def wrong_current_requests() -> None:
-    """The current generation wants a model and words of its own; each record has the settings of its paths."""
+    """Current records require a model and their own terms; each has the settings of its paths."""
     current.ImageToVideo("cat.jpg")  # type: ignore[call-arg]
     current.ImageToVideo("cat.jpg", "kling-3.0")  # type: ignore[call-arg]
     current.ImageToVideo("cat.jpg", model="kling-3.0", audio="loud")  # type: ignore[arg-type]
@@ -41,14 +41,14 @@ def wrong_current_requests() -> None:
 
 
 def wrong_budgets() -> None:
-    """A budget says in words what it counts."""
+    """A budget names its unit and has a known window."""
     kling_async.Budget(60)  # type: ignore[call-arg]
     kling_async.Budget(units=60, per="week")  # type: ignore[arg-type]
     KlingClient(budget=60)  # type: ignore[arg-type]
 
 
 async def wrong_input_videos(kling: KlingClient) -> None:
-    """So of the endpoints that take videos: only addresses and what earlier tasks made are some."""
+    """A video is an address or the result of an earlier task."""
     await kling.omni_video("a cat", video_list="https://h/a.mp4", mode="8k")  # type: ignore[arg-type]
     await kling.omni_video("a cat", video_list=[b"mp4"])  # type: ignore[list-item]
     await kling.omni_video("a cat", image_list=[5])  # type: ignore[list-item]
@@ -59,7 +59,7 @@ async def wrong_input_videos(kling: KlingClient) -> None:
 
 
 async def wrong_pictures(kling: KlingClient) -> None:
-    """So of the endpoints that make pictures."""
+    """The endpoints for pictures check their parameters as well."""
     await kling.generate_images("a cat", n=[2])  # type: ignore[arg-type]
     await kling.generate_images("a cat", image_reference="style")  # type: ignore[arg-type]
     await kling.omni_image("a cat", image_list=5)  # type: ignore[arg-type]
@@ -70,7 +70,7 @@ async def wrong_pictures(kling: KlingClient) -> None:
 
 
 async def wrong_sounds(kling: KlingClient) -> None:
-    """What is no sound, and what was not made before."""
+    """A sound or an earlier result of a wrong type is refused."""
     await kling.avatar("cat.jpg", sound_file=5)  # type: ignore[arg-type]
     await kling.avatar("cat.jpg", audio="7")  # type: ignore[arg-type]
     await kling.lip_sync("session")  # type: ignore[call-arg]
@@ -78,7 +78,7 @@ async def wrong_sounds(kling: KlingClient) -> None:
 
 
 async def wrong_options(kling: KlingClient) -> None:
-    """Options are checked wherever they are given."""
+    """Options are checked in every call that takes them."""
     request = ImageToVideo("cat.jpg")
     await kling.submit(request, if_exists="adpot")  # type: ignore[call-overload]
     await kling.submit(request, on_doubt=True)  # type: ignore[call-overload]
@@ -90,7 +90,7 @@ async def wrong_options(kling: KlingClient) -> None:
 
 
 async def missing_await(kling: KlingClient) -> None:
-    """A coroutine is no handle, a handle is no task, and what is not awaited does nothing."""
+    """A coroutine is no handle, a handle is no task, and a call that is not awaited does nothing."""
     kling.image_to_video("cat.jpg")  # type: ignore[unused-coroutine]
     kling.submit(ImageToVideo("cat.jpg"))  # type: ignore[unused-coroutine]
     _ = kling.image_to_video("cat.jpg").reference  # type: ignore[attr-defined]
@@ -100,7 +100,7 @@ async def missing_await(kling: KlingClient) -> None:
 
 
 async def wrong_raw(kling: KlingClient, intent: Intent) -> None:
-    """A call is no task, takes no options, and neither takes anything for a path or a body."""
+    """A call is no task and takes no options; paths and bodies have types."""
     call = RawCall("GET", "/account/costs")
     await kling.submit(call, strict=False)  # type: ignore[call-overload]
     await kling.submit(call, deadline=5)  # type: ignore[call-overload]
@@ -120,7 +120,7 @@ async def wrong_raw(kling: KlingClient, intent: Intent) -> None:
 
 
 def wrong_records() -> None:
-    """Records refuse the same, wherever they are taken from."""
+    """Records refuse the same, with any import path."""
     ImageToVideo("cat.jpg", mode="fast")  # type: ignore[arg-type]
     ImageToVideo(promt="a cat")  # type: ignore[call-arg]
     ImageToVideo("cat.jpg", "a cat")  # type: ignore[call-arg]
@@ -133,7 +133,7 @@ def wrong_records() -> None:
 
 
 async def wrong_models(kling: KlingClient) -> None:
-    """A method that a model has not, and a parameter that its record has not, are refused; the model is given once."""
+    """A method that a model lacks, a parameter that its record lacks, and a second model are refused."""
     _ = kling.model("kling-3.0-turbo").omni_video  # type: ignore[attr-defined]
     _ = kling.model("kling-3.0-omni").image_to_video  # type: ignore[attr-defined]
     await kling.model("kling-3.0-turbo").image_to_video("cat.png", model="kling-3.0")  # type: ignore[call-arg]

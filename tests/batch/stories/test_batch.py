@@ -140,7 +140,7 @@ async def test_a_file_in_the_way(make_client: ClientMaker, emulator: Emulator, o
 
 
 async def test_a_file_that_was_deleted(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """It is saved again at no cost."""
+    """A deleted file is saved again at no cost."""
     async with make_client() as client:
         await run(Batch(jobs({}), out=out), client)
         (out / "0.mp4").unlink()
@@ -211,7 +211,7 @@ async def test_every_kind_of_result(make_client: ClientMaker, out: Path) -> None
 
 
 async def test_the_watermarked_variants(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """They are requested and saved as well."""
+    """Watermarked variants are requested and saved as well."""
     async with make_client() as client:
         found = await run(Batch(jobs({}), out=out, watermark=True), client)
         assert [path.name for path in found["0"].files] == ["0.mp4", "0.watermark.mp4"]
@@ -278,8 +278,8 @@ async def test_stopping_what_never_reached_the_service(make_client: ClientMaker,
         assert (await client.spending()).reserved == 0
 
 
-async def test_leaving_at_once(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
-    """Leaving the loop early leaves nothing running but writes a report; the next run continues."""
+async def test_leaving_the_loop_early(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+    """A batch whose loop is left early stops its tasks and writes a report; the next run continues."""
     rows = jobs(*[{}] * 4)
     async with make_client(concurrency=4) as client:
         batch = Batch(rows, out=out)
@@ -292,7 +292,7 @@ async def test_leaving_at_once(make_client: ClientMaker, emulator: Emulator, out
     assert emulator.ledger.created == 4
 
 
-async def test_what_is_left_under_way(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+async def test_report_of_an_abandoned_batch(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
     """The report of an abandoned batch has rows that are, or may be, paid: tasks, and costs by the price table."""
     emulator.faults.add(Fault.delay(20, after_effect=True), on="create", at=2)
     async with make_client(concurrency=2) as client:
@@ -308,7 +308,7 @@ async def test_what_is_left_under_way(make_client: ClientMaker, emulator: Emulat
     assert {each["task_id"] for each in reported} - {None} < {entry.task_id for entry in emulator.ledger.entries}
 
 
-async def test_what_another_process_keeps(
+async def test_a_row_owned_by_another_process(
     make_client: ClientMaker, out: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Waiting for a row owned by another process, which may be suspended, is logged once."""
@@ -370,7 +370,7 @@ async def test_in_doubt(make_client: ClientMaker, emulator: Emulator, out: Path)
     assert emulator.ledger.created == 1
 
 
-async def test_what_cannot_be_saved(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
+async def test_a_result_that_cannot_be_saved(make_client: ClientMaker, emulator: Emulator, out: Path) -> None:
     """The result is ready and paid for: running the batch again saves it."""
     emulator.faults.add(Fault.missing(), on="file", probability=1.0)
     async with make_client() as client:
@@ -411,7 +411,7 @@ async def test_a_journal_of_the_clients(make_client: ClientMaker, out: Path, tmp
 
 
 async def test_a_plan(make_client: ClientMaker, out: Path) -> None:
-    """It contains the rows to send and their cost, without rows already paid for."""
+    """A plan contains the rows to send and their cost, without rows already paid for."""
     async with make_client() as client:
         await run(Batch(jobs({}), out=out), client)
     plan = await Batch(jobs({}, {}, {"duration": 10}), out=out).plan()

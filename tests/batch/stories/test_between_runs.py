@@ -48,7 +48,7 @@ async def begun(jobs: Path, out: Path, client: KlingClient) -> None:
 async def test_a_picture_that_is_gone(
     make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path, *, in_clients: bool
 ) -> None:
-    """The result of a picture is saved whatever happened to the picture; nothing new is generated from it."""
+    """The result of a picture is saved even if the picture has changed or is gone; no new task is created."""
     more = {"journal": tmp_path / "j.sqlite"} if in_clients else {}
     await begun(jobs, tmp_path / "out", make_client(**more))
     (tmp_path / "cat.png").unlink()
@@ -80,7 +80,7 @@ async def test_a_key_whose_picture_is_gone(
     assert emulator.ledger.created == 1
 
 
-async def test_a_picture_that_is_gone_was_another(
+async def test_a_deleted_picture_differs_from_its_replacement(
     make_client: ClientMaker, emulator: Emulator, jobs: Path, tmp_path: Path
 ) -> None:
     """A row with another picture under the same id is a different row, even if neither picture exists any more."""
@@ -180,7 +180,7 @@ async def test_a_name_that_is_taken(
     change: Callable[[Path], None],
     expected: str,
 ) -> None:
-    """Whatever blocks the target has to be removed first, as no run can do so itself; then the batch saves the file."""
+    """Anything that blocks the target has to be removed first, as no run can do so; then the batch saves the file."""
     out = tmp_path / "out"
     async with make_client() as client:
         await run(Batch(jobs, out=out), client)
@@ -229,7 +229,7 @@ async def test_a_row_that_is_no_longer_there(
 
 
 async def test_a_row_whose_outcome_stays_unknown(make_client: ClientMaker, emulator: Emulator, tmp_path: Path) -> None:
-    """If it can never be determined whether a task exists, the error suggests no other run, but what can be done."""
+    """If it can never be determined whether a task exists, the error suggests remedies other than a new run."""
     rows = [{"id": "0", "endpoint": "text_to_video", "prompt": "a cat"}]
     async with make_client() as client:
         await run(Batch(rows, out=tmp_path / "out"), client)
