@@ -153,7 +153,7 @@ def examined(run: Run, raw: bytes, *words: str) -> Ran:
 
 @pytest.mark.usefixtures("service")
 def test_all_is_well(run: Run, here: Path) -> None:
-    """Against an emulator all checks pass, in one line each; nothing keeping_open in the directory."""
+    """Against an emulator all checks pass, in one line each; nothing stays in the directory."""
     ran = run("doctor")
     assert ran.code == 0
     lines = ran.out.splitlines()
