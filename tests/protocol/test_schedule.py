@@ -154,7 +154,7 @@ def test_the_least_that_is_accepted(kind: Callable[..., object], name: str, leas
 
 
 def test_the_defaults_are_the_documented_ones() -> None:
-    """The defaults are those that the README tells."""
+    """The defaults are those in the README."""
     assert Polling(first=10.0, factor=1.5, maximum=15.0, deadline=7200.0) == Polling()
     assert AimedPolling(lag=0.03, deadline=7200.0) == AimedPolling()
     assert Retry(first=1.0, factor=2.0, maximum=30.0, settle=15.0, budget=300.0) == Retry()
@@ -169,7 +169,7 @@ def learned(*ages: float) -> DurationEstimate:
 
 
 def questions(polling: AimedPolling, estimate: DurationEstimate, until: float) -> list[float]:
-    """The ages at which a task that takes so long is asked for."""
+    """Returns the ages at which a task of this duration is polled."""
     ages = [0.0]
     while ages[-1] < until:
         ages.append(ages[-1] + polling.delay(estimate, ages[-1], middle))
@@ -177,7 +177,7 @@ def questions(polling: AimedPolling, estimate: DurationEstimate, until: float) -
 
 
 def test_aimed_questions_stand_where_ends_were_seen() -> None:
-    """Tasks that took 95 to 105 s are first asked for shortly before, and then often."""
+    """After tasks that took 95 to 105 s, the first poll comes shortly before that age, and further ones often."""
     estimate = learned(*range(95, 105), *range(96, 106), *range(97, 103))
     ages = questions(AimedPolling(), estimate, 110)
     assert 70 < ages[1] < 95
@@ -197,13 +197,13 @@ def test_what_is_hardly_known_is_not_asked_for_more() -> None:
 
 
 def test_aimed_questions_have_a_shortest_delay() -> None:
-    """Tasks of a tenth of a second are not asked for all the time."""
+    """Tasks of a tenth of a second are not polled continuously."""
     estimate = learned(*[0.1] * 50)
     assert min(AimedPolling().delay(estimate, age / 10, middle) for age in range(50)) == SHORTEST_DELAY
 
 
 def test_aimed_questions_go_on_behind_all_that_was_seen() -> None:
-    """A task that takes longer than any other is asked for ever more rarely, but always again."""
+    """A task that takes longer than any other is polled ever more rarely, but never given up."""
     estimate = learned(*[100.0] * 100)
     delays = [AimedPolling().delay(estimate, age, middle) for age in (300, 1000, 3000, 9000, 10**7)]
     assert delays[0] < delays[1] < delays[2] < delays[3]

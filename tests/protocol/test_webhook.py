@@ -162,7 +162,7 @@ def test_a_signed_message_needs_no_token() -> None:
 
 
 def test_signatures_without_a_secret_prove_nothing() -> None:
-    """Who has no secrets takes a signed message for an unsigned one."""
+    """Without secrets, a signed message counts as unsigned."""
     assert decide(headers(OTHER), secrets=()) == Taken(None)
     assert decide(headers(OTHER), secrets=(), token="t-1") == 401
 

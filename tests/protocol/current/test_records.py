@@ -105,7 +105,7 @@ def test_what_is_given_without_a_name() -> None:
         "a cat",
         model="kling-3.0-omni",
         first_frame={"url": CAT, "id": "cat"},
-        refer_images=[CAT, {"url": CAT}],  # type: ignore[list-item]  # possible, but no type says so
+        refer_images=[CAT, {"url": CAT}],  # type: ignore[list-item]  # possible, but not in the types
         base_video=CLIP,
     )
     items = compose(request).body["contents"][1:]
