@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import logging
 from typing import Final
 
@@ -91,7 +92,7 @@ class FinishWatcher:
                     await self.wait(change)
         except Exception as error:  # noqa: BLE001  (whatever it is, the waiters must get it)
             for waiter in [each for waiters in self._waiters.values() for each in waiters]:
-                _complete(waiter, error)
+                _complete(waiter, copy.copy(error))  # each raise adds to its traceback
         finally:
             self._watching = None
 

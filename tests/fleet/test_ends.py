@@ -172,6 +172,17 @@ async def test_a_wait_that_is_given_up(fleet: Fleet, worker: Connection) -> None
     assert fleet._finish_watcher._waiters == {}
 
 
+async def test_closing_ends_all_waits(fleet: Fleet, dsn: str, worker: Connection) -> None:
+    """Each wait raises its own error once the fleet is closed, whichever job it is for."""
+    await begun(fleet, worker, "a", "b")
+    async with Fleet(dsn) as closing:
+        waiting = [asyncio.create_task(closing.wait(key)) for key in ("a", "a", "b")]
+        await settled(*waiting)
+    errors = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 10)
+    assert all(isinstance(error, FleetError) for error in errors)
+    assert len({id(error) for error in errors}) == len(waiting)
+
+
 async def test_an_unknown_job(fleet: Fleet) -> None:
     """Waiting for a job that was never submitted fails, and so does cancelling it."""
     assert await fleet.status("cat") is None
